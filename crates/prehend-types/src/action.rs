@@ -1,0 +1,129 @@
+//! Actions of the learned policies: end-effector deltas in chunks with absolute times.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use serde::{Deserialize, Serialize};
+
+use crate::{Pose, Stamp};
+
+/// Most actions in one chunk. Fixed, so that a chunk can cross to the control thread without a heap.
+pub const MAX_CHUNK: usize = 16;
+
+/// One step of a policy: how the commanded tool moves during `dt`, and how far the gripper opens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Translation during this step, in the tool frame at the step's start, m.
+    pub translation: Vector3<f64>,
+    /// Rotation vector during this step, in the tool frame at the step's start, rad.
+    pub rotation: Vector3<f64>,
+    /// Commanded opening: 0 closed (with the gripper's force limit), 1 fully open.
+    pub gripper: f64,
+}
+
+impl Action {
+    /// No motion, with this gripper opening.
+    #[must_use]
+    pub fn hold(gripper: f64) -> Self {
+        Self {
+            translation: Vector3::zeros(),
+            rotation: Vector3::zeros(),
+            gripper,
+        }
+    }
+
+    /// The motion as a pose: `tool_before_from_tool_after`.
+    #[must_use]
+    pub fn delta(&self) -> Pose {
+        Pose::from_parts(
+            Translation3::from(self.translation),
+            UnitQuaternion::from_scaled_axis(self.rotation),
+        )
+    }
+
+    /// The action that moves a tool from one pose to another.
+    #[must_use]
+    pub fn between(base_from_before: &Pose, base_from_after: &Pose, gripper: f64) -> Self {
+        let delta = base_from_before.inv_mul(base_from_after);
+        Self {
+            translation: delta.translation.vector,
+            rotation: delta.rotation.scaled_axis(),
+            gripper,
+        }
+    }
+
+    /// Whether every number is finite.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.translation.iter().all(|v| v.is_finite())
+            && self.rotation.iter().all(|v| v.is_finite())
+            && self.gripper.is_finite()
+    }
+}
+
+/// A chunk was given more than [`MAX_CHUNK`] actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a chunk of {got} actions, at most {MAX_CHUNK} are supported")]
+pub struct ChunkTooLong {
+    /// How many actions were given.
+    pub got: usize,
+}
+
+/// A short plan: actions at absolute times. Action `i` covers `[start + i dt, start + (i + 1) dt)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionChunk {
+    /// When the first action starts: the stamp of the observation it was computed from.
+    pub start: Stamp,
+    /// Length of one action.
+    pub dt: Duration,
+    /// How many actions are meant to be executed before the next chunk; the rest bridge delays.
+    pub n_action_steps: usize,
+    actions: ArrayVec<Action, MAX_CHUNK>,
+}
+
+impl ActionChunk {
+    /// A chunk from a slice of actions.
+    ///
+    /// # Errors
+    /// [`ChunkTooLong`] above [`MAX_CHUNK`].
+    pub fn new(
+        start: Stamp,
+        dt: Duration,
+        n_action_steps: usize,
+        actions: &[Action],
+    ) -> Result<Self, ChunkTooLong> {
+        let actions =
+            ArrayVec::try_from(actions).map_err(|_| ChunkTooLong { got: actions.len() })?;
+        Ok(Self {
+            start,
+            dt,
+            n_action_steps,
+            actions,
+        })
+    }
+
+    /// The actions, first to last.
+    #[must_use]
+    pub fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_undoes_delta() {
+        let before = Pose::new(Vector3::new(0.3, 0.1, 0.4), Vector3::new(3.0, 0.2, 0.1));
+        let action = Action {
+            translation: Vector3::new(0.01, -0.02, 0.03),
+            rotation: Vector3::new(0.1, 0.05, -0.2),
+            gripper: 0.5,
+        };
+        let again = Action::between(&before, &(before * action.delta()), 0.5);
+        assert!((again.translation - action.translation).norm() < 1e-12);
+        assert!((again.rotation - action.rotation).norm() < 1e-12);
+    }
+}

@@ -1,0 +1,33 @@
+//! Turns nothing into anything: the shared words of prehend.
+//!
+//! Joint vectors, poses, clouds, observations, action chunks, commands and time, and the strict
+//! reading of TOML files that every other crate shares. This crate depends on no other crate of ours.
+//!
+//! Units are SI and radians. Joint-space and control values are `f64`; clouds are `f32`.
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod cloud;
+pub mod config;
+mod joints;
+mod observation;
+mod plant;
+mod policy;
+mod seed;
+mod stamp;
+pub mod stats;
+
+pub use action::{Action, ActionChunk, ChunkTooLong, MAX_CHUNK};
+pub use cloud::{PointCloud, Role};
+pub use joints::{
+    JointAccelerations, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, TooManyJoints,
+};
+pub use observation::{GripperState, Observation, RobotState};
+pub use plant::{GripperCommand, JointCommand, Plant};
+pub use policy::{Policy, PolicyError};
+pub use seed::{Stream, derive_seed};
+pub use stamp::Stamp;
+
+/// A rigid transform; `a_from_b` maps coordinates in frame b to frame a. Metres, radians.
+pub type Pose = nalgebra::Isometry3<f64>;
