@@ -1,0 +1,183 @@
+//! How near the arm comes to itself: distances between capsules of links that are not neighbours.
+
+use nalgebra::{Point3, Vector3};
+use prehend_types::{JointPositions, MAX_JOINTS, Pose};
+
+use crate::chain::Chain;
+use crate::{GripperSpec, Link, LinkShape, Part, Robot};
+
+/// One capsule on the kinematic chain, in the frame of what a joint carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChainCapsule {
+    /// Carried by joint `body_idx - 1`; 0 is the base.
+    body_idx: usize,
+    a: Point3<f64>,
+    b: Point3<f64>,
+    radius: f64,
+}
+
+/// Two capsules that are checked against each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CapsulePair(ChainCapsule, ChainCapsule);
+
+impl Robot {
+    /// Smallest distance between two parts of the robot that could collide, m; negative when they
+    /// overlap, infinite when no pair is checked. Real-time safe: no allocation.
+    ///
+    /// Shapes count as their [`LinkShape::bounding_capsule`]. Neighbours on the chain are not checked,
+    /// nor pairs that already overlap at home, which is how vendors' coarse capsules are meant.
+    #[must_use]
+    pub fn self_distance(&self, q: &JointPositions) -> f64 {
+        let base_from_body = body_poses(&self.chain, q);
+        let mut smallest = f64::INFINITY;
+        for pair in &self.capsule_pairs {
+            let distance = pair.distance(&base_from_body);
+            if distance.is_nan() {
+                return f64::NAN;
+            }
+            smallest = smallest.min(distance);
+        }
+        smallest
+    }
+}
+
+impl CapsulePair {
+    fn distance(&self, base_from_body: &[Pose; MAX_JOINTS + 1]) -> f64 {
+        let Self(first, second) = self;
+        let (pose, other) = (
+            &base_from_body[first.body_idx],
+            &base_from_body[second.body_idx],
+        );
+        segment_distance(
+            pose * first.a,
+            pose * first.b,
+            other * second.a,
+            other * second.b,
+        ) - first.radius
+            - second.radius
+    }
+}
+
+/// The pairs worth checking: not neighbours, and apart at home.
+pub(crate) fn find_pairs(
+    chain: &Chain,
+    links: &[Link],
+    gripper: Option<&GripperSpec>,
+    home: &JointPositions,
+) -> Vec<CapsulePair> {
+    let capsules = chain_capsules(chain, links, gripper);
+    let base_from_body = body_poses(chain, home);
+    let mut pairs = Vec::new();
+    for (idx, first) in capsules.iter().enumerate() {
+        for second in &capsules[idx + 1..] {
+            let pair = CapsulePair(*first, *second);
+            let is_apart = first.body_idx.abs_diff(second.body_idx) > 1;
+            if is_apart && pair.distance(&base_from_body) > 0.0 {
+                pairs.push(pair);
+            }
+        }
+    }
+    pairs
+}
+
+fn body_poses(chain: &Chain, q: &JointPositions) -> [Pose; MAX_JOINTS + 1] {
+    let mut base_from_body = [Pose::identity(); MAX_JOINTS + 1];
+    for (idx, joint) in chain.joints.iter().enumerate() {
+        let q = q.get(idx).copied().unwrap_or(f64::NAN);
+        base_from_body[idx + 1] = base_from_body[idx] * joint.pose(q);
+    }
+    base_from_body
+}
+
+/// Every link's shapes as capsules, moved to the frame of the joint that carries the link. A gripper
+/// with capsules of its own is represented by those, at any width.
+fn chain_capsules(
+    chain: &Chain,
+    links: &[Link],
+    gripper: Option<&GripperSpec>,
+) -> Vec<ChainCapsule> {
+    let gripper = gripper.filter(|gripper| !gripper.self_collision.is_empty());
+    let mut capsules = Vec::new();
+    for ((link_idx, link), (body_idx, body_from_link)) in
+        links.iter().enumerate().zip(&chain.carried)
+    {
+        let shapes: &[LinkShape] = match gripper {
+            Some(gripper) if gripper.hand_idx == link_idx => &gripper.self_collision,
+            Some(_) if link.part != Part::Arm => &[],
+            _ => &link.shapes,
+        };
+        capsules.extend(shapes.iter().map(|shape| {
+            let (a, b, radius) = shape.bounding_capsule();
+            let moved = |point: Vector3<f64>| body_from_link * Point3::from(point);
+            ChainCapsule {
+                body_idx: *body_idx,
+                a: moved(a),
+                b: moved(b),
+                radius,
+            }
+        }));
+    }
+    capsules
+}
+
+/// Distance between the segments `p1 q1` and `p2 q2` (Ericson, Real-Time Collision Detection, 5.1.9).
+fn segment_distance(p1: Point3<f64>, q1: Point3<f64>, p2: Point3<f64>, q2: Point3<f64>) -> f64 {
+    const TINY: f64 = 1e-18;
+    let (d1, d2, r) = (q1 - p1, q2 - p2, p1 - p2);
+    let (a, e, f) = (d1.norm_squared(), d2.norm_squared(), d2.dot(&r));
+    let (s, t) = if a <= TINY && e <= TINY {
+        (0.0, 0.0)
+    } else if a <= TINY {
+        (0.0, (f / e).clamp(0.0, 1.0))
+    } else {
+        let c = d1.dot(&r);
+        if e <= TINY {
+            ((-c / a).clamp(0.0, 1.0), 0.0)
+        } else {
+            let b = d1.dot(&d2);
+            let denominator = a * e - b * b;
+            let s = if denominator > TINY {
+                ((b * f - c * e) / denominator).clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            let t = (b * s + f) / e;
+            if t < 0.0 {
+                ((-c / a).clamp(0.0, 1.0), 0.0)
+            } else if t > 1.0 {
+                (((b - c) / a).clamp(0.0, 1.0), 1.0)
+            } else {
+                (s, t)
+            }
+        }
+    };
+    ((p1 + d1 * s) - (p2 + d2 * t)).norm()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(segments: [[f64; 3]; 4], expected: f64) {
+        let [p1, q1, p2, q2] = segments.map(Point3::from);
+        for (p1, q1, p2, q2) in [
+            (p1, q1, p2, q2),
+            (q1, p1, p2, q2),
+            (p2, q2, p1, q1),
+            (p2, q2, q1, p1),
+        ] {
+            let got = segment_distance(p1, q1, p2, q2);
+            assert!((got - expected).abs() < 1e-12, "{got} != {expected}");
+        }
+    }
+
+    #[test]
+    fn segments_keep_their_distance() {
+        let (o, x, z) = ([0.0; 3], [1.0, 0.0, 0.0], [0.0, 0.0, 2.0]);
+        check([o, x, [0.5, -1.0, 2.0], [0.5, 1.0, 2.0]], 2.0); // crossing
+        check([o, x, z, [1.0, 0.0, 2.0]], 2.0); // parallel
+        check([o, x, [4.0, 0.0, 4.0], [4.0, 0.0, 9.0]], 5.0); // end to end
+        check([o, o, [3.0, 4.0, 0.0], [3.0, 4.0, 0.0]], 5.0); // two points
+        check([o, o, [-1.0, 3.0, 0.0], [1.0, 3.0, 0.0]], 3.0); // point and segment
+    }
+}

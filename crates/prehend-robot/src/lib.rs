@@ -1,0 +1,46 @@
+//! Turns a folder `robots/<name>/` into kinematics, dynamics terms, limits and collision shapes.
+//!
+//! The folder holds `robot.urdf` (links, joints, inertias, collision shapes, position, speed and
+//! torque limits) and `robot.toml` (what a URDF cannot say: acceleration and jerk limits, home,
+//! tool frame, gripper). Any serial arm of at most [`MAX_JOINTS`](prehend_types::MAX_JOINTS) joints,
+//! with or without a two-finger parallel gripper, loads the same way.
+//!
+//! This crate knows nothing of control, simulation or networks: it reads and computes, it never moves
+//! anything. Frames: `base` is the link that `robot.toml` names as base, `tcp` its tool centre point.
+//!
+//! ```
+//! use prehend_robot::{IkOptions, Robot};
+//!
+//! let robot = Robot::load(&prehend_types::config::locate("robots/fr3")?)?;
+//! let base_from_tcp = robot.forward(robot.home());
+//! let q = robot.inverse(&base_from_tcp, robot.home(), &IkOptions::default())?;
+//! assert!((robot.forward(&q).translation.vector - base_from_tcp.translation.vector).norm() < 1e-4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod chain;
+mod check;
+mod collision;
+mod dynamics;
+mod error;
+mod gripper;
+mod inverse;
+mod kinematics;
+mod limits;
+mod link;
+mod robot;
+mod shape;
+mod spec;
+mod urdf;
+
+pub use error::{IkError, RobotError};
+pub use gripper::{Finger, GripperSpec};
+pub use inverse::IkOptions;
+pub use kinematics::Jacobian;
+pub use limits::{Limits, VelocityEnvelope};
+pub use link::{Inertial, Link, Motion, Part};
+pub use robot::{Robot, TcpSpeed};
+pub use shape::{LinkShape, Shape};

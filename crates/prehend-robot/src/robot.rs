@@ -1,0 +1,153 @@
+//! The robot: constant data, loaded once and shared.
+
+use std::path::Path;
+
+use prehend_types::{JointPositions, MAX_JOINTS, config};
+use sha2::{Digest, Sha256};
+
+use crate::chain::Chain;
+use crate::collision::CapsulePair;
+use crate::spec::RobotSpec;
+use crate::urdf::Urdf;
+use crate::{GripperSpec, Limits, Link, RobotError, build};
+
+/// Larger than any URDF without embedded meshes.
+const MAX_URDF_BYTES: u64 = 16 << 20;
+
+/// One arm, with or without a gripper. Immutable; share it in an `Arc`.
+#[derive(Debug, Clone)]
+pub struct Robot {
+    pub(crate) name: String,
+    pub(crate) links: Vec<Link>,
+    pub(crate) limits: Limits,
+    pub(crate) home: JointPositions,
+    pub(crate) gripper: Option<GripperSpec>,
+    pub(crate) tcp_speed: TcpSpeed,
+    pub(crate) tcp_idx: usize,
+    pub(crate) content_hash: String,
+    /// Fixed joints folded away, masses lumped with the gripper half open.
+    pub(crate) chain: Chain,
+    /// Inertia of motor and gear at the joint, kg m².
+    pub(crate) armature: [f64; MAX_JOINTS],
+    pub(crate) capsule_pairs: Vec<CapsulePair>,
+}
+
+/// Largest speeds of the tool centre point that this robot is run with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TcpSpeed {
+    /// Under a policy, m/s.
+    pub run: f64,
+    /// While a person teaches or stands by, m/s.
+    pub teach: f64,
+}
+
+impl Robot {
+    /// Reads `robot.urdf` and `robot.toml` from a folder and checks everything.
+    ///
+    /// # Errors
+    /// [`RobotError`], naming file, line or field, and what would be right.
+    pub fn load(folder: &Path) -> Result<Self, RobotError> {
+        let urdf_path = folder.join("robot.urdf");
+        let toml_path = folder.join("robot.toml");
+        let urdf_text = read(&urdf_path)?;
+        let toml_text = read(&toml_path)?;
+        let spec: RobotSpec = config::parse(&toml_text, &toml_path)?;
+        let urdf = Urdf::parse(&urdf_text, &urdf_path, folder)?;
+        build::robot(
+            &spec,
+            urdf,
+            &toml_path,
+            content_hash(&[&urdf_text, &toml_text]),
+        )
+    }
+
+    /// Name, as policy bundles and logs refer to it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of arm joints; the gripper's do not count.
+    #[must_use]
+    pub fn n_joints(&self) -> usize {
+        self.chain.joints.len()
+    }
+
+    /// Limits of the arm's joints.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The pose to start from and to prefer, inside the limits.
+    #[must_use]
+    pub fn home(&self) -> &JointPositions {
+        &self.home
+    }
+
+    /// The gripper, if there is one.
+    #[must_use]
+    pub fn gripper(&self) -> Option<&GripperSpec> {
+        self.gripper.as_ref()
+    }
+
+    /// Speed caps of the tool centre point.
+    #[must_use]
+    pub fn tcp_speed(&self) -> TcpSpeed {
+        self.tcp_speed
+    }
+
+    /// All links, the base first and parents before children.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Index of a link by name.
+    #[must_use]
+    pub fn link_idx(&self, name: &str) -> Option<usize> {
+        self.links.iter().position(|link| link.name == name)
+    }
+
+    /// Index of the link whose frame is the tool centre point.
+    #[must_use]
+    pub fn tcp_idx(&self) -> usize {
+        self.tcp_idx
+    }
+
+    /// SHA-256 of `robot.urdf` and `robot.toml`, 64 hex digits: what a policy bundle was made for.
+    #[must_use]
+    pub fn content_hash(&self) -> &str {
+        &self.content_hash
+    }
+}
+
+fn read(path: &Path) -> Result<String, RobotError> {
+    let refuse = |source| RobotError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = std::fs::metadata(path).map_err(refuse)?.len();
+    if bytes > MAX_URDF_BYTES {
+        return Err(RobotError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+            limit: MAX_URDF_BYTES,
+        });
+    }
+    std::fs::read_to_string(path).map_err(refuse)
+}
+
+/// Lengths go in first, so that text cannot move from one file to the other unnoticed.
+fn content_hash(texts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

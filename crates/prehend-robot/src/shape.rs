@@ -1,0 +1,72 @@
+//! Primitive collision shapes, fixed to links.
+
+use nalgebra::Vector3;
+use prehend_types::Pose;
+
+/// A convex primitive around its own origin. Lengths in m.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shape {
+    /// All points within `radius` of a segment of `2 half_length` along local z.
+    Capsule {
+        /// Radius.
+        radius: f64,
+        /// Half the distance between the two sphere centres.
+        half_length: f64,
+    },
+    /// A box.
+    Cuboid {
+        /// Half the size along local x, y, z.
+        half_extents: Vector3<f64>,
+    },
+    /// A cylinder along local z.
+    Cylinder {
+        /// Radius.
+        radius: f64,
+        /// Half the height.
+        half_length: f64,
+    },
+    /// A ball.
+    Sphere {
+        /// Radius.
+        radius: f64,
+    },
+}
+
+/// A shape and where it sits on its link.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinkShape {
+    /// Pose of the shape in the link's frame.
+    pub link_from_shape: Pose,
+    /// The shape.
+    pub shape: Shape,
+}
+
+impl LinkShape {
+    /// The smallest capsule of this family that contains the shape: itself for capsules and spheres,
+    /// rounded caps on cylinders, the circumscribed one along the longest edge for boxes.
+    ///
+    /// Returns the two sphere centres in the link's frame, m, and the radius, m.
+    #[must_use]
+    pub fn bounding_capsule(&self) -> (Vector3<f64>, Vector3<f64>, f64) {
+        let (half_axis, radius) = match self.shape {
+            Shape::Capsule {
+                radius,
+                half_length,
+            }
+            | Shape::Cylinder {
+                radius,
+                half_length,
+            } => (Vector3::z() * half_length, radius),
+            Shape::Sphere { radius } => (Vector3::zeros(), radius),
+            Shape::Cuboid { half_extents } => {
+                let longest = half_extents.imax();
+                let mut half_axis = Vector3::zeros();
+                half_axis[longest] = half_extents[longest];
+                (half_axis, (half_extents - half_axis).norm())
+            }
+        };
+        let center = self.link_from_shape.translation.vector;
+        let half_axis = self.link_from_shape.rotation * half_axis;
+        (center - half_axis, center + half_axis, radius)
+    }
+}

@@ -1,0 +1,43 @@
+//! What the crate promises, checked from outside.
+//!
+//! `cargo test --release -p prehend-robot inverse -- --nocapture` shows the rate of solved poses.
+
+mod bad_files;
+mod dynamics;
+mod forward;
+mod inverse;
+mod loading;
+mod other_arm;
+
+use std::path::PathBuf;
+
+use prehend_robot::Robot;
+use prehend_types::{JointPositions, Stream, derive_seed};
+
+/// The folder of the shipped robot, wherever the tests were started.
+fn fr3_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../robots/fr3")
+}
+
+fn fr3() -> Robot {
+    Robot::load(&fr3_folder()).expect("robots/fr3 is valid")
+}
+
+fn q(values: &[f64]) -> JointPositions {
+    JointPositions::from_slice(values).expect("at most eight")
+}
+
+/// Uniform inside the limits; sample `idx` is the same on every machine.
+fn random_q(robot: &Robot, idx: u64) -> JointPositions {
+    let mut q = *robot.home();
+    for (joint_idx, q) in q.iter_mut().enumerate() {
+        let bits = derive_seed(0x7e57 + idx, Stream::Scene, joint_idx as u64);
+        let unit = (bits >> 11) as f64 / (1_u64 << 53) as f64;
+        let (min, max) = (
+            robot.limits().q_min[joint_idx],
+            robot.limits().q_max[joint_idx],
+        );
+        *q = min + unit * (max - min);
+    }
+    q
+}
