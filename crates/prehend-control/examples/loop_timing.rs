@@ -1,0 +1,103 @@
+//! `cargo run --release -p prehend-control --example loop_timing -- [rate_hz] [seconds]`
+//!
+//! Runs the control loop on an arm that follows perfectly, beside a bare timer loop of the same rate
+//! and scheduling class, and prints both. Defaults: 500 Hz, 5 s.
+
+#![allow(clippy::print_stdout)] // A program for a terminal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nalgebra::Vector3;
+use prehend_control::rt::{ControlLoop, LoopMessage, Quantiles, RealtimeConfig, measure_floor};
+use prehend_control::{ControlConfig, Controller};
+use prehend_robot::Robot;
+use prehend_types::{Action, ActionChunk, GripperState, JointVelocities, RobotState, Stamp};
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let rate_hz: f64 = arguments.next().map_or(Ok(500.0), |text| text.parse())?;
+    let seconds: f64 = arguments.next().map_or(Ok(5.0), |text| text.parse())?;
+    let duration = Duration::try_from_secs_f64(seconds)?;
+
+    let robot = Arc::new(Robot::load(&prehend_types::config::locate("robots/fr3")?)?);
+    let config = ControlConfig {
+        rate_hz,
+        ..ControlConfig::default()
+    };
+    let wishes = RealtimeConfig::default();
+    let controller = Controller::new(Arc::clone(&robot), config)?;
+    let (control, mut ports) = ControlLoop::start(controller, &wishes)?;
+    let floor = std::thread::spawn(move || measure_floor(rate_hz, duration, &wishes));
+
+    let mut state = RobotState {
+        stamp: Stamp::now(),
+        q: *robot.home(),
+        dq: JointVelocities::zeros(robot.n_joints())?,
+        gripper: GripperState {
+            width: 0.08,
+            commanded: 1.0,
+            is_grasping: false,
+        },
+    };
+    ports.states.push(state)?;
+    ports.messages.push(LoopMessage::Arm { epoch: 1 })?;
+    let begin = Stamp::now();
+    let mut next_chunk = begin.after(Duration::from_millis(100));
+    while Stamp::now().saturating_since(begin) < duration {
+        while let Ok(timed) = ports.commands.pop() {
+            state.q = timed.command.q_d;
+            state.dq = timed.command.dq_d;
+        }
+        while ports.events.pop().is_ok() {}
+        state.stamp = Stamp::now();
+        let _ = ports.states.push(state);
+        if state.stamp >= next_chunk {
+            // Up and down at 0.1 m/s.
+            let up = next_chunk
+                .saturating_since(begin)
+                .as_secs()
+                .is_multiple_of(2);
+            let action = Action {
+                translation: Vector3::new(0.0, 0.0, if up { -0.005 } else { 0.005 }),
+                rotation: Vector3::zeros(),
+                gripper: 1.0,
+            };
+            let chunk = ActionChunk::new(next_chunk, Duration::from_millis(50), 4, &[action; 8])?;
+            let _ = ports.chunks.push(chunk);
+            next_chunk = next_chunk.after(Duration::from_millis(200));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let realtime = control.realtime().clone();
+    let (_, report) = control.finish()?;
+    let floor = floor.join().map_err(|_| "the floor thread panicked")??;
+
+    println!("{rate_hz} Hz, {seconds} s, {realtime:?}");
+    print("period", &report.period_us);
+    print("  floor", &floor.period_us);
+    print("wake-up", &report.latency_us);
+    print("  floor", &floor.latency_us);
+    print("compute", &report.compute_us);
+    println!(
+        "ticks {}, commands {}, deadline misses {}",
+        report.ticks, report.commands, report.deadline_misses
+    );
+    for (reason, count) in report.limiter.iter().filter(|(_, count)| *count > 0) {
+        println!("limiter {reason}: {count}");
+    }
+    Ok(())
+}
+
+fn print(name: &str, quantiles: &Quantiles) {
+    let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
+    println!(
+        "{name:>8} us: p50 {}, p99 {}, p99.9 {}, max {}",
+        show(quantiles.p50),
+        show(quantiles.p99),
+        show(quantiles.p999),
+        show(quantiles.max)
+    );
+}

@@ -1,0 +1,417 @@
+//! Turns (state, plan, now) into one safe joint command.
+
+use std::sync::Arc;
+
+use nalgebra::Vector3;
+use prehend_robot::Robot;
+use prehend_types::{ActionChunk, GripperCommand, JointCommand, Pose, RobotState, Stamp};
+
+use crate::drive::Drive;
+use crate::history::PoseHistory;
+use crate::path::{Path, Sample};
+use crate::reference::Reference;
+use crate::{
+    ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet,
+    StopReason, check,
+};
+
+/// Deceleration that the tool is slowed down with towards the floor, m/s²: well within what the
+/// joints' own limits allow.
+const FLOOR_BRAKING: f64 = 1.5;
+
+/// What the controller is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// Not armed. Commands of this mode repeat a position and must not be sent.
+    Idle = 0,
+    /// Following a plan.
+    Tracking,
+    /// Armed, standing still (or coming to it) because there is no plan or it has ended.
+    Holding,
+    /// Stopping for good.
+    Stopping,
+    /// Stands still until armed anew.
+    Stopped,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 5] = [
+        Self::Idle,
+        Self::Tracking,
+        Self::Holding,
+        Self::Stopping,
+        Self::Stopped,
+    ];
+}
+
+/// What one tick produced.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick {
+    /// The command; every number in it is finite.
+    pub command: JointCommand,
+    /// What the controller was doing.
+    pub mode: Mode,
+    /// What kept the command from being the plan.
+    pub limited: LimitSet,
+    /// Tool pose at the commanded positions.
+    pub base_from_tcp_d: Pose,
+}
+
+/// What became of an accepted chunk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChunkReport {
+    /// Actions that were already past and were dropped.
+    pub dropped: usize,
+    /// Time between the chunk's start and its acceptance, s; negative if it starts in the future.
+    pub age_s: f64,
+    /// Distance between the old and the new plan at acceptance, which fades out, m.
+    pub seam_m: f64,
+    /// The same for rotation, rad.
+    pub seam_rad: f64,
+}
+
+/// The stepper behind every arm, simulated or real.
+///
+/// Made once; after that no method allocates, locks, waits or logs. Call [`Self::tick`] once per
+/// period of `1 / rate_hz`: every command continues the one before it by exactly that time, so a
+/// missed tick is skipped and never made up for by a second command.
+///
+/// Plans are anchored at the *commanded* tool pose at their start, and the joints are driven from the
+/// commanded positions; the measured state decides about arming and faults.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    drive: Drive,
+    config: ControlConfig,
+    mode: Mode,
+    stop_reason: Option<StopReason>,
+    history: PoseHistory,
+    reference: Option<Reference>,
+    gripper: f64,
+    counters: LimitCounters,
+    /// Since when the state has been unusable.
+    bad_state_since: Option<Stamp>,
+    bad_chunks: u32,
+}
+
+impl Controller {
+    /// A controller at its robot's home, not armed.
+    ///
+    /// # Errors
+    /// [`ControlError`] naming the setting or the joint that is wrong.
+    pub fn new(robot: Arc<Robot>, config: ControlConfig) -> Result<Self, ControlError> {
+        config.check()?;
+        let longest = config.max_chunk_age_s * config.rate_hz;
+        Ok(Self {
+            drive: Drive::new(robot, config.dt_s())?,
+            mode: Mode::Idle,
+            stop_reason: None,
+            history: PoseHistory::new(longest as usize + 8),
+            reference: None,
+            gripper: 1.0,
+            counters: LimitCounters::default(),
+            bad_state_since: None,
+            bad_chunks: 0,
+            config,
+        })
+    }
+
+    /// Takes the arm over where it was measured. From [`Mode::Idle`] or [`Mode::Stopped`] only.
+    ///
+    /// # Errors
+    /// [`ArmError`]; the mode stays as it was.
+    pub fn arm(&mut self, state: &RobotState) -> Result<(), ArmError> {
+        match self.mode {
+            Mode::Idle | Mode::Stopped => {}
+            Mode::Tracking | Mode::Holding => return Err(ArmError::AlreadyArmed),
+            Mode::Stopping => return Err(ArmError::Stopping),
+        }
+        check::arming(
+            state,
+            self.drive.bounds(),
+            self.config.max_arm_speed_rad_per_s,
+        )?;
+        self.drive.place(&state.q);
+        self.history.clear();
+        self.history.push(state.stamp, self.drive.base_from_tcp());
+        self.reference = None;
+        self.stop_reason = None;
+        self.bad_state_since = None;
+        self.bad_chunks = 0;
+        if state.gripper.commanded.is_finite() {
+            self.gripper = state.gripper.commanded.clamp(0.0, 1.0);
+        }
+        self.mode = Mode::Holding;
+        Ok(())
+    }
+
+    /// Lets the arm go without a fault, for the next episode. Only when it stands still.
+    ///
+    /// Returns whether it is idle now.
+    pub fn disarm(&mut self) -> bool {
+        if self.mode == Mode::Idle || self.is_at_rest() {
+            self.mode = Mode::Idle;
+            self.reference = None;
+            self.stop_reason = None;
+        }
+        self.mode == Mode::Idle
+    }
+
+    /// Takes a new plan, effective from the next tick.
+    ///
+    /// # Errors
+    /// [`ChunkError`]; the plan that runs goes on. The fourth chunk in a row with NaN or infinity
+    /// (see [`ControlConfig::max_bad_chunks`]) also stops the arm for good.
+    pub fn accept(&mut self, chunk: &ActionChunk, now: Stamp) -> Result<ChunkReport, ChunkError> {
+        let report = self.try_accept(chunk, now);
+        if let Err(error) = &report {
+            self.counters.add(LimitReason::RefusedChunk, 1);
+            match error {
+                ChunkError::NonFinite { .. } => {
+                    self.counters.add(LimitReason::NonFinite, 1);
+                    self.bad_chunks = self.bad_chunks.saturating_add(1);
+                    if self.bad_chunks > self.config.max_bad_chunks {
+                        self.stop(StopReason::BadChunks);
+                    }
+                }
+                ChunkError::Expired { dropped } => {
+                    self.counters.add(LimitReason::LateAction, *dropped as u64);
+                }
+                _ => {}
+            }
+        }
+        report
+    }
+
+    fn try_accept(&mut self, chunk: &ActionChunk, now: Stamp) -> Result<ChunkReport, ChunkError> {
+        if !matches!(self.mode, Mode::Tracking | Mode::Holding) {
+            return Err(ChunkError::NotArmed);
+        }
+        let dropped = check::chunk(chunk, now, &self.config)?;
+        if let Some(running) = &self.reference
+            && chunk.start < running.start()
+        {
+            return Err(ChunkError::OutOfOrder {
+                behind_s: running.start().seconds_since(chunk.start),
+            });
+        }
+        let base_from_anchor = self
+            .history
+            .at(chunk.start)
+            .unwrap_or(*self.drive.base_from_tcp());
+        let path = Path::new(chunk, &base_from_anchor, self.config.time_to_hold_s);
+        let old = self.target(now);
+        let reference = Reference::take_over(path, &old, now, self.config.blend_s);
+        let (seam_m, seam_rad) = reference.seam();
+        self.reference = Some(reference);
+        self.mode = Mode::Tracking;
+        self.bad_chunks = 0;
+        self.counters.add(LimitReason::LateAction, dropped as u64);
+        Ok(ChunkReport {
+            dropped,
+            age_s: now.seconds_since(chunk.start),
+            seam_m,
+            seam_rad,
+        })
+    }
+
+    /// Brings the arm to rest inside all limits and keeps it there until it is armed anew.
+    pub fn soft_stop(&mut self) {
+        self.stop(StopReason::Requested);
+    }
+
+    /// One command. Whatever is in `state`, the command is finite and inside all limits.
+    pub fn tick(&mut self, state: &RobotState, now: Stamp) -> Tick {
+        let mut limited = LimitSet::default();
+        let was_tracking = self.mode == Mode::Tracking;
+        let follow = match self.mode {
+            Mode::Tracking | Mode::Holding => self.state_is_usable(state, now, &mut limited),
+            Mode::Idle | Mode::Stopping | Mode::Stopped => false,
+        };
+        let target = self.target(now);
+        if follow {
+            self.gripper = target.gripper;
+            self.mode = match (&self.reference, target.ended) {
+                (Some(_), false) => Mode::Tracking,
+                _ => Mode::Holding,
+            };
+            if was_tracking && self.mode == Mode::Holding {
+                limited.insert(LimitReason::Underrun);
+            }
+            self.follow(&target, &mut limited);
+        } else {
+            self.drive.brake();
+        }
+        if self.mode == Mode::Stopping && self.is_at_rest() {
+            self.mode = Mode::Stopped;
+        }
+        let base_from_tcp_d = *self.drive.base_from_tcp();
+        self.history.push(now, &base_from_tcp_d);
+        self.hold_plan_back(&target, &mut limited);
+        self.counters.add_set(limited);
+        Tick {
+            command: JointCommand {
+                q_d: *self.drive.q(),
+                dq_d: *self.drive.dq(),
+                gripper: GripperCommand {
+                    opening: self.gripper,
+                },
+            },
+            mode: self.mode,
+            limited,
+            base_from_tcp_d,
+        }
+    }
+
+    /// What the controller is doing.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Why it stopped for good, if it did.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop_reason
+    }
+
+    /// How often each limit and each fault applied since the controller was made.
+    #[must_use]
+    pub fn counters(&self) -> &LimitCounters {
+        &self.counters
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ControlConfig {
+        &self.config
+    }
+
+    /// Tool pose at the commanded positions.
+    #[must_use]
+    pub fn base_from_tcp_d(&self) -> &Pose {
+        self.drive.base_from_tcp()
+    }
+
+    /// Whether the commanded joints stand exactly still.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.drive.is_at_rest()
+    }
+
+    fn stop(&mut self, reason: StopReason) {
+        if matches!(self.mode, Mode::Tracking | Mode::Holding) {
+            self.mode = Mode::Stopping;
+            self.stop_reason = Some(reason);
+            self.reference = None;
+        }
+    }
+
+    /// Judges the measured state; a fault that lasts stops the arm for good.
+    fn state_is_usable(&mut self, state: &RobotState, now: Stamp, limited: &mut LimitSet) -> bool {
+        let problem = check::state(
+            state,
+            self.drive.bounds().len(),
+            now,
+            self.config.max_state_age_s,
+        );
+        if let Some(problem) = problem {
+            limited.insert(problem);
+            let since = *self.bad_state_since.get_or_insert(now);
+            if now.seconds_since(since) >= self.config.max_state_gap_s {
+                self.stop(match problem {
+                    LimitReason::StaleState => StopReason::StaleState,
+                    _ => StopReason::BadState,
+                });
+            }
+            return false;
+        }
+        self.bad_state_since = None;
+        let limit = self.config.max_tracking_error_rad;
+        let follows =
+            (self.drive.q().iter().zip(state.q.iter())).all(|(q_d, q)| (q_d - q).abs() <= limit);
+        if !follows {
+            limited.insert(LimitReason::TrackingError);
+            self.stop(StopReason::TrackingError);
+        }
+        follows
+    }
+
+    /// Where the plan wants the tool; the commanded pose if there is no plan.
+    fn target(&self, now: Stamp) -> Sample {
+        self.reference.as_ref().map_or_else(
+            || Reference::standing(*self.drive.base_from_tcp(), self.gripper),
+            |reference| reference.sample(now),
+        )
+    }
+
+    /// Feed-forward and pose gain, capped; then the joints.
+    fn follow(&mut self, target: &Sample, limited: &mut LimitSet) {
+        if self.reference.is_none() {
+            return self.drive.hold(limited);
+        }
+        let (dt, config) = (self.config.dt_s(), &self.config);
+        // `target` is for the end of this tick, the commanded pose is that of the tick before: what
+        // the plan's own velocity covers meanwhile is no error.
+        let (linear_error, angular_error) =
+            pose_error(&target.base_from_tcp, self.drive.base_from_tcp());
+        let track = |velocity: Vector3<f64>, error: Vector3<f64>| {
+            velocity * config.feed_forward + (error - velocity * dt) * config.pose_gain_per_s
+        };
+        let mut linear = track(target.linear, linear_error);
+        let mut angular = track(target.angular, angular_error);
+        // The nearer to the floor, the slower downwards; below it, back up.
+        let gap = self.drive.base_from_tcp().translation.z - config.min_tool_height_m;
+        let fastest_down =
+            (gap * config.pose_gain_per_s).min((2.0 * FLOOR_BRAKING * gap.max(0.0)).sqrt());
+        if linear.z < -fastest_down {
+            limited.insert(LimitReason::Floor);
+            linear.z = -fastest_down;
+        }
+        let scale = (config.max_tcp_speed_m_per_s / linear.norm())
+            .min(config.max_tcp_angular_speed_rad_per_s / angular.norm());
+        if scale < 1.0 {
+            limited.insert(LimitReason::TcpSpeed);
+            linear *= scale;
+            angular *= scale;
+        }
+        let home_gain = match self.mode {
+            Mode::Tracking => config.null_space_gain_per_s,
+            _ => 0.0,
+        };
+        self.drive
+            .follow(&linear, &angular, home_gain, config, limited);
+    }
+
+    /// Moves the plan back to where the limits let the arm follow, so that it does not wind up
+    /// against a limit and jump when the limit is gone.
+    fn hold_plan_back(&mut self, target: &Sample, limited: &mut LimitSet) {
+        let Some(reference) = &mut self.reference else {
+            return;
+        };
+        let (linear, angular) = pose_error(&target.base_from_tcp, self.drive.base_from_tcp());
+        let excess = |error: Vector3<f64>, most: f64| {
+            let norm = error.norm();
+            if norm > most {
+                error * (most / norm - 1.0)
+            } else {
+                Vector3::zeros()
+            }
+        };
+        let linear = excess(linear, self.config.max_lag_m);
+        let angular = excess(angular, self.config.max_lag_rad);
+        if linear != Vector3::zeros() || angular != Vector3::zeros() {
+            limited.insert(LimitReason::Lag);
+            reference.shift(&linear, &angular);
+        }
+    }
+}
+
+/// Position and rotation from `from` to `to`, both in the base frame, m and rad.
+fn pose_error(to: &Pose, from: &Pose) -> (Vector3<f64>, Vector3<f64>) {
+    (
+        to.translation.vector - from.translation.vector,
+        (to.rotation * from.rotation.inverse()).scaled_axis(),
+    )
+}

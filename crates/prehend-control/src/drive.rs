@@ -1,0 +1,227 @@
+//! Turns a wanted tool velocity into the next motion of all joints, inside all limits.
+
+use std::sync::Arc;
+
+use nalgebra::{SVector, Vector3};
+use prehend_robot::Robot;
+use prehend_types::{JointPositions, JointVelocities, MAX_JOINTS, Pose, TooManyJoints};
+
+use crate::arm::{Arm, Jacobian};
+use crate::limiter::{JointLimiter, JointMotion};
+use crate::{ControlConfig, ControlError, JointBounds, LimitReason, LimitSet, ik};
+
+/// Most that the null-space motion may move a joint, rad/s.
+const NULL_SPACE_CAP: f64 = 0.3;
+/// A joint that its position limit slows below this stands at the limit, rad/s.
+const BLOCKED_SPEED: f64 = 0.02;
+
+/// The commanded arm: where every joint is, how it moves, and what it may do next.
+#[derive(Debug, Clone)]
+pub(crate) struct Drive {
+    arm: Arm,
+    dt_s: f64,
+    limiters: [JointLimiter; MAX_JOINTS],
+    motion: [JointMotion; MAX_JOINTS],
+    q: JointPositions,
+    dq: JointVelocities,
+    base_from_tcp: Pose,
+    jacobian: Jacobian,
+    /// Direction (+1, -1) in which a joint stands at its limit; 0 where it is free.
+    blocked: [f64; MAX_JOINTS],
+    /// Joints that a position limit, or the slower speed in front of it, held back at the last tick.
+    held_back: [bool; MAX_JOINTS],
+}
+
+impl Drive {
+    /// At the robot's home, at rest.
+    pub(crate) fn new(robot: Arc<Robot>, dt_s: f64) -> Result<Self, ControlError> {
+        let arm = Arm::new(robot)?;
+        let mut limiters = [JointLimiter::new(&arm.bounds()[0], dt_s); MAX_JOINTS];
+        for (limiter, bounds) in limiters.iter_mut().zip(arm.bounds()) {
+            *limiter = JointLimiter::new(bounds, dt_s);
+        }
+        let q = *arm.home();
+        let n_joints = q.len();
+        let dq = JointVelocities::zeros(n_joints)
+            .map_err(|TooManyJoints { got }| ControlError::JointCount { n_joints: got })?;
+        let (base_from_tcp, jacobian) = arm.kinematics(&q);
+        let mut drive = Self {
+            arm,
+            dt_s,
+            limiters,
+            motion: [JointMotion::default(); MAX_JOINTS],
+            q,
+            dq,
+            base_from_tcp,
+            jacobian,
+            blocked: [0.0; MAX_JOINTS],
+            held_back: [false; MAX_JOINTS],
+        };
+        drive.place(&q);
+        Ok(drive)
+    }
+
+    /// At rest somewhere else; `q` has the robot's number of joints and is inside the limits.
+    pub(crate) fn place(&mut self, q: &JointPositions) {
+        for (motion, q) in self.motion.iter_mut().zip(q.iter()) {
+            *motion = JointMotion::at_rest(*q);
+        }
+        self.blocked = [0.0; MAX_JOINTS];
+        self.held_back = [false; MAX_JOINTS];
+        self.take_over_motion();
+    }
+
+    /// One tick towards a tool velocity (base frame, m/s and rad/s).
+    ///
+    /// `home_gain` pulls the free motion of a redundant arm towards home, 1/s.
+    pub(crate) fn follow(
+        &mut self,
+        linear: &Vector3<f64>,
+        angular: &Vector3<f64>,
+        home_gain: f64,
+        config: &ControlConfig,
+        limited: &mut LimitSet,
+    ) {
+        let dq = self.joint_velocities(linear, angular, home_gain, config.damping, limited);
+        self.move_joints(&dq, limited);
+        self.take_over_motion();
+    }
+
+    /// One tick towards standing still, without regard to the tool's direction.
+    pub(crate) fn hold(&mut self, limited: &mut LimitSet) {
+        self.move_joints(&SVector::zeros(), limited);
+        self.take_over_motion();
+    }
+
+    /// One tick of the quickest stop.
+    pub(crate) fn brake(&mut self) {
+        for (limiter, motion) in self.limiters.iter().zip(&mut self.motion) {
+            *motion = limiter.stop_step(motion);
+        }
+        self.take_over_motion();
+    }
+
+    pub(crate) fn bounds(&self) -> &[JointBounds] {
+        self.arm.bounds()
+    }
+
+    pub(crate) fn q(&self) -> &JointPositions {
+        &self.q
+    }
+
+    pub(crate) fn dq(&self) -> &JointVelocities {
+        &self.dq
+    }
+
+    pub(crate) fn base_from_tcp(&self) -> &Pose {
+        &self.base_from_tcp
+    }
+
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.motion.iter().all(JointMotion::is_at_rest)
+    }
+
+    fn take_over_motion(&mut self) {
+        for (joint_idx, (q, dq)) in self.q.iter_mut().zip(self.dq.iter_mut()).enumerate() {
+            *q = self.motion[joint_idx].q;
+            *dq = self.motion[joint_idx].dq;
+        }
+        (self.base_from_tcp, self.jacobian) = self.arm.kinematics(&self.q);
+    }
+
+    fn joint_velocities(
+        &mut self,
+        linear: &Vector3<f64>,
+        angular: &Vector3<f64>,
+        home_gain: f64,
+        damping: f64,
+        limited: &mut LimitSet,
+    ) -> SVector<f64, MAX_JOINTS> {
+        let mut dq_null = SVector::<f64, MAX_JOINTS>::zeros();
+        for (joint_idx, home) in self.arm.home().iter().enumerate() {
+            let gap = home - self.q[joint_idx];
+            dq_null[joint_idx] = (home_gain * gap).clamp(-NULL_SPACE_CAP, NULL_SPACE_CAP);
+        }
+        let solve = |jacobian: &Jacobian, dq_null: &SVector<f64, MAX_JOINTS>| {
+            ik::differential(jacobian, linear, angular, dq_null, damping)
+        };
+        let Some(mut dq) = solve(&self.jacobian, &dq_null) else {
+            limited.insert(LimitReason::NonFinite);
+            return SVector::zeros();
+        };
+        // A joint that stands at its limit and would be pushed further is left out: the others then
+        // do what they can, instead of a plan that counts on it.
+        let mut jacobian = self.jacobian;
+        for (joint_idx, blocked) in self.blocked.iter_mut().enumerate() {
+            if *blocked * dq[joint_idx] > 0.0 {
+                jacobian.column_mut(joint_idx).fill(0.0);
+                dq_null[joint_idx] = 0.0;
+            } else {
+                *blocked = 0.0;
+            }
+        }
+        if self.blocked.iter().any(|blocked| *blocked != 0.0) {
+            limited.insert(LimitReason::Position);
+            dq = solve(&jacobian, &dq_null).unwrap_or_else(SVector::zeros);
+        }
+        // All joints slow down together, so that the tool keeps its direction.
+        let speed = (self.limiters.iter().zip(dq.iter()))
+            .map(|(limiter, dq)| limiter.dq_max() / dq.abs())
+            .fold(1.0, f64::min);
+        if speed < 1.0 {
+            limited.insert(LimitReason::Velocity);
+            dq *= speed * (1.0 - 1e-9);
+        }
+        dq
+    }
+
+    /// The accelerations towards wanted speeds. All joints change their speeds in proportion, at the
+    /// pace of the one that takes longest, so that the tool keeps its direction; a joint that its
+    /// position limit held back at the last tick sets no pace.
+    fn accelerations(
+        &self,
+        dq_target: &SVector<f64, MAX_JOINTS>,
+        limited: &mut LimitSet,
+    ) -> SVector<f64, MAX_JOINTS> {
+        let pacing = || (0..self.q.len()).filter(|joint_idx| !self.held_back[*joint_idx]);
+        let mut ddq = SVector::<f64, MAX_JOINTS>::zeros();
+        for (joint_idx, motion) in self.motion.iter().enumerate() {
+            ddq[joint_idx] = (dq_target[joint_idx] - motion.dq) / self.dt_s;
+        }
+        // `f64::min` ignores the NaN of 0 / 0: a joint that is where it should be sets no pace.
+        let pace = pacing()
+            .map(|i| self.limiters[i].reach(ddq[i]) / ddq[i].abs())
+            .fold(1.0, f64::min);
+        if pace < 1.0 - 1e-9 {
+            limited.insert(LimitReason::Acceleration);
+            ddq *= pace;
+        }
+        let change = pacing()
+            .map(|i| self.limiters[i].ddq_step() / (ddq[i] - self.motion[i].ddq).abs())
+            .fold(1.0, f64::min);
+        if change < 1.0 - 1e-9 {
+            limited.insert(LimitReason::Jerk);
+            for (ddq, motion) in ddq.iter_mut().zip(&self.motion) {
+                *ddq = motion.ddq + (*ddq - motion.ddq) * change;
+            }
+        }
+        ddq
+    }
+
+    fn move_joints(&mut self, dq_target: &SVector<f64, MAX_JOINTS>, limited: &mut LimitSet) {
+        let ddq = self.accelerations(dq_target, limited);
+        for joint_idx in 0..self.q.len() {
+            let limiter = &self.limiters[joint_idx];
+            let (next, held_back) = limiter.advance(self.motion[joint_idx], ddq[joint_idx]);
+            let direction = dq_target[joint_idx].signum();
+            if held_back {
+                limited.insert(LimitReason::Position);
+                if next.dq * direction < BLOCKED_SPEED {
+                    self.blocked[joint_idx] = direction;
+                }
+            }
+            self.held_back[joint_idx] = held_back;
+            self.motion[joint_idx] = next;
+        }
+    }
+}

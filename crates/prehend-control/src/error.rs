@@ -1,0 +1,172 @@
+//! Why something was refused. No variant holds anything on the heap: they are made on the control thread.
+
+/// A controller could not be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// A setting is out of its range.
+    #[error("control setting `{field}` is {value}, must be from {low} to {high}")]
+    Config {
+        /// Name of the setting.
+        field: &'static str,
+        /// What it was.
+        value: f64,
+        /// Lowest sensible value.
+        low: f64,
+        /// Highest sensible value.
+        high: f64,
+    },
+    /// A limit of the robot is not finite, not positive, or an empty range.
+    #[error(
+        "limits of joint {joint_idx} (counted from 0) are not usable: correct robot.toml or the URDF"
+    )]
+    Limits {
+        /// Which joint.
+        joint_idx: usize,
+    },
+    /// A motion to stop from holds NaN or infinity.
+    #[error("the motion of joint {joint_idx} (counted from 0) is not finite")]
+    NonFinite {
+        /// Which joint.
+        joint_idx: usize,
+    },
+    /// The robot has no joints or too many, or vectors of other lengths were given for it.
+    #[error("a robot with {n_joints} joints cannot be controlled, 1 to {max} can", max = prehend_types::MAX_JOINTS)]
+    JointCount {
+        /// How many it has.
+        n_joints: usize,
+    },
+}
+
+/// The arm was not armed; nothing moves.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArmError {
+    /// It is armed already.
+    #[error("already armed; stop first")]
+    AlreadyArmed,
+    /// No state has come yet.
+    #[error("no state of the robot has come yet; is its driver running?")]
+    NoState,
+    /// The newest state is too old, or from the future.
+    #[error("the newest state of the robot is {age_s} s old; is its driver running?")]
+    StaleState {
+        /// Its age, s.
+        age_s: f64,
+    },
+    /// It is still stopping.
+    #[error("still stopping; wait until the arm stands still")]
+    Stopping,
+    /// A measured number is NaN or infinite.
+    #[error("the measured state is not finite at joint {joint_idx}")]
+    NonFinite {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+    },
+    /// The state has another number of joints than the robot.
+    #[error("the measured state has {got} joints, the robot has {expected}")]
+    JointCount {
+        /// How many the state has.
+        got: usize,
+        /// How many the robot has.
+        expected: usize,
+    },
+    /// A joint is outside its position limits.
+    #[error("joint {joint_idx} is at {q} rad, outside [{lower}, {upper}]; move it inside by hand")]
+    OutsideLimits {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+        /// Where it is.
+        q: f64,
+        /// Lower limit.
+        lower: f64,
+        /// Upper limit.
+        upper: f64,
+    },
+    /// A joint moves.
+    #[error("joint {joint_idx} moves at {dq} rad/s, at most {limit} is allowed when arming")]
+    Moving {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+        /// How fast.
+        dq: f64,
+        /// The most allowed.
+        limit: f64,
+    },
+}
+
+/// A chunk was refused; the plan before it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// Nothing is armed, or the arm is stopping.
+    #[error("not armed")]
+    NotArmed,
+    /// A chunk without actions.
+    #[error("the chunk has no action")]
+    Empty,
+    /// `dt` is not between 1 ms and 1 s.
+    #[error("one action lasts {dt_s} s, must be from 0.001 to 1")]
+    Duration {
+        /// Length of one action, s.
+        dt_s: f64,
+    },
+    /// NaN or infinity.
+    #[error("action {index} is not finite")]
+    NonFinite {
+        /// First such action.
+        index: usize,
+    },
+    /// One action moves further than any arm could.
+    #[error(
+        "action {index} moves {translation_m} m and {rotation_rad} rad, at most 1 m and 3.2 rad make sense"
+    )]
+    Implausible {
+        /// First such action.
+        index: usize,
+        /// Length of its translation.
+        translation_m: f64,
+        /// Its angle.
+        rotation_rad: f64,
+    },
+    /// It starts too far in the future.
+    #[error("the chunk starts {lead_s} s in the future")]
+    FromFuture {
+        /// How far.
+        lead_s: f64,
+    },
+    /// It starts too long ago.
+    #[error("the chunk started {age_s} s ago")]
+    TooOld {
+        /// How long ago.
+        age_s: f64,
+    },
+    /// It was computed from an older observation than the plan that runs.
+    #[error("the chunk is {behind_s} s older than the plan that runs")]
+    OutOfOrder {
+        /// How much older.
+        behind_s: f64,
+    },
+    /// All of its actions are past.
+    #[error("all {dropped} actions are past")]
+    Expired {
+        /// How many.
+        dropped: usize,
+    },
+}
+
+/// Why the arm stopped and stays stopped until it is armed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// Somebody asked for it.
+    Requested,
+    /// The robot's state was stale for too long.
+    StaleState,
+    /// The robot's state was not finite, or had another number of joints, for too long.
+    BadState,
+    /// Too many chunks in a row were not finite.
+    BadChunks,
+    /// A joint was too far from its command.
+    TrackingError,
+}

@@ -1,0 +1,36 @@
+//! Turns (state, plan, now) into one safe joint command per tick.
+//!
+//! It does not know networks, simulators, transports or ONNX Runtime: the same [`Controller`] drives a
+//! simulated arm in lock step and a real one from a real-time thread. This is the only crate with
+//! `unsafe` code, for scheduling and memory locking.
+//!
+//! - [`Controller`]: the pure stepper, with the joint limiter behind it.
+//! - [`WireChecker`]: an independent judge of what was really sent, for the other side of the wire.
+//! - [`SoftStop`]: brings an arm to rest inside its limits when commands cease.
+//! - [`rt::ControlLoop`]: the controller as a real-time thread, and [`rt::measure_floor`] to judge it by.
+
+mod arm;
+mod bounds;
+mod check;
+mod config;
+mod controller;
+mod drive;
+mod error;
+mod history;
+mod ik;
+mod limiter;
+mod path;
+mod reasons;
+mod reference;
+pub mod rt;
+mod stop;
+mod wire;
+
+pub use arm::joint_bounds;
+pub use bounds::{JointBounds, VelocityEnvelope};
+pub use config::ControlConfig;
+pub use controller::{ChunkReport, Controller, Mode, Tick};
+pub use error::{ArmError, ChunkError, ControlError, StopReason};
+pub use reasons::{LimitCounters, LimitReason, LimitSet};
+pub use stop::SoftStop;
+pub use wire::{WireChecker, WireReport};

@@ -1,0 +1,148 @@
+//! Why a command differs from what was asked, as a set per tick and as counters over a run.
+
+/// Why the controller did something else than the plan said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LimitReason {
+    /// Going on would leave no stop inside the position limits.
+    Position = 0,
+    /// Joint speed limit, or the slower one near a stop.
+    Velocity,
+    /// Joint acceleration limit.
+    Acceleration,
+    /// Joint jerk limit.
+    Jerk,
+    /// Cap on the tool's linear or angular speed.
+    TcpSpeed,
+    /// The plan ran further ahead of the arm than allowed and was held back.
+    Lag,
+    /// A number in the state or in a chunk was NaN or infinite.
+    NonFinite,
+    /// The newest robot state is too old, or from the future.
+    StaleState,
+    /// The arm is further from its command than allowed.
+    TrackingError,
+    /// An action was already past when its chunk was accepted, and was dropped.
+    LateAction,
+    /// A chunk was refused.
+    RefusedChunk,
+    /// The plan ended before a new chunk came.
+    Underrun,
+    /// The plan led below the floor that the tool must stay above.
+    Floor,
+}
+
+impl LimitReason {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 13] = [
+        Self::Position,
+        Self::Velocity,
+        Self::Acceleration,
+        Self::Jerk,
+        Self::TcpSpeed,
+        Self::Lag,
+        Self::NonFinite,
+        Self::StaleState,
+        Self::TrackingError,
+        Self::LateAction,
+        Self::RefusedChunk,
+        Self::Underrun,
+        Self::Floor,
+    ];
+
+    /// The name used in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Position => "position",
+            Self::Velocity => "velocity",
+            Self::Acceleration => "acceleration",
+            Self::Jerk => "jerk",
+            Self::TcpSpeed => "tcp_speed",
+            Self::Lag => "lag",
+            Self::NonFinite => "non_finite",
+            Self::StaleState => "stale_state",
+            Self::TrackingError => "tracking_error",
+            Self::LateAction => "late_action",
+            Self::RefusedChunk => "refused_chunk",
+            Self::Underrun => "underrun",
+            Self::Floor => "floor",
+        }
+    }
+}
+
+/// The reasons that applied in one tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitSet(u16);
+
+impl LimitSet {
+    /// Adds a reason.
+    pub const fn insert(&mut self, reason: LimitReason) {
+        self.0 |= 1 << reason as u8;
+    }
+
+    /// Whether this reason applied.
+    #[must_use]
+    pub const fn contains(self, reason: LimitReason) -> bool {
+        self.0 & (1 << reason as u8) != 0
+    }
+
+    /// Whether nothing was limited.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The reasons, in the order of [`LimitReason::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = LimitReason> {
+        LimitReason::ALL
+            .into_iter()
+            .filter(move |reason| self.contains(*reason))
+    }
+}
+
+/// How often each reason applied: ticks for limits, pieces for late actions and refused chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitCounters([u64; LimitReason::ALL.len()]);
+
+impl LimitCounters {
+    /// Counts of one reason.
+    #[must_use]
+    pub const fn get(&self, reason: LimitReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Name and count of every reason, also of those that never applied.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        LimitReason::ALL
+            .into_iter()
+            .map(|reason| (reason.name(), self.get(reason)))
+    }
+
+    pub(crate) const fn add(&mut self, reason: LimitReason, count: u64) {
+        self.0[reason as usize] = self.0[reason as usize].saturating_add(count);
+    }
+
+    pub(crate) fn add_set(&mut self, set: LimitSet) {
+        for reason in set.iter() {
+            self.add(reason, 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_counted_once_per_reason() {
+        let mut set = LimitSet::default();
+        set.insert(LimitReason::Jerk);
+        set.insert(LimitReason::Jerk);
+        set.insert(LimitReason::Underrun);
+        let mut counters = LimitCounters::default();
+        counters.add_set(set);
+        let named: Vec<_> = counters.iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(named, [("jerk", 1), ("underrun", 1)]);
+    }
+}

@@ -1,0 +1,65 @@
+//! The real-time path never touches the heap.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use prehend_control::ControlConfig;
+use prehend_types::Action;
+
+use crate::rig::{Rig, action};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+#[expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
+// SAFETY: every call is passed on unchanged to the system allocator; counting touches only a
+// constant-initialised thread local without destructor, which does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn tick_accept_arm_and_stop_do_not_allocate() {
+    let mut rig = Rig::armed(ControlConfig::default());
+    let mut bad = Action::hold(1.0);
+    bad.translation.x = f64::NAN;
+    let before = ALLOCATIONS.with(Cell::get);
+    let mut commands = 0;
+    for k in 0..20_000_u64 {
+        if k % 90 == 0 {
+            let chunk = rig.chunk(&[action(0.03, -0.02, 0.01); 8]);
+            let _ = rig.controller.accept(&chunk, rig.now());
+        }
+        if k % 1000 == 500 {
+            let _ = rig.controller.accept(&rig.chunk(&[bad]), rig.now());
+        }
+        if k % 5000 == 4000 {
+            rig.controller.soft_stop();
+        }
+        if k % 5000 == 4900 {
+            rig.controller.arm(&rig.state).expect("stands still by now");
+        }
+        commands += u64::from(rig.tick().command.q_d.is_finite());
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
+    assert_eq!(commands, 20_000);
+    let probe = std::hint::black_box(Box::new(1_u8));
+    drop(probe);
+    assert!(ALLOCATIONS.with(Cell::get) > before, "the counter counts");
+}

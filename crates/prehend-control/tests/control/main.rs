@@ -1,0 +1,8 @@
+//! Behaviour of the controller, judged by the wire checker.
+
+mod allocation;
+mod hostile;
+mod realtime;
+mod rig;
+mod stopping;
+mod tracking;
