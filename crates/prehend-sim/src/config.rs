@@ -1,0 +1,227 @@
+//! Scene files: what stands on the table, who looks at it, how long an episode lasts.
+
+use std::path::Path;
+
+use prehend_cloud::{Crop, Quotas};
+use prehend_types::config;
+use serde::{Deserialize, Serialize};
+
+use crate::SimError;
+use crate::objects::ObjectRanges;
+
+/// A scene file, `scenes/*.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneConfig {
+    /// Name for reports and episode files.
+    pub name: String,
+    /// The part of the table that is used.
+    pub table: TableConfig,
+    /// What is drawn for the objects.
+    pub objects: ObjectRanges,
+    /// How many, and how far apart.
+    pub clutter: ClutterConfig,
+    /// Depth cameras on stands; their clouds are joined.
+    pub cameras: Vec<CameraConfig>,
+    /// Image noise, the same for all cameras.
+    pub noise: NoiseConfig,
+    /// What is kept of the clouds.
+    pub cloud: CloudConfig,
+    /// The task.
+    pub task: TaskConfig,
+}
+
+/// The part of the table that is used. The table's top is the plane z = 0 of the base frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableConfig {
+    /// Where object and receptacle centres may be, base frame, m: lowest and highest x.
+    pub x_m: [f64; 2],
+    /// Lowest and highest y.
+    pub y_m: [f64; 2],
+    /// Friction coefficient of the table.
+    pub friction: f64,
+}
+
+/// How many objects, and how far apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClutterConfig {
+    /// Fewest and most objects beside the target.
+    pub distractors: [usize; 2],
+    /// Free space between any two footprints, m.
+    pub gap_m: f64,
+    /// Free radius around the target's centre, so that open fingers fit, m.
+    pub target_clear_radius_m: f64,
+    /// Fewest points of the target that the cameras must see at the start.
+    pub min_target_points: usize,
+}
+
+/// A pinhole depth camera on a stand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Columns.
+    pub width_px: usize,
+    /// Rows.
+    pub height_px: usize,
+    /// Horizontal field of view.
+    pub fov_deg: f64,
+    /// Where it stands, base frame, m.
+    pub position_m: [f64; 3],
+    /// What it looks at, base frame, m.
+    pub look_at_m: [f64; 3],
+    /// Standard deviation of the stand's placement from one episode to the next, known to the
+    /// robot, m.
+    pub placement_sigma_m: f64,
+    /// Standard deviation of what calibration got wrong, unknown to the robot, m.
+    pub extrinsic_sigma_m: f64,
+    /// The same for rotation, about each axis.
+    pub extrinsic_sigma_deg: f64,
+}
+
+/// Depth noise. All zero is a perfect camera.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseConfig {
+    /// Standard deviation at any distance, m.
+    pub sigma_m: f64,
+    /// Standard deviation that grows with the distance squared, m per m².
+    pub sigma_per_m2: f64,
+    /// Share of all pixels that measure nothing.
+    pub dropout: f64,
+    /// Depth step between neighbours that counts as an edge, m.
+    pub edge_step_m: f64,
+    /// Share of edge pixels that measure nothing.
+    pub edge_holes: f64,
+}
+
+/// What is kept of the clouds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloudConfig {
+    /// The workspace, base frame.
+    pub crop: Crop,
+    /// Points kept per role when there are too many; their sum is the size of the cloud.
+    pub quotas: Quotas,
+}
+
+/// When an episode ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    /// Longest episode.
+    pub time_limit_s: f64,
+    /// How long the target must lie still, released, in the receptacle.
+    pub rest_s: f64,
+    /// Fastest that counts as lying still.
+    pub rest_speed_m_per_s: f64,
+}
+
+impl SceneConfig {
+    /// Reads and checks a scene file.
+    ///
+    /// # Errors
+    /// [`SimError::Config`], naming file, line or field.
+    pub fn load(path: &Path) -> Result<Self, SimError> {
+        let scene: Self = config::load(path)?;
+        scene.check(path)?;
+        Ok(scene)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), SimError> {
+        let range = |field: &str, [low, high]: [f64; 2], least: f64, most: f64| {
+            config::require(
+                low >= least && low <= high && high <= most,
+                path,
+                field,
+                format!("needs {least} <= low <= high <= {most}, got [{low}, {high}]"),
+            )
+        };
+        range("table.x_m", self.table.x_m, 0.2, 0.8)?;
+        range("table.y_m", self.table.y_m, -0.6, 0.6)?;
+        range("objects.mass_kg", self.objects.mass_kg, 0.005, 3.0)?;
+        range("objects.friction", self.objects.friction, 0.0, 2.0)?;
+        range("objects.scale", self.objects.scale, 0.5, 1.12)?;
+        let within = |field: &str, value: f64, least: f64, most: f64| {
+            config::require(
+                value >= least && value <= most,
+                path,
+                field,
+                format!("needs {least} to {most}, got {value}"),
+            )
+        };
+        within("table.friction", self.table.friction, 0.0, 2.0)?;
+        within("clutter.gap_m", self.clutter.gap_m, 0.0, 0.2)?;
+        within(
+            "clutter.target_clear_radius_m",
+            self.clutter.target_clear_radius_m,
+            0.0,
+            0.3,
+        )?;
+        config::require(
+            self.clutter.distractors[0] <= self.clutter.distractors[1]
+                && self.clutter.distractors[1] <= 12,
+            path,
+            "clutter.distractors",
+            "needs 0 <= fewest <= most <= 12",
+        )?;
+        config::require(
+            (1..=4).contains(&self.cameras.len()),
+            path,
+            "cameras",
+            "needs one to four `[[cameras]]`",
+        )?;
+        for (index, camera) in self.cameras.iter().enumerate() {
+            let field = |name: &str| format!("cameras[{index}].{name}");
+            config::require(
+                (8..=1280).contains(&camera.width_px) && (8..=1024).contains(&camera.height_px),
+                path,
+                &field("width_px"),
+                "an image has 8 to 1280 columns and 8 to 1024 rows",
+            )?;
+            within(&field("fov_deg"), camera.fov_deg, 10.0, 120.0)?;
+            for (name, value, most) in [
+                ("placement_sigma_m", camera.placement_sigma_m, 0.2),
+                ("extrinsic_sigma_m", camera.extrinsic_sigma_m, 0.05),
+                ("extrinsic_sigma_deg", camera.extrinsic_sigma_deg, 5.0),
+            ] {
+                within(&field(name), value, 0.0, most)?;
+            }
+            let apart = (0..2)
+                .map(|axis| camera.position_m[axis] - camera.look_at_m[axis])
+                .fold(0.0, |sum, d| sum + d * d);
+            config::require(
+                camera
+                    .position_m
+                    .iter()
+                    .chain(&camera.look_at_m)
+                    .all(|v| v.abs() < 5.0)
+                    && apart > 1e-4,
+                path,
+                &field("position_m"),
+                "needs finite coordinates under 5 m, and must not look straight down",
+            )?;
+        }
+        within("noise.sigma_m", self.noise.sigma_m, 0.0, 0.05)?;
+        within("noise.sigma_per_m2", self.noise.sigma_per_m2, 0.0, 0.05)?;
+        within("noise.dropout", self.noise.dropout, 0.0, 1.0)?;
+        within("noise.edge_step_m", self.noise.edge_step_m, 0.0, 1.0)?;
+        within("noise.edge_holes", self.noise.edge_holes, 0.0, 1.0)?;
+        config::require(
+            (1..=4096).contains(&self.cloud.quotas.total()),
+            path,
+            "cloud.quotas",
+            "needs 1 to 4096 points in all",
+        )?;
+        within("task.time_limit_s", self.task.time_limit_s, 1.0, 120.0)?;
+        within("task.rest_s", self.task.rest_s, 0.05, 5.0)?;
+        within(
+            "task.rest_speed_m_per_s",
+            self.task.rest_speed_m_per_s,
+            1e-4,
+            0.1,
+        )?;
+        Ok(())
+    }
+}

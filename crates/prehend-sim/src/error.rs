@@ -1,0 +1,60 @@
+//! What can go wrong in the simulator.
+
+use prehend_types::{PolicyError, TooManyJoints, config::ConfigError};
+
+/// Why a world could not be made, restored or stepped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// The scene file was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The robot cannot be simulated.
+    #[error("robot {robot:?} cannot be simulated: {reason}")]
+    Robot {
+        /// The robot's name.
+        robot: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No start state could be found that fulfils the scene file.
+    #[error(
+        "seed {seed}: no usable scene in {attempts} attempts; lower `clutter.distractors` or \
+         `clutter.min_target_points`"
+    )]
+    NoScene {
+        /// The episode's seed.
+        seed: u64,
+        /// How many were drawn.
+        attempts: u64,
+    },
+    /// A state vector does not belong to this world.
+    #[error("state vector refused: {reason}")]
+    State {
+        /// Why.
+        reason: String,
+    },
+    /// The arm could not be commanded.
+    #[error("control refused: {reason}")]
+    Control {
+        /// What the controller said.
+        reason: String,
+    },
+    /// The policy gave up.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A picture could not be written.
+    #[error("cannot write picture: {reason}")]
+    Picture {
+        /// What the encoder said.
+        reason: String,
+    },
+}
+
+impl From<TooManyJoints> for SimError {
+    fn from(error: TooManyJoints) -> Self {
+        Self::State {
+            reason: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Small questions about convex parts.
+
+use nalgebra::{Point3, Vector3};
+use prehend_robot::Shape;
+
+use crate::objects::Part;
+
+/// Multiplies every length of a part.
+pub(crate) fn scale(part: &mut Part, factor: f64) {
+    part.body_from_part.translation.vector *= factor;
+    match &mut part.shape {
+        Shape::Cuboid { half_extents } => *half_extents *= factor,
+        Shape::Sphere { radius } => *radius *= factor,
+        Shape::Cylinder {
+            radius,
+            half_length,
+        }
+        | Shape::Capsule {
+            radius,
+            half_length,
+        } => {
+            *radius *= factor;
+            *half_length *= factor;
+        }
+    }
+}
+
+/// How far a shape reaches from its centre along a unit direction in its own frame, m.
+pub(crate) fn support(shape: &Shape, direction: &Vector3<f64>) -> f64 {
+    match *shape {
+        Shape::Cuboid { half_extents } => half_extents.dot(&direction.abs()),
+        Shape::Sphere { radius } => radius,
+        Shape::Cylinder {
+            radius,
+            half_length,
+        } => radius * direction.xy().norm() + half_length * direction.z.abs(),
+        Shape::Capsule {
+            radius,
+            half_length,
+        } => radius + half_length * direction.z.abs(),
+    }
+}
+
+/// Lowest and highest coordinate along a unit direction of the body's frame, m.
+pub(crate) fn extent(part: &Part, direction: &Vector3<f64>) -> [f64; 2] {
+    let in_part = part.body_from_part.inverse_transform_vector(direction);
+    let middle = part.body_from_part.translation.vector.dot(direction);
+    let reach = support(&part.shape, &in_part);
+    [middle - reach, middle + reach]
+}
+
+/// Highest point of a part in the body's frame, m.
+pub(crate) fn top(part: &Part) -> f64 {
+    extent(part, &Vector3::z())[1]
+}
+
+/// Radius of a vertical cylinder around the body's origin that holds the part, m. Exact for boxes
+/// that stand upright, a bound otherwise.
+pub(crate) fn reach(part: &Part) -> f64 {
+    if let Shape::Cuboid { half_extents } = part.shape {
+        let corners = (0..8_u8).map(|corner| {
+            let sign = |bit: u8| if corner & bit == 0 { -1.0 } else { 1.0 };
+            let signs = Vector3::new(sign(1), sign(2), sign(4));
+            part.body_from_part * Point3::from(half_extents.component_mul(&signs))
+        });
+        return corners.map(|c| c.x.hypot(c.y)).fold(0.0, f64::max);
+    }
+    let center = part.body_from_part.translation.vector;
+    let across = (0..16).map(|i| {
+        let angle = std::f64::consts::TAU * f64::from(i) / 16.0;
+        let direction = Vector3::new(angle.cos(), angle.sin(), 0.0);
+        let in_part = part.body_from_part.inverse_transform_vector(&direction);
+        support(&part.shape, &in_part)
+    });
+    center.xy().norm() + across.fold(0.0, f64::max)
+}
+
+/// Volume of a shape, m³.
+pub(crate) fn volume(shape: &Shape) -> f64 {
+    use std::f64::consts::PI;
+    match *shape {
+        Shape::Cuboid { half_extents } => 8.0 * half_extents.product(),
+        Shape::Sphere { radius } => 4.0 / 3.0 * PI * radius.powi(3),
+        Shape::Cylinder {
+            radius,
+            half_length,
+        } => 2.0 * half_length * PI * radius.powi(2),
+        Shape::Capsule {
+            radius,
+            half_length,
+        } => PI * radius.powi(2) * (2.0 * half_length + 4.0 / 3.0 * radius),
+    }
+}

@@ -1,0 +1,38 @@
+//! Turns robot, scene and seed into stepped worlds, clouds and task results.
+//!
+//! The only crate that names rapier. It knows neither networks nor zenoh: policies come in through
+//! [`prehend_types::Policy`], commands through [`prehend_types::JointCommand`].
+//!
+//! - [`World`]: one world, stepped by commands, observed by cameras.
+//! - [`View`]: the same cameras on a stored state, without physics.
+//! - [`rollout`]: one episode of a policy or the expert, with the controller that drives the real arm.
+//! - [`Expert`] uses the simulator's state; [`DepthHeuristic`] only what a policy sees.
+
+#![forbid(unsafe_code)]
+
+mod camera;
+mod config;
+mod error;
+mod geometry;
+mod objects;
+mod physics;
+mod pilots;
+pub mod render;
+mod rollout;
+mod scene;
+mod state;
+mod task;
+mod world;
+
+pub use config::{
+    CameraConfig, CloudConfig, ClutterConfig, NoiseConfig, SceneConfig, TableConfig, TaskConfig,
+};
+pub use error::SimError;
+pub use objects::{
+    Family, FamilySet, Grasp, ObjectModel, ObjectRanges, Part, Receptacle, ReceptacleKind,
+};
+pub use pilots::{DepthHeuristic, Expert};
+pub use rollout::{Disturbance, EpisodeResult, Pilot, RolloutConfig, RolloutStep, rollout};
+pub use scene::Scene;
+pub use task::{Failure, TaskStatus};
+pub use world::{View, World};

@@ -1,0 +1,8 @@
+//! Scripted pilots: one that uses the simulator's state, one that uses only the cloud.
+
+mod depth_heuristic;
+mod expert;
+mod pick_place;
+
+pub use depth_heuristic::DepthHeuristic;
+pub use expert::Expert;

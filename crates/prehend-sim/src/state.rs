@@ -1,0 +1,205 @@
+//! The flat, versioned state vector of a world.
+
+use nalgebra::{Quaternion, Translation3, UnitQuaternion, Vector3};
+use prehend_types::{GripperState, JointPositions, JointVelocities, Pose, RobotState, Stamp};
+
+use crate::SimError;
+use crate::physics::{BodyState, DT};
+
+/// First number of every state vector.
+const VERSION: f32 = 1.0;
+const PER_OBJECT: usize = 13;
+const HEADER: usize = 10;
+
+/// Everything that moves in a world, as numbers.
+///
+/// Restoring it gives the same poses and velocities, which is all that a camera needs; contact forces
+/// are not part of it, so that stepping on from a restored state is close to, but not bit for bit, what
+/// the original world would have done. Replaying from the seed is exact.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WorldState {
+    /// Which draw of the seed's scene this is.
+    pub attempt: u64,
+    /// Physics steps since the start.
+    pub steps: u64,
+    /// Joint positions.
+    pub q: JointPositions,
+    /// Joint velocities.
+    pub dq: JointVelocities,
+    /// The gripper as a policy sees it.
+    pub gripper: GripperState,
+    /// Displacement of each finger from shut, m.
+    pub fingers: [f64; 2],
+    /// Where the finger targets have slewed to, m from shut.
+    pub finger_target: f64,
+    /// Objects, the target first.
+    pub objects: Vec<BodyState>,
+}
+
+impl WorldState {
+    /// Simulated time since the start.
+    pub fn stamp(&self) -> Stamp {
+        Stamp::from_nanos((self.steps as f64 * DT * 1e9).round() as u64)
+    }
+
+    pub fn robot_state(&self) -> RobotState {
+        RobotState {
+            stamp: self.stamp(),
+            q: self.q,
+            dq: self.dq,
+            gripper: self.gripper,
+        }
+    }
+
+    pub fn to_vector(&self) -> Vec<f32> {
+        let mut out = Vec::with_capacity(HEADER + 16 + PER_OBJECT * self.objects.len());
+        out.extend([
+            VERSION,
+            self.attempt as f32,
+            self.steps as f32,
+            self.gripper.width as f32,
+            self.gripper.commanded as f32,
+            f32::from(u8::from(self.gripper.is_grasping)),
+            self.fingers[0] as f32,
+            self.fingers[1] as f32,
+            self.finger_target as f32,
+            self.q.len() as f32,
+        ]);
+        out.extend(self.q.iter().chain(self.dq.iter()).map(|v| *v as f32));
+        for body in &self.objects {
+            let q = body.base_from_body.rotation.coords;
+            out.extend(
+                body.base_from_body
+                    .translation
+                    .vector
+                    .iter()
+                    .map(|v| *v as f32),
+            );
+            out.extend([q.x as f32, q.y as f32, q.z as f32, q.w as f32]);
+            out.extend(body.linear.iter().chain(&body.angular).map(|v| *v as f32));
+        }
+        out
+    }
+
+    pub fn from_vector(values: &[f32]) -> Result<Self, SimError> {
+        let refuse = |reason: String| SimError::State { reason };
+        if values.len() < HEADER || values[0] != VERSION {
+            return Err(refuse(format!(
+                "{} numbers of version {:?}, expected at least {HEADER} of version {VERSION}",
+                values.len(),
+                values.first()
+            )));
+        }
+        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+            return Err(refuse(format!("number {index} is not finite")));
+        }
+        let n_joints = values[9] as usize;
+        let rest = values.len().checked_sub(HEADER + 2 * n_joints);
+        let Some(rest) = rest.filter(|rest| rest % PER_OBJECT == 0) else {
+            return Err(refuse(format!(
+                "{} numbers do not divide into {n_joints} joints and whole objects",
+                values.len()
+            )));
+        };
+        let wide = |slice: &[f32]| slice.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        let joints = &values[HEADER..HEADER + 2 * n_joints];
+        let objects = values[values.len() - rest..]
+            .chunks_exact(PER_OBJECT)
+            .map(|v| body_state(&wide(v)))
+            .collect();
+        Ok(Self {
+            attempt: values[1] as u64,
+            steps: values[2] as u64,
+            gripper: GripperState {
+                width: f64::from(values[3]),
+                commanded: f64::from(values[4]),
+                is_grasping: values[5] != 0.0,
+            },
+            fingers: [f64::from(values[6]), f64::from(values[7])],
+            finger_target: f64::from(values[8]),
+            q: JointPositions::from_slice(&wide(&joints[..n_joints]))?,
+            dq: JointVelocities::from_slice(&wide(&joints[n_joints..]))?,
+            objects,
+        })
+    }
+
+    /// The state as its vector holds it, in single precision.
+    pub fn rounded(&self) -> Self {
+        Self::from_vector(&self.to_vector()).unwrap_or_else(|_| self.clone())
+    }
+
+    /// A hash of every bit of the state, the same on every machine (FNV-1a, 64 bit).
+    pub fn hash(&self) -> u64 {
+        self.to_vector()
+            .iter()
+            .flat_map(|v| v.to_bits().to_le_bytes())
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+    }
+}
+
+fn body_state(v: &[f64]) -> BodyState {
+    BodyState {
+        base_from_body: Pose::from_parts(
+            Translation3::new(v[0], v[1], v[2]),
+            UnitQuaternion::from_quaternion(Quaternion::new(v[6], v[3], v[4], v[5])),
+        ),
+        linear: Vector3::new(v[7], v[8], v[9]),
+        angular: Vector3::new(v[10], v[11], v[12]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> WorldState {
+        WorldState {
+            attempt: 1,
+            steps: 240,
+            q: JointPositions::from_slice(&[0.5; 7]).expect("seven fit"),
+            dq: JointVelocities::from_slice(&[0.25; 7]).expect("seven fit"),
+            gripper: GripperState {
+                width: 0.0625,
+                commanded: 1.0,
+                is_grasping: false,
+            },
+            fingers: [0.03125; 2],
+            finger_target: 0.03125,
+            objects: vec![BodyState {
+                base_from_body: Pose::translation(0.5, 0.25, 0.125),
+                linear: Vector3::new(1.0, 0.0, 0.0),
+                angular: Vector3::new(0.0, 2.0, 0.0),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_vector_gives_the_state_back() {
+        let back = WorldState::from_vector(&state().to_vector()).expect("own vector");
+        assert_eq!(back, state());
+        assert_eq!(back.stamp(), Stamp::from_nanos(1_200_000_000));
+    }
+
+    #[test]
+    fn hostile_vectors_are_refused() {
+        let vector = state().to_vector();
+        for bad in [&vector[..0], &vector[..9], &vector[..30]] {
+            assert!(WorldState::from_vector(bad).is_err());
+        }
+        let mut nan = vector.clone();
+        nan[20] = f32::NAN;
+        assert!(WorldState::from_vector(&nan).is_err());
+        let mut version = vector;
+        version[0] = 2.0;
+        assert!(WorldState::from_vector(&version).is_err());
+    }
+
+    #[test]
+    fn one_bit_changes_the_hash() {
+        let mut other = state();
+        other.objects[0].linear.z = 1e-7;
+        assert_ne!(other.hash(), state().hash());
+    }
+}

@@ -1,0 +1,233 @@
+//! What the simulator promises, seen from outside.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use prehend_robot::Robot;
+use prehend_sim::{
+    DepthHeuristic, Disturbance, Family, FamilySet, Pilot, RolloutConfig, RolloutStep, SceneConfig,
+    View, World, rollout,
+};
+use prehend_types::config::locate;
+use prehend_types::{Observation, Policy, Role};
+
+fn cell() -> (Arc<Robot>, Arc<SceneConfig>) {
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let scene = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
+    (
+        Arc::new(robot),
+        Arc::new(SceneConfig::load(&scene).expect("valid scene")),
+    )
+}
+
+fn run(seed: u64, disturbance: Option<Disturbance>) -> (bool, Vec<RolloutStep>) {
+    let (robot, scene) = cell();
+    let mut world = World::new(&robot, &scene, seed, FamilySet::Train).expect("a scene");
+    let config = RolloutConfig {
+        disturbance,
+        ..RolloutConfig::default()
+    };
+    let mut steps = Vec::new();
+    let result = rollout(&mut world, Pilot::Expert, &config, &mut |step| {
+        steps.push(step.clone());
+    });
+    (result.expect("a rollout").success, steps)
+}
+
+fn hashes(steps: &[RolloutStep]) -> Vec<u64> {
+    steps.iter().map(|step| step.hash).collect()
+}
+
+#[test]
+fn the_expert_picks_and_places() {
+    let successes = (500..520).filter(|seed| run(*seed, None).0).count();
+    assert!(successes >= 18, "{successes} of 20");
+}
+
+#[test]
+fn an_expert_that_is_pushed_about_still_succeeds() {
+    let disturbed: Vec<_> = (540..550)
+        .map(|seed| run(seed, Some(Disturbance::default())))
+        .collect();
+    let successes = disturbed.iter().filter(|(success, _)| *success).count();
+    assert!(successes >= 8, "{successes} of 10");
+    let pushed = disturbed
+        .iter()
+        .flat_map(|(_, steps)| steps)
+        .filter(|step| !step.is_expert);
+    assert!(pushed.count() > 50, "nobody was pushed");
+}
+
+#[test]
+fn equal_seeds_give_equal_bits_on_any_thread() {
+    let alone = hashes(&run(531, Some(Disturbance::default())).1);
+    let together: Vec<Vec<u64>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| hashes(&run(531, Some(Disturbance::default())).1)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|w| w.join().expect("no panic"))
+            .collect()
+    });
+    assert!(alone.len() > 20);
+    for other in together {
+        assert_eq!(alone, other);
+    }
+    assert_ne!(alone, hashes(&run(532, Some(Disturbance::default())).1));
+}
+
+#[test]
+fn a_stored_state_is_seen_exactly_as_the_world_was() {
+    let (robot, scene) = cell();
+    let mut world = World::new(&robot, &scene, 77, FamilySet::HeldOut).expect("a scene");
+    let start = world.state_vector();
+    let view = View::new(&robot, &scene, 77, FamilySet::HeldOut, &start).expect("its view");
+    for _ in 0..3 {
+        for _ in 0..20 {
+            world.step();
+        }
+        let seen = view.observe(&world.state_vector()).expect("its state");
+        assert_eq!(seen, world.observe());
+        assert!(seen.cloud.len() > 50);
+    }
+}
+
+#[test]
+fn a_restored_world_shows_the_same_picture() {
+    let (robot, scene) = cell();
+    let (_, steps) = run(533, None);
+    let mut world = World::new(&robot, &scene, 533, FamilySet::Train).expect("a scene");
+    let state = &steps[steps.len() / 2].world;
+    world.restore(state).expect("own state");
+    assert_eq!(&world.state_vector(), state);
+    assert!(world.restore(&state[..20]).is_err());
+}
+
+#[test]
+fn worlds_start_settled_with_the_target_in_sight() {
+    let (robot, scene) = cell();
+    for seed in 600..615 {
+        let world = World::new(&robot, &scene, seed, FamilySet::All).expect("a scene");
+        let target = world.scene().target();
+        assert_eq!(target.family.is_held_out(), seed % 2 == 1);
+        let observation = world.observe();
+        let cloud = observation.cloud;
+        assert!(cloud.len() <= 512);
+        assert_eq!(cloud.points.len(), cloud.roles.len());
+        let seen = cloud
+            .roles
+            .iter()
+            .filter(|role| **role == Role::Target)
+            .count();
+        assert!(seen >= 25, "seed {seed}: {seen} points");
+        assert!(cloud.points.iter().flatten().all(|v| v.is_finite()));
+        assert!(!world.task().success);
+    }
+}
+
+#[test]
+fn held_out_families_never_appear_in_training_scenes() {
+    let (robot, scene) = cell();
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 700..760 {
+        let world = World::new(&robot, &scene, seed, FamilySet::Train).expect("a scene");
+        seen.extend(world.scene().objects.iter().map(|object| object.family));
+    }
+    assert!(
+        seen.iter().all(|family| Family::TRAIN.contains(family)),
+        "{seen:?}"
+    );
+    assert_eq!(seen.len(), Family::TRAIN.len(), "{seen:?}");
+}
+
+/// Moves nothing: whatever it does, it must not be called a success.
+struct Idle;
+
+impl Policy for Idle {
+    fn name(&self) -> &str {
+        "idle"
+    }
+    fn reset(&mut self, _seed: u64) {}
+    fn act(
+        &mut self,
+        observation: &Observation,
+    ) -> Result<prehend_types::ActionChunk, prehend_types::PolicyError> {
+        let hold = [prehend_types::Action::hold(1.0); 8];
+        let dt = std::time::Duration::from_millis(50);
+        Ok(prehend_types::ActionChunk::new(observation.stamp, dt, 8, &hold).expect("eight fit"))
+    }
+}
+
+#[test]
+fn doing_nothing_fails_as_never_lifted() {
+    let (robot, scene) = cell();
+    let mut world = World::new(&robot, &scene, 801, FamilySet::Train).expect("a scene");
+    let result = rollout(
+        &mut world,
+        Pilot::Policy(&mut Idle),
+        &RolloutConfig::default(),
+        &mut |_| {},
+    )
+    .expect("a rollout");
+    assert!(!result.success);
+    assert_eq!(result.failure.map(|f| f.name()), Some("never_lifted"));
+}
+
+#[test]
+fn the_heuristic_solves_some_scenes_without_the_simulators_state() {
+    let (robot, scene) = cell();
+    let successes = (820..830)
+        .filter(|seed| {
+            let mut world = World::new(&robot, &scene, *seed, FamilySet::Train).expect("a scene");
+            let mut policy = DepthHeuristic::default();
+            let pilot = Pilot::Policy(&mut policy);
+            let result = rollout(&mut world, pilot, &RolloutConfig::default(), &mut |_| {});
+            result.expect("a rollout").success
+        })
+        .count();
+    assert!(successes >= 4, "{successes} of 10");
+}
+
+#[test]
+fn scene_files_are_checked() {
+    let path = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
+    let good = std::fs::read_to_string(path).expect("readable");
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        let path = folder.path().join("scene.toml");
+        std::fs::write(&path, good.replacen(from, to, 1)).expect("written");
+        SceneConfig::load(&path).expect_err(to).to_string()
+    };
+    let cases = [
+        ("friction = 0.6", "frction = 0.6", "did you mean `friction`"),
+        (
+            "distractors = [0, 6]",
+            "distractors = [6, 0]",
+            "clutter.distractors",
+        ),
+        (
+            "mass_kg = [0.03, 0.30]",
+            "mass_kg = [nan, 0.30]",
+            "objects.mass_kg",
+        ),
+        ("fov_deg = 50.0", "fov_deg = 0.0", "cameras[0].fov_deg"),
+        (
+            "width_px = 160",
+            "width_px = 1000000",
+            "cameras[0].width_px",
+        ),
+        ("time_limit_s = 16.0", "", "time_limit_s"),
+        ("dropout = 0.01", "dropout = \"much\"", "scene.toml:"),
+    ];
+    for (from, to, expected) in cases {
+        let message = refused(from, to);
+        assert!(message.contains(expected), "{message}");
+    }
+    let missing = SceneConfig::load(Path::new("no/such/scene.toml")).expect_err("missing");
+    assert!(
+        missing.to_string().contains("no/such/scene.toml"),
+        "{missing}"
+    );
+}
