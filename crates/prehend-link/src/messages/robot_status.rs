@@ -1,0 +1,146 @@
+//! `prehend_msgs/msg/RobotStatus`: what an arm measures and what its driver is doing.
+
+use std::time::Duration;
+
+use prehend_types::{GripperState, JointPositions, JointVelocities, MAX_JOINTS, RobotState, Stamp};
+use serde::{Deserialize, Serialize};
+
+use super::{first_non_finite, octet_enum};
+use crate::{DecodeError, Message, Topic};
+
+octet_enum! {
+    /// Why a driver does not follow commands.
+    StopReason {
+        /// It does follow them.
+        None = 0,
+        /// This epoch has not had a command yet.
+        NotArmed = 1,
+        /// The last command outlived its time to live.
+        Expired = 2,
+        /// A command asked for it.
+        Requested = 3,
+        /// The arm reported an error.
+        Fault = 4,
+        /// The driver is ending.
+        Shutdown = 5,
+    }
+}
+
+/// Measured state and the driver's own, as in `msg/RobotStatus.msg`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RobotStatus {
+    /// What a command must carry to be followed.
+    pub epoch: u64,
+    /// Counts the statuses of this driver.
+    pub seq: u64,
+    /// Moment of measurement, monotonic ns.
+    pub stamp_nanos: u64,
+    /// Joint positions, rad, base to tip.
+    pub q: Vec<f64>,
+    /// Joint velocities, rad/s.
+    pub dq: Vec<f64>,
+    /// Between the finger pads, m.
+    pub gripper_width: f64,
+    /// Last commanded opening.
+    pub gripper_commanded: f64,
+    /// Told to close, standing still, and not shut.
+    pub is_grasping: bool,
+    /// Newest accepted command of this epoch, or [`Self::NO_COMMAND`].
+    pub command_seq: u64,
+    /// From its sending until `stamp_nanos`, or [`Self::NO_COMMAND`].
+    pub command_age_nanos: u64,
+    /// Why commands are not followed.
+    pub stop_reason: StopReason,
+}
+
+impl RobotStatus {
+    /// Stands for "no command was accepted in this epoch".
+    pub const NO_COMMAND: u64 = u64::MAX;
+
+    /// A status ready to be sent. `command` is the newest accepted one: its `seq` and its age.
+    #[must_use]
+    pub fn new(
+        epoch: u64,
+        seq: u64,
+        state: &RobotState,
+        command: Option<(u64, Duration)>,
+        stop_reason: StopReason,
+    ) -> Self {
+        Self {
+            epoch,
+            seq,
+            stamp_nanos: state.stamp.as_nanos(),
+            q: state.q.to_vec(),
+            dq: state.dq.to_vec(),
+            gripper_width: state.gripper.width,
+            gripper_commanded: state.gripper.commanded,
+            is_grasping: state.gripper.is_grasping,
+            command_seq: command.map_or(Self::NO_COMMAND, |(seq, _)| seq),
+            command_age_nanos: command.map_or(Self::NO_COMMAND, |(_, age)| age.as_nanos() as u64),
+            stop_reason,
+        }
+    }
+
+    /// The measured state in the types that control uses; `None` above [`MAX_JOINTS`], never for a
+    /// status that was received.
+    #[must_use]
+    pub fn state(&self) -> Option<RobotState> {
+        Some(RobotState {
+            stamp: Stamp::from_nanos(self.stamp_nanos),
+            q: JointPositions::from_slice(&self.q).ok()?,
+            dq: JointVelocities::from_slice(&self.dq).ok()?,
+            gripper: GripperState {
+                width: self.gripper_width,
+                commanded: self.gripper_commanded,
+                is_grasping: self.is_grasping,
+            },
+        })
+    }
+
+    /// Age of the newest accepted command when this was measured.
+    #[must_use]
+    pub fn command_age(&self) -> Option<Duration> {
+        (self.command_age_nanos != Self::NO_COMMAND)
+            .then(|| Duration::from_nanos(self.command_age_nanos))
+    }
+
+    /// Whether commands are followed.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.stop_reason == StopReason::None
+    }
+}
+
+impl Message for RobotStatus {
+    const TOPIC: Topic = Topic::Status;
+    const TYPE_NAME: &'static str = "prehend_msgs/msg/RobotStatus";
+    const MAX_BYTES: usize = 512;
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let invalid = |field, message: String| Err(DecodeError::invalid::<Self>(field, message));
+        if self.q.len() > MAX_JOINTS {
+            return invalid(
+                "q",
+                format!("{} joints, at most {MAX_JOINTS}", self.q.len()),
+            );
+        }
+        if self.dq.len() != self.q.len() {
+            return invalid(
+                "dq",
+                format!("{} values, `q` has {}", self.dq.len(), self.q.len()),
+            );
+        }
+        for (field, values) in [("q", &self.q), ("dq", &self.dq)] {
+            if let Some(idx) = first_non_finite(values) {
+                return invalid(field, format!("value {idx} is not finite"));
+            }
+        }
+        if !self.gripper_width.is_finite() {
+            return invalid("gripper_width", "not finite".to_owned());
+        }
+        if !self.gripper_commanded.is_finite() {
+            return invalid("gripper_commanded", "not finite".to_owned());
+        }
+        Ok(())
+    }
+}

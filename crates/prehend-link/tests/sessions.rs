@@ -1,0 +1,203 @@
+//! Two processes' worth of sessions over loopback, each test on free ports of its own.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use prehend_link::messages::{EpisodeRequest, JointCommand};
+use prehend_link::{Link, LinkConfig, LinkError, Publisher, free_loopback_endpoint};
+use prehend_types as types;
+use zenoh::Wait;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn pair() -> (Link, Link) {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let control =
+        Link::open(&LinkConfig::for_robot("fr3").connecting(&endpoint)).expect("connects");
+    (driver, control)
+}
+
+fn wait_for_subscriber<M: prehend_link::Message>(publisher: &Publisher<M>) {
+    let deadline = Instant::now() + SOON;
+    while !publisher.has_subscriber() {
+        assert!(Instant::now() < deadline, "nobody subscribed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn command(seq: u64) -> JointCommand {
+    let setpoint = types::JointCommand {
+        q_d: types::JointPositions::zeros(7).expect("fits"),
+        dq_d: types::JointVelocities::zeros(7).expect("fits"),
+        gripper: types::GripperCommand { opening: 1.0 },
+    };
+    JointCommand::track(
+        1,
+        seq,
+        types::Stamp::now(),
+        Duration::from_millis(50),
+        &setpoint,
+    )
+}
+
+#[test]
+fn two_sessions_exchange_messages_in_order() {
+    let (driver, control) = pair();
+    let queue = driver.queue::<JointCommand>(64).expect("declares");
+    let latest = driver.latest::<JointCommand>().expect("declares");
+    let publisher = control.publisher::<JointCommand>().expect("declares");
+    wait_for_subscriber(&publisher);
+    assert!(control.peer_count() == 1 && driver.peer_count() == 1);
+    for seq in 0..32 {
+        publisher.send(&command(seq)).expect("open");
+    }
+    for seq in 0..32 {
+        let received = queue.wait(SOON).expect("arrives");
+        assert_eq!(received.message.seq, seq);
+        assert!(received.at >= received.message.sent(), "one clock for both");
+    }
+    assert_eq!(latest.wait(SOON).expect("kept").message.seq, 31);
+    assert_eq!(latest.take(), None, "taken is gone");
+    let counts = queue.counts();
+    assert_eq!(
+        (counts.received, counts.lost, counts.decode_errors),
+        (32, 0, 0)
+    );
+}
+
+#[test]
+fn a_full_queue_drops_and_counts() {
+    let link = Link::open(&LinkConfig::for_robot("fr3")).expect("opens");
+    let queue = link.queue::<EpisodeRequest>(3).expect("declares");
+    let publisher = link.publisher::<EpisodeRequest>().expect("declares");
+    for seed in 0..7 {
+        publisher.send(&EpisodeRequest::reset(seed)).expect("open");
+    }
+    let kept: Vec<u64> = std::iter::from_fn(|| queue.take())
+        .map(|r| r.message.seed)
+        .collect();
+    assert_eq!(kept, [0, 1, 2]);
+    assert_eq!(queue.counts().overflowed, 4);
+}
+
+#[test]
+fn robots_do_not_hear_each_other() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let left = Link::open(&LinkConfig::for_robot("left").listening(&endpoint)).expect("listens");
+    let right =
+        Link::open(&LinkConfig::for_robot("right").connecting(&endpoint)).expect("connects");
+    let heard_left = left.queue::<EpisodeRequest>(8).expect("declares");
+    let heard_right = right.queue::<EpisodeRequest>(8).expect("declares");
+    right
+        .publisher::<EpisodeRequest>()
+        .and_then(|publisher| publisher.send(&EpisodeRequest::reset(1)))
+        .expect("sends");
+    assert!(heard_right.wait(SOON).is_some());
+    assert!(heard_left.wait(Duration::from_millis(200)).is_none());
+}
+
+#[test]
+fn junk_on_a_key_is_counted_and_does_no_harm() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let queue = driver.queue::<JointCommand>(8).expect("declares");
+    // A peer of another program, which speaks plain zenoh on our key.
+    let mut config = zenoh::Config::default();
+    for (key, value) in [
+        ("listen/endpoints", "[]".to_owned()),
+        ("connect/endpoints", format!("[{endpoint:?}]")),
+        ("scouting/multicast/enabled", "false".to_owned()),
+    ] {
+        config.insert_json5(key, &value).expect("known key");
+    }
+    let stranger = zenoh::open(config).wait().expect("connects");
+    for junk in [vec![], vec![0xff; 64], vec![0; 1 << 20]] {
+        stranger
+            .put("prehend/fr3/command", junk)
+            .wait()
+            .expect("open");
+    }
+    let deadline = Instant::now() + SOON;
+    while queue.counts().decode_errors < 3 {
+        assert!(
+            Instant::now() < deadline,
+            "never arrived: {:?}",
+            queue.counts()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(queue.take().is_none());
+    assert_eq!(queue.counts().received, 0);
+}
+
+#[test]
+fn an_occupied_port_is_named_with_the_remedy() {
+    let occupied = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoint = format!("tcp/{}", occupied.local_addr().expect("bound"));
+    let error = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect_err("taken");
+    assert!(matches!(error, LinkError::PortTaken { .. }), "{error:?}");
+    let shown = error.to_string();
+    assert!(
+        shown.contains(&endpoint) && shown.contains("another port"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_second_session_on_the_same_port_is_refused() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let config = LinkConfig::for_robot("fr3").listening(&endpoint);
+    let _first = Link::open(&config).expect("listens");
+    assert!(matches!(
+        Link::open(&config),
+        Err(LinkError::PortTaken { .. })
+    ));
+}
+
+#[test]
+fn nobody_behind_connect_is_an_error_that_names_it() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let mut config = LinkConfig::for_robot("fr3").connecting(&endpoint);
+    config.connect_timeout_millis = 300;
+    let error = Link::open(&config).expect_err("nobody listens");
+    assert!(error.to_string().contains(&endpoint), "{error}");
+}
+
+#[test]
+fn a_process_that_starts_first_waits_for_the_other() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let config = LinkConfig::for_robot("fr3").connecting(&endpoint);
+    let early = std::thread::spawn(move || Link::open(&config));
+    std::thread::sleep(Duration::from_millis(200));
+    let _late = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    assert!(early.join().expect("no panic").is_ok());
+}
+
+#[test]
+fn what_is_declared_keeps_the_session_open() {
+    let (driver, control) = pair();
+    let queue = driver.queue::<JointCommand>(8).expect("declares");
+    let publisher = control.publisher::<JointCommand>().expect("declares");
+    drop((driver, control));
+    wait_for_subscriber(&publisher);
+    publisher.send(&command(3)).expect("open");
+    assert_eq!(queue.wait(SOON).expect("arrives").message.seq, 3);
+}
+
+/// Why a launch file must name a connection for every two processes that talk.
+#[test]
+fn a_process_in_the_middle_does_not_relay() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let _middle = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let config = LinkConfig::for_robot("fr3").connecting(&endpoint);
+    let (left, right) = (
+        Link::open(&config).expect("opens"),
+        Link::open(&config).expect("opens"),
+    );
+    let queue = left.queue::<EpisodeRequest>(8).expect("declares");
+    let publisher = right.publisher::<EpisodeRequest>().expect("declares");
+    std::thread::sleep(Duration::from_millis(300));
+    publisher.send(&EpisodeRequest::reset(1)).expect("open");
+    assert!(queue.wait(Duration::from_millis(300)).is_none());
+}
