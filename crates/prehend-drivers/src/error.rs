@@ -1,0 +1,44 @@
+//! What ends a driver or keeps it from starting.
+
+use prehend_control::ControlError;
+use prehend_link::LinkError;
+use prehend_sim::SimError;
+
+/// Why a driver did not start, or ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// A setting is out of range.
+    #[error("driver configuration: field `{field}`: {value} is not within {low} to {high}")]
+    Config {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// Least allowed.
+        low: f64,
+        /// Most allowed.
+        high: f64,
+    },
+    /// The robot's limits or state cannot be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The simulated cell could not be built.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// A topic could not be declared or spoken on.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The system gave no thread.
+    #[error("cannot start the driver's thread: {source}")]
+    Thread {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The driver's thread panicked: a fault of ours, please report it.
+    #[error("the driver's thread panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+}

@@ -1,0 +1,356 @@
+//! A simulated cell in real time behind the messages of the link.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use prehend_control::joint_bounds;
+use prehend_link::messages::{
+    EpisodeEvent, EpisodeRequest, EventKind, JointCommand, RequestKind, RobotStatus, StopReason,
+};
+use prehend_link::{Link, Queue};
+use prehend_robot::Robot;
+use prehend_sim::{SceneConfig, World};
+use prehend_types::{RobotState, Stamp};
+
+use crate::outbox::Outbox;
+use crate::sim_cell::SimCell;
+use crate::{DriverConfig, DriverError, Pace, Shell, WireReport, tick};
+
+/// Unread commands that are kept: two seconds at 1 kHz, more than building a scene takes.
+const COMMAND_QUEUE: usize = 2048;
+const REQUEST_QUEUE: usize = 64;
+/// Physics steps between two snapshots for [`DriverHandle::report`].
+const SNAPSHOT_STEPS: u64 = 40;
+/// Longest time that the arm gets to come to rest at the end.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// Called with the world after each cloud, on the driver's thread: quick things only.
+pub type Observer = Box<dyn FnMut(&World) + Send>;
+
+/// A driver that owns a simulated arm and speaks the messages that a real arm's driver would.
+///
+/// Every 5 ms of wall time it takes the newest command, steps the physics and publishes a
+/// `RobotStatus`; clouds and `JointState` come at their own rates. A cloud's stamp is the stamp of
+/// the status that was published just before it, so that a policy can pair the two. A late step is
+/// skipped: simulated time then falls behind the wall's rather than running in bursts.
+#[derive(Debug)]
+pub struct SimDriver;
+
+impl SimDriver {
+    /// Builds the first scene, declares the topics and starts the driver's thread.
+    ///
+    /// # Errors
+    /// [`DriverError`] if settings, robot, scene or link cannot be used.
+    pub fn spawn(
+        config: &DriverConfig,
+        robot: &Arc<Robot>,
+        scene: &Arc<SceneConfig>,
+        link: &Link,
+    ) -> Result<DriverHandle, DriverError> {
+        Self::spawn_observed(config, robot, scene, link, Box::new(|_| {}))
+    }
+
+    /// As [`Self::spawn`], with somebody who looks at the world whenever the camera does: for
+    /// pictures and logs of the simulator's own truth.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_observed(
+        config: &DriverConfig,
+        robot: &Arc<Robot>,
+        scene: &Arc<SceneConfig>,
+        link: &Link,
+        observer: Observer,
+    ) -> Result<DriverHandle, DriverError> {
+        config.check()?;
+        let shared = Arc::new(Shared::default());
+        let mut driver = Driver::new(config, robot, scene, link, observer, Arc::clone(&shared))?;
+        let thread = std::thread::Builder::new()
+            .name("prehend-driver".to_owned())
+            .spawn(move || driver.run())
+            .map_err(|source| DriverError::Thread { source })?;
+        Ok(DriverHandle {
+            shared,
+            thread: Some(thread),
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    report: Mutex<WireReport>,
+}
+
+/// A running driver. Dropping it stops the arm and ends the thread.
+#[derive(Debug)]
+pub struct DriverHandle {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<WireReport>>,
+}
+
+impl DriverHandle {
+    /// Stops the arm softly, publishes the last report and ends the thread.
+    ///
+    /// # Errors
+    /// [`DriverError::Panicked`] if the thread did.
+    pub fn stop(mut self) -> Result<WireReport, DriverError> {
+        self.join()
+    }
+
+    /// The account so far, at most a fraction of a second old.
+    #[must_use]
+    pub fn report(&self) -> WireReport {
+        let report = self.shared.report.lock();
+        report.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the thread runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+
+    fn join(&mut self) -> Result<WireReport, DriverError> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let Some(thread) = self.thread.take() else {
+            return Ok(self.report());
+        };
+        thread.join().map_err(|panic| DriverError::Panicked {
+            message: panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "no message".to_owned()),
+        })
+    }
+}
+
+impl Drop for DriverHandle {
+    fn drop(&mut self) {
+        if let Err(error) = self.join() {
+            tracing::error!(%error, "driver");
+        }
+    }
+}
+
+struct Driver {
+    cell: SimCell,
+    shell: Shell,
+    outbox: Outbox,
+    commands: Queue<JointCommand>,
+    requests: Queue<EpisodeRequest>,
+    observer: Observer,
+    shared: Arc<Shared>,
+    pace: Pace,
+    camera_steps: u64,
+    joint_state_steps: u64,
+    steps: u64,
+    statuses: u64,
+    episode: u64,
+    /// The newest event of this episode, for those who come late.
+    last_event: EpisodeEvent,
+    is_over: bool,
+    wants_rearm: bool,
+}
+
+impl Driver {
+    fn new(
+        config: &DriverConfig,
+        robot: &Arc<Robot>,
+        scene: &Arc<SceneConfig>,
+        link: &Link,
+        observer: Observer,
+        shared: Arc<Shared>,
+    ) -> Result<Self, DriverError> {
+        let cell = SimCell::new(
+            Arc::clone(robot),
+            Arc::clone(scene),
+            config.families,
+            config.seed,
+        )?;
+        let bounds = joint_bounds(robot)?;
+        let bounds = &bounds[..robot.n_joints().min(bounds.len())];
+        // The clock never repeats while the machine runs: no epoch of an earlier driver comes back.
+        let epoch = Stamp::now().as_nanos();
+        let shell = Shell::new(config.shell(), bounds, &cell.state(), epoch)?;
+        let last_event = event(&cell, epoch, 1, EventKind::Started, String::new());
+        Ok(Self {
+            cell,
+            shell,
+            outbox: Outbox::new(link, robot)?,
+            commands: link.queue(COMMAND_QUEUE)?,
+            requests: link.queue(REQUEST_QUEUE)?,
+            observer,
+            shared,
+            pace: Pace::new(Duration::from_secs_f64(World::DT), Stamp::now()),
+            camera_steps: DriverConfig::steps_per(config.camera_rate_hz),
+            joint_state_steps: DriverConfig::steps_per(config.joint_state_rate_hz),
+            steps: 0,
+            statuses: 0,
+            episode: 1,
+            last_event,
+            is_over: false,
+            wants_rearm: false,
+        })
+    }
+
+    fn run(&mut self) -> WireReport {
+        self.outbox.event(&self.last_event);
+        self.pace.restart(Stamp::now());
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            self.serve_requests();
+            self.step();
+        }
+        self.shell.stop(StopReason::Shutdown);
+        let deadline = Stamp::now().after(SHUTDOWN);
+        while !self.shell.is_at_rest() && Stamp::now() < deadline {
+            self.step();
+        }
+        self.step();
+        let report = self.report();
+        self.outbox.report(&report);
+        report
+    }
+
+    /// Waits for the next grid point, then commands in, physics on, states out.
+    fn step(&mut self) {
+        let wait = self.pace.sleep_for(Stamp::now());
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
+        }
+        self.pace.advance(Stamp::now());
+        while let Some(received) = self.commands.take() {
+            self.shell.receive(&received.message, received.at);
+        }
+        let Ok(state) = tick(&mut self.shell, &mut self.cell);
+        self.publish_status(&state);
+        if self.steps.is_multiple_of(self.camera_steps) {
+            let mut cloud = self.cell.world().observe().cloud;
+            cloud.stamp = state.stamp;
+            self.outbox.cloud(&cloud);
+            (self.observer)(self.cell.world());
+        }
+        if self.steps.is_multiple_of(self.joint_state_steps) {
+            self.outbox.joint_state(&state);
+        }
+        if self.steps.is_multiple_of(SNAPSHOT_STEPS) {
+            let report = self.report();
+            *self
+                .shared
+                .report
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = report;
+        }
+        self.steps += 1;
+        self.judge();
+        if self.wants_rearm && self.shell.is_at_rest() {
+            self.wants_rearm = false;
+            self.shell.arm(self.shell.epoch() + 1, &state);
+        }
+    }
+
+    fn publish_status(&mut self, state: &RobotState) {
+        let status = RobotStatus::new(
+            self.shell.epoch(),
+            self.statuses,
+            state,
+            self.shell.newest(state.stamp),
+            self.shell.stop_reason(),
+        );
+        self.statuses += 1;
+        self.outbox.status(&status);
+    }
+
+    /// Says once how the episode ended.
+    fn judge(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let status = self.cell.world().task();
+        if status.success {
+            self.say(EventKind::Succeeded, String::new());
+        } else if let Some(failure) = status.failure {
+            self.say(EventKind::Failed, failure.name().to_owned());
+        }
+        self.is_over = status.success || status.failure.is_some();
+    }
+
+    fn say(&mut self, kind: EventKind, detail: String) {
+        self.last_event = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
+        self.outbox.event(&self.last_event);
+    }
+
+    fn serve_requests(&mut self) {
+        while let Some(received) = self.requests.take() {
+            match received.message.kind {
+                RequestKind::Reset => self.reset(received.message.seed),
+                RequestKind::Rearm => self.wants_rearm = true,
+                RequestKind::Report => {
+                    let report = self.report();
+                    self.outbox.report(&report);
+                }
+                RequestKind::Repeat => self.outbox.event(&self.last_event),
+            }
+        }
+    }
+
+    /// A new scene with the arm at home, at rest: the simulated arm is put there, not moved.
+    fn reset(&mut self, seed: u64) {
+        if !self.is_over {
+            let reason = self.shell.stop_reason();
+            self.say(EventKind::Aborted, format!("reset; stop reason {reason:?}"));
+            self.is_over = true;
+        }
+        if let Err(error) = self.cell.rebuild(seed) {
+            let mut refused = self.last_event.clone();
+            refused.kind = EventKind::Refused;
+            refused.seed = seed;
+            refused.detail = error.to_string();
+            self.outbox.event(&refused);
+            self.last_event = refused;
+            return;
+        }
+        self.wants_rearm = false;
+        self.shell.arm(self.shell.epoch() + 1, &self.cell.state());
+        self.episode += 1;
+        self.is_over = false;
+        self.steps = self.steps.next_multiple_of(self.camera_steps);
+        self.say(EventKind::Started, String::new());
+        self.pace.restart(Stamp::now());
+    }
+
+    fn report(&self) -> WireReport {
+        WireReport {
+            link: self.commands.counts(),
+            steps: self.statuses,
+            overruns: self.pace.overruns(),
+            ..self.shell.report()
+        }
+    }
+}
+
+fn event(
+    cell: &SimCell,
+    epoch: u64,
+    episode: u64,
+    kind: EventKind,
+    detail: String,
+) -> EpisodeEvent {
+    let scene = cell.world().scene();
+    let family = scene.target().family;
+    EpisodeEvent {
+        epoch,
+        episode,
+        seed: scene.seed,
+        stamp_nanos: Stamp::now().as_nanos(),
+        kind,
+        target: family.name().to_owned(),
+        held_out: family.is_held_out(),
+        detail,
+    }
+}

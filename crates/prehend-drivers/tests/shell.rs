@@ -1,0 +1,316 @@
+//! The driver's safety shell, without physics: whatever happens to commands, the arm ends at rest
+//! inside its limits, and nothing old moves it.
+
+use std::time::Duration;
+
+use prehend_control::JointBounds;
+use prehend_drivers::{Shell, ShellConfig, tick};
+use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
+use prehend_types::{
+    GripperState, JointCommand, JointPositions, JointVelocities, Plant, RobotState, Stamp,
+};
+use proptest::prelude::*;
+
+const N: usize = 3;
+const EPOCH: u64 = 100;
+const DT_NANOS: u64 = 5_000_000;
+const COMMAND_NANOS: u64 = 2_000_000;
+
+fn bounds() -> [JointBounds; N] {
+    [JointBounds {
+        lower: -2.8,
+        upper: 2.8,
+        max_velocity: 2.5,
+        max_acceleration: 10.0,
+        max_jerk: 5000.0,
+        envelope: None,
+    }; N]
+}
+
+fn state(q: f64) -> RobotState {
+    RobotState {
+        stamp: Stamp::ZERO,
+        q: JointPositions::from_slice(&[q; N]).expect("fits"),
+        dq: JointVelocities::zeros(N).expect("fits"),
+        gripper: GripperState {
+            width: 0.08,
+            commanded: 1.0,
+            is_grasping: false,
+        },
+    }
+}
+
+fn shell() -> Shell {
+    let config = ShellConfig {
+        dt_s: DT_NANOS as f64 * 1e-9,
+        command_dt_s: COMMAND_NANOS as f64 * 1e-9,
+        max_valid_for: Duration::from_millis(200),
+        max_jump_rad: 0.1,
+    };
+    Shell::new(config, &bounds(), &state(0.0), EPOCH).expect("valid")
+}
+
+/// Position, velocity: speeds up with 4 rad/s² to 1 rad/s, then goes on evenly.
+fn ramp(t: f64) -> (f64, f64) {
+    if t < 0.25 {
+        (2.0 * t * t, 4.0 * t)
+    } else {
+        (0.125 + (t - 0.25), 1.0)
+    }
+}
+
+fn message(seq: u64, sent_nanos: u64) -> Message {
+    let (q, dq) = ramp(sent_nanos as f64 * 1e-9);
+    Message {
+        epoch: EPOCH,
+        seq,
+        stamp_nanos: sent_nanos,
+        sent_nanos,
+        valid_for_nanos: 50_000_000,
+        q_d: vec![q; N],
+        dq_d: vec![dq; N],
+        gripper_opening: 0.3,
+        mode: CommandMode::Track,
+    }
+}
+
+/// Runs the shell on simulated time. `send` says which commands arrive; returns what the arm is told.
+fn run(
+    shell: &mut Shell,
+    from_tick: u64,
+    ticks: u64,
+    send: impl Fn(u64) -> bool,
+) -> Vec<JointCommand> {
+    let per_tick = |tick: u64| {
+        let (begin, end) = ((tick - 1) * DT_NANOS, tick * DT_NANOS);
+        (begin.div_ceil(COMMAND_NANOS)..end.div_ceil(COMMAND_NANOS)).collect::<Vec<_>>()
+    };
+    (from_tick..from_tick + ticks)
+        .map(|tick| {
+            for seq in per_tick(tick).into_iter().filter(|seq| send(*seq)) {
+                let sent = seq * COMMAND_NANOS;
+                shell.receive(&message(seq, sent), Stamp::from_nanos(sent + 200_000));
+            }
+            let now = Stamp::from_nanos(tick * DT_NANOS);
+            let (command, expires) = shell.next(now);
+            if let Some(expires) = expires {
+                shell.executed(expires, now);
+            }
+            command
+        })
+        .collect()
+}
+
+/// Highest speed and acceleration of what the arm was told, by differences.
+fn extremes(told: &[JointCommand]) -> (f64, f64) {
+    let dt = DT_NANOS as f64 * 1e-9;
+    let speeds: Vec<f64> = told
+        .windows(2)
+        .map(|w| (w[1].q_d[0] - w[0].q_d[0]) / dt)
+        .collect();
+    let fastest = speeds.iter().fold(0.0_f64, |max, v| max.max(v.abs()));
+    let hardest = speeds
+        .windows(2)
+        .fold(0.0_f64, |max, w| max.max(((w[1] - w[0]) / dt).abs()));
+    (fastest, hardest)
+}
+
+#[test]
+fn a_steady_stream_is_followed_smoothly() {
+    let mut shell = shell();
+    let told = run(&mut shell, 1, 200, |_| true);
+    assert_eq!(shell.stop_reason(), StopReason::None);
+    let (fastest, hardest) = extremes(&told);
+    assert!(fastest < 1.01, "{fastest}");
+    assert!(
+        hardest < 5.5,
+        "rates of sender and driver beat: {hardest} rad/s²"
+    );
+    let report = shell.report();
+    assert_eq!(
+        (report.applied, report.limit_violations, report.gaps),
+        (200, 0, 0)
+    );
+    assert_eq!(report.expired_executed, 0);
+}
+
+#[test]
+fn when_commands_cease_the_arm_stops_inside_its_limits_and_stays() {
+    let mut shell = shell();
+    let told = run(&mut shell, 1, 300, |seq| seq < 250);
+    assert_eq!(shell.stop_reason(), StopReason::Expired);
+    assert!(shell.is_at_rest());
+    let (_, hardest) = extremes(&told);
+    assert!(hardest < 10.5, "{hardest} rad/s²");
+    let moved_on = told[299].q_d[0] - told[100].q_d[0];
+    assert!(
+        (0.04..0.08).contains(&moved_on),
+        "1 rad/s at 10 rad/s² takes 0.05 rad: {moved_on}"
+    );
+    assert_eq!(
+        told[299].gripper.opening, 0.3,
+        "what is held is not dropped"
+    );
+
+    let after = run(&mut shell, 301, 100, |_| true);
+    assert!(
+        after.iter().all(|command| command.q_d == told[299].q_d),
+        "a stop latches"
+    );
+    let report = shell.report();
+    assert!(report.ignored_while_stopped > 200, "{report:?}");
+    assert_eq!((report.expiry_stops, report.expired_executed), (1, 0));
+}
+
+#[test]
+fn a_short_loss_neither_freezes_nor_lurches() {
+    let mut shell = shell();
+    // 16 commands, 32 ms, are lost; their time to live is 50 ms.
+    let told = run(&mut shell, 1, 300, |seq| !(250..266).contains(&seq));
+    assert_eq!(shell.stop_reason(), StopReason::None);
+    let (fastest, hardest) = extremes(&told);
+    assert!(fastest < 1.5, "{fastest} rad/s");
+    assert!(
+        hardest < 40.0,
+        "{hardest} rad/s²; freezing and jumping would take 200 and more"
+    );
+    assert!(told[120].dq_d[0] > 0.5, "it goes on");
+    assert_eq!(shell.report().gaps, 16);
+}
+
+#[test]
+fn a_stop_command_stops_and_latches_until_a_new_epoch() {
+    let mut shell = shell();
+    run(&mut shell, 1, 100, |_| true);
+    let sent = 100 * DT_NANOS;
+    let stop = Message {
+        mode: CommandMode::Stop,
+        ..message(100_000, sent)
+    };
+    shell.receive(&stop, Stamp::from_nanos(sent));
+    let told = run(&mut shell, 101, 100, |_| false);
+    assert_eq!(shell.stop_reason(), StopReason::Requested);
+    assert!(shell.is_at_rest());
+    shell.arm(EPOCH + 1, &state(told[99].q_d[0]));
+    assert_eq!(shell.stop_reason(), StopReason::NotArmed);
+    let after = run(&mut shell, 201, 20, |_| true);
+    assert!(
+        after.iter().all(|command| command.q_d == told[99].q_d),
+        "old epoch never moves it"
+    );
+    assert_eq!(shell.report().gate.wrong_epoch, 50);
+}
+
+#[test]
+fn a_command_far_from_the_arm_is_not_followed() {
+    let mut shell = shell();
+    let far = Message {
+        q_d: vec![0.11, 0.0, 0.0],
+        dq_d: vec![0.0; N],
+        ..message(0, 0)
+    };
+    let fast = Message {
+        dq_d: vec![0.0, 1e300, 0.0],
+        ..message(1, 0)
+    };
+    shell.receive(&far, Stamp::ZERO);
+    shell.receive(&fast, Stamp::ZERO);
+    let (command, expires) = shell.next(Stamp::from_nanos(1_000_000));
+    assert_eq!((command.q_d, expires), (state(0.0).q, None));
+    assert_eq!(shell.report().jumps_refused, 2);
+    assert_eq!(shell.stop_reason(), StopReason::NotArmed);
+}
+
+#[test]
+fn an_accepted_command_that_waits_too_long_is_not_executed() {
+    let mut shell = shell();
+    shell.receive(&message(0, 0), Stamp::from_nanos(1_000_000));
+    let (_, expires) = shell.next(Stamp::from_nanos(50_000_000));
+    assert_eq!(expires, None);
+    let report = shell.report();
+    assert_eq!(
+        (report.expired_unused, report.applied, report.expiry_stops),
+        (1, 0, 1)
+    );
+}
+
+#[test]
+fn junk_is_counted_and_moves_nothing() {
+    let mut shell = shell();
+    for bad in [f64::NAN, f64::INFINITY] {
+        let junk = Message {
+            q_d: vec![bad; N],
+            ..message(0, 0)
+        };
+        shell.receive(&junk, Stamp::ZERO);
+    }
+    assert_eq!(shell.next(Stamp::ZERO).0.q_d, state(0.0).q);
+    let report = shell.report();
+    assert_eq!(
+        (report.non_finite, report.gate.non_finite, report.applied),
+        (2, 2, 0)
+    );
+}
+
+#[test]
+fn an_execution_after_expiry_would_be_counted() {
+    let mut shell = shell();
+    shell.executed(Stamp::from_nanos(10), Stamp::from_nanos(10));
+    assert_eq!(shell.report().expired_executed, 1);
+}
+
+/// An arm that fails on its third command.
+struct Frail(u32);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the cable came off")]
+struct CableOff;
+
+impl Plant for Frail {
+    type Error = CableOff;
+    fn read(&mut self) -> Result<RobotState, CableOff> {
+        Ok(state(0.0))
+    }
+    fn write(&mut self, _: &JointCommand) -> Result<(), CableOff> {
+        self.0 += 1;
+        if self.0 == 3 { Err(CableOff) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_fault_of_the_arm_stops_and_latches() {
+    let (mut shell, mut arm) = (shell(), Frail(0));
+    for seq in 0..5 {
+        let now = Stamp::now();
+        let mut command = message(seq, now.as_nanos());
+        command.q_d = vec![0.0; N];
+        command.dq_d = vec![0.0; N];
+        shell.receive(&command, now);
+        assert_eq!(tick(&mut shell, &mut arm).is_err(), seq == 2);
+    }
+    assert_eq!(shell.stop_reason(), StopReason::Fault);
+    let report = shell.report();
+    assert_eq!((report.applied, report.ignored_while_stopped), (3, 2));
+    assert_eq!(report.expired_executed, 0);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_lost_the_arm_stays_calm_and_ends_at_rest(
+        kept in proptest::collection::vec(any::<bool>(), 500),
+        share in 1..5_usize,
+    ) {
+        let mut shell = shell();
+        // Of every 20 commands, 40 ms, `share` pass for sure and the others by chance.
+        let told = run(&mut shell, 1, 300, |seq| {
+            seq < 500 && (seq as usize % 20 < share || kept[seq as usize])
+        });
+        let (fastest, hardest) = extremes(&told);
+        prop_assert!(fastest < 1.6, "{fastest} rad/s");
+        prop_assert!(hardest < 60.0, "{hardest} rad/s²");
+        prop_assert!(shell.is_at_rest());
+        prop_assert_eq!(shell.stop_reason(), StopReason::Expired);
+        let report = shell.report();
+        prop_assert_eq!((report.expired_executed, report.expiry_stops), (0, 1));
+    }
+}

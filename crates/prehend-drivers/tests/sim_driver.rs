@@ -1,0 +1,183 @@
+//! The simulated driver in real time over loopback, as another process would see it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prehend_drivers::{DriverConfig, DriverHandle, SimDriver, WireReport};
+use prehend_link::messages::{
+    EpisodeEvent, EpisodeRequest, EventKind, JointCommand, JointState, PointCloud2, Report,
+    RequestKind, RobotStatus, StopReason,
+};
+use prehend_link::{Link, LinkConfig, Message, Publisher, Queue, free_loopback_endpoint};
+use prehend_robot::Robot;
+use prehend_sim::SceneConfig;
+use prehend_types::{self as types, Stamp, config::locate};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn driver() -> (DriverHandle, Link) {
+    let robot = Robot::load(&locate("robots/fr3").expect("exists")).expect("valid");
+    let scene = SceneConfig::load(&locate("scenes/tabletop.toml").expect("exists")).expect("valid");
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let link = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let other = Link::open(&LinkConfig::for_robot("fr3").connecting(&endpoint)).expect("connects");
+    let config = DriverConfig {
+        seed: 7,
+        ..DriverConfig::default()
+    };
+    let handle =
+        SimDriver::spawn(&config, &Arc::new(robot), &Arc::new(scene), &link).expect("starts");
+    (handle, other)
+}
+
+fn connected<M: Message>(link: &Link) -> Publisher<M> {
+    let publisher = link.publisher::<M>().expect("declares");
+    let deadline = Instant::now() + SOON;
+    while !publisher.has_subscriber() {
+        assert!(Instant::now() < deadline, "the driver does not listen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    publisher
+}
+
+fn wait_until<M: Message>(queue: &Queue<M>, wanted: impl Fn(&M) -> bool) -> M {
+    let deadline = Instant::now() + SOON;
+    while Instant::now() < deadline {
+        if let Some(received) = queue.wait(Duration::from_millis(100))
+            && wanted(&received.message)
+        {
+            return received.message;
+        }
+    }
+    panic!("never came: {}", M::TYPE_NAME);
+}
+
+fn hold(status: &RobotStatus, seq: u64) -> JointCommand {
+    let state = status.state().expect("received");
+    let command = types::JointCommand {
+        q_d: state.q,
+        dq_d: types::JointVelocities::zeros(state.q.len()).expect("fits"),
+        gripper: types::GripperCommand { opening: 0.5 },
+    };
+    let valid_for = Duration::from_millis(100);
+    JointCommand::track(status.epoch, seq, Stamp::now(), valid_for, &command)
+}
+
+#[test]
+fn a_session_from_start_to_report() {
+    let (handle, link) = driver();
+    let statuses = link.queue::<RobotStatus>(4096).expect("declares");
+    let clouds = link.queue::<PointCloud2>(64).expect("declares");
+    let joint_states = link.queue::<JointState>(64).expect("declares");
+    let events = link.queue::<EpisodeEvent>(64).expect("declares");
+    let reports = link.queue::<Report>(8).expect("declares");
+    let commands = connected::<JointCommand>(&link);
+    let requests = connected::<EpisodeRequest>(&link);
+
+    let first = wait_until(&statuses, |_| true);
+    assert_eq!(first.stop_reason, StopReason::NotArmed);
+    requests
+        .send(&EpisodeRequest::of(RequestKind::Repeat))
+        .expect("open");
+    let started = wait_until(&events, |event| event.kind == EventKind::Started);
+    assert_eq!(
+        (started.epoch, started.seed, started.episode),
+        (first.epoch, 7, 1)
+    );
+
+    // Commands are followed, and the cloud's stamp is one of a status.
+    let mut stamps = Vec::new();
+    let mut seq = 0;
+    let cloud = loop {
+        let status = wait_until(&statuses, |_| true);
+        stamps.push(status.stamp_nanos);
+        commands.send(&hold(&status, seq)).expect("open");
+        seq += 1;
+        if let Some(cloud) = clouds.take()
+            && status.is_following()
+        {
+            break cloud.message.to_cloud().expect("valid");
+        }
+        assert!(seq < 4000, "no cloud while following");
+    };
+    assert_eq!(cloud.frame, "base");
+    assert!(cloud.len() > 100 && stamps.contains(&cloud.stamp.as_nanos()));
+    let viewer = wait_until(&joint_states, |_| true);
+    assert_eq!((viewer.name.len(), viewer.position.len()), (8, 8));
+
+    // Silence: the driver stops by itself, and does not resume when commands come back.
+    let stopped = wait_until(&statuses, |status| {
+        status.stop_reason == StopReason::Expired
+    });
+    commands.send(&hold(&stopped, seq + 1)).expect("open");
+    std::thread::sleep(Duration::from_millis(50));
+    let rearmed = {
+        requests
+            .send(&EpisodeRequest::of(RequestKind::Rearm))
+            .expect("open");
+        wait_until(&statuses, |status| status.epoch != first.epoch)
+    };
+    assert_eq!(rearmed.stop_reason, StopReason::NotArmed);
+    commands.send(&hold(&stopped, seq + 2)).expect("open");
+    commands.send(&hold(&rearmed, 0)).expect("open");
+    wait_until(&statuses, RobotStatus::is_following);
+
+    // Another scene.
+    requests.send(&EpisodeRequest::reset(8)).expect("open");
+    wait_until(&events, |event| event.kind == EventKind::Aborted);
+    let second = wait_until(&events, |event| event.kind == EventKind::Started);
+    assert_eq!((second.seed, second.episode), (8, 2));
+    assert!(second.epoch > rearmed.epoch);
+
+    requests
+        .send(&EpisodeRequest::of(RequestKind::Report))
+        .expect("open");
+    let report = wait_until(&reports, |_| true);
+    let report: WireReport = serde_json::from_str(&report.data).expect("JSON");
+    assert_eq!(
+        (
+            report.expired_executed,
+            report.limit_violations,
+            report.non_finite
+        ),
+        (0, 0, 0)
+    );
+    assert!(
+        report.gate.wrong_epoch >= 1 && report.ignored_while_stopped >= 1,
+        "{report:?}"
+    );
+    assert!(report.commands > 2 && report.command_age_ms.p99.is_some());
+
+    let last = handle.stop().expect("no panic");
+    assert!(last.commands >= report.commands);
+    wait_until(&statuses, |status| {
+        status.stop_reason == StopReason::Shutdown
+    });
+    assert!(reports.wait(SOON).is_some(), "the last report is published");
+}
+
+/// Prints the round trip of a command: sent here, followed by the driver, seen in a status here.
+#[test]
+#[ignore = "a measurement: run with --ignored --nocapture on a quiet machine"]
+#[allow(clippy::print_stderr, reason = "a measurement")]
+fn round_trip() {
+    let (handle, link) = driver();
+    let statuses = link.queue::<RobotStatus>(4096).expect("declares");
+    let commands = connected::<JointCommand>(&link);
+    let mut millis = Vec::new();
+    for seq in 0..1000 {
+        let status = wait_until(&statuses, |_| true);
+        let begin = Instant::now();
+        commands.send(&hold(&status, seq)).expect("open");
+        wait_until(&statuses, |status| status.command_seq == seq);
+        millis.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    millis.sort_by(f64::total_cmp);
+    let report = handle.stop().expect("no panic");
+    assert_eq!(report.expired_executed, 0);
+    eprintln!(
+        "command to status with a 5 ms driver tick: p50 {:.3} ms, p99 {:.3} ms; {report:?}",
+        millis[millis.len() / 2],
+        millis[millis.len() * 99 / 100],
+    );
+}
