@@ -1,0 +1,205 @@
+//! Turns a checkpoint into a bundle: ONNX graph, golden cases, manifest, card.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use burn_onnx::export::OnnxExporter;
+use onnx_ir::{Message, ModelProto};
+use prehend_nets::{ACTION_DIM, FlowPolicyConfig, FlowPolicyNet, PROPRIO_DIM, PolicyBatch};
+use prehend_policy::{
+    ActionSpace, Bundle, BundleWriter, FORMAT_VERSION, GoldenCase, GoldenEntry, GoldenFile,
+    Manifest, NoiseKind, ObservationSpace, Origin, PROPRIO_NAMES, PolicyInputs, ROLE_NAMES,
+    RobotId, Sampling,
+};
+use prehend_types::{Stream, derive_seed};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::TrainError;
+use crate::burn_policy::{ACTION_DT_S, BurnPolicy};
+use crate::checkpoint::{Checkpoint, Stage};
+
+const GRAPH_FILE: &str = "policy.onnx";
+const GOLDEN_FILE: &str = "golden.json";
+/// Largest difference between burn and an engine, m, rad, opening.
+const TOLERANCE: f32 = 1e-5;
+/// Names of the graph's inputs, in order.
+const INPUTS: [&str; 4] = ["points", "roles", "proprio", "noise"];
+/// Bytes of the graph besides its parameters: node names and shapes.
+const GRAPH_OVERHEAD: usize = 300_000;
+
+/// What a bundle needs besides its checkpoint.
+#[derive(Debug, Clone)]
+pub struct ExportRequest<'a> {
+    /// Name of the policy.
+    pub name: &'a str,
+    /// The robot it was trained for.
+    pub robot: RobotId,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What the policy starts its flow from when it is run.
+    pub noise: NoiseKind,
+    /// Actions of a chunk that are executed before the next one; at least one, at most all.
+    pub n_action_steps: usize,
+    /// Observations that become golden cases; at least one.
+    pub observations: &'a [PolicyInputs],
+    /// Text of `README.md`.
+    pub card: &'a str,
+}
+
+/// Writes the bundle `dir` from a checkpoint's averaged weights.
+///
+/// # Errors
+/// [`TrainError`]; an older bundle in `dir` is then untouched.
+pub fn export(
+    checkpoint: &Checkpoint,
+    request: &ExportRequest<'_>,
+    dir: &Path,
+) -> Result<Bundle, TrainError> {
+    let observation = ObservationSpace {
+        frame: "base".into(),
+        n_points: checkpoint.network.n_points,
+        roles: ROLE_NAMES.map(String::from).to_vec(),
+        proprio: PROPRIO_NAMES.map(String::from).to_vec(),
+    };
+    let scale = &checkpoint.scale;
+    let reach = |columns: std::ops::Range<usize>| {
+        let most = |i: usize| f64::from(scale.centre[i].abs() + scale.spread[i]);
+        // Half as much again as the demonstrations' 99 % quantiles together.
+        1.5 * columns.map(|i| most(i).powi(2)).sum::<f64>().sqrt()
+    };
+    let action = ActionSpace {
+        frame: "tool".into(),
+        dt_s: ACTION_DT_S,
+        chunk: checkpoint.network.chunk,
+        n_action_steps: request.n_action_steps.clamp(1, checkpoint.network.chunk),
+        max_translation_m: reach(0..3),
+        max_rotation_rad: reach(3..6),
+    };
+    let manifest = Manifest {
+        name: request.name.to_owned(),
+        format_version: FORMAT_VERSION,
+        robot: request.robot.clone(),
+        graph: Manifest::standard_graph(GRAPH_FILE, &observation, &action),
+        observation,
+        action,
+        sampling: Sampling {
+            n_flow_steps: flow_steps(checkpoint),
+            noise: request.noise,
+        },
+        golden: GoldenEntry {
+            file: GOLDEN_FILE.into(),
+            tolerance: TOLERANCE,
+        },
+        origin: request.origin.clone(),
+        files: Vec::new(),
+    };
+    let golden = GoldenFile {
+        cases: golden_cases(checkpoint, request.observations),
+    };
+    let writer = BundleWriter::new(manifest, graph_bytes(checkpoint)?, &golden)?;
+    Ok(writer
+        .with_file("README.md", request.card.as_bytes().to_vec())
+        .write(dir)?)
+}
+
+fn flow_steps(checkpoint: &Checkpoint) -> usize {
+    match checkpoint.stage {
+        Stage::Flow => checkpoint.euler_steps,
+        Stage::Student => 1,
+    }
+}
+
+/// What burn computes for these observations, each with noise of its own.
+#[must_use]
+pub fn golden_cases(checkpoint: &Checkpoint, observations: &[PolicyInputs]) -> Vec<GoldenCase> {
+    let policy = BurnPolicy::new(checkpoint);
+    let n_noise = checkpoint.network.chunk * ACTION_DIM;
+    let case = |(index, inputs): (usize, &PolicyInputs)| {
+        let seed = derive_seed(checkpoint.seed, Stream::Policy, index as u64);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let noise: Vec<f32> = (0..n_noise)
+            .map(|_| StandardNormal.sample(&mut rng))
+            .collect();
+        GoldenCase {
+            points: inputs.points.clone(),
+            roles: inputs.roles.clone(),
+            proprio: inputs.proprio,
+            actions: policy.infer(inputs, &noise),
+            noise,
+        }
+    };
+    observations.iter().enumerate().map(case).collect()
+}
+
+/// The checkpoint's whole policy as ONNX, with named inputs and output and every weight stored once.
+///
+/// # Errors
+/// [`TrainError::Export`] if burn-onnx refuses an operation, [`TrainError::Graph`] if the graph has
+/// other inputs than four or a weight was stored for each Euler step.
+pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
+    let device = Device::flex();
+    let net = checkpoint.policy_net(&device);
+    let FlowPolicyConfig {
+        n_points, chunk, ..
+    } = checkpoint.network;
+    let inputs = (
+        Tensor::<3>::zeros([1, n_points, 3], &device),
+        Tensor::<3>::zeros([1, n_points, 3], &device),
+        Tensor::<2>::zeros([1, PROPRIO_DIM], &device),
+        Tensor::<3>::zeros([1, chunk, ACTION_DIM], &device),
+    );
+    let n_steps = flow_steps(checkpoint);
+    let forward = |net: &FlowPolicyNet, (points, roles, proprio, noise)| {
+        let batch = PolicyBatch {
+            points,
+            roles,
+            proprio,
+        };
+        net.act(batch, noise, n_steps)
+    };
+    let onnx = OnnxExporter::new().export(&net, inputs, forward)?;
+    let refuse = |reason: String| TrainError::Graph { reason };
+    let mut model =
+        ModelProto::parse_from_bytes(onnx.as_bytes()).map_err(|e| refuse(e.to_string()))?;
+    name_boundaries(&mut model).map_err(refuse)?;
+    model.producer_name = "prehend".into();
+    let bytes = model.write_to_bytes().map_err(|e| refuse(e.to_string()))?;
+    let most = 4 * checkpoint.average.len() + GRAPH_OVERHEAD;
+    if bytes.len() > most {
+        let got = bytes.len();
+        return Err(refuse(format!(
+            "has {got} bytes, its parameters only need {most}"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// burn-onnx numbers tensors; a bundle names them.
+fn name_boundaries(model: &mut ModelProto) -> Result<(), String> {
+    let graph = model.graph.as_mut().ok_or("holds no graph")?;
+    let (n_in, n_out) = (graph.input.len(), graph.output.len());
+    if n_in != INPUTS.len() || n_out != 1 {
+        return Err(format!(
+            "has {n_in} inputs and {n_out} outputs, expected 4 and 1"
+        ));
+    }
+    let mut names: Vec<(String, &str)> = Vec::new();
+    let boundaries = graph
+        .input
+        .iter_mut()
+        .zip(INPUTS)
+        .chain(graph.output.iter_mut().zip(["actions"]));
+    for (value, name) in boundaries {
+        names.push((std::mem::replace(&mut value.name, name.into()), name));
+    }
+    for node in &mut graph.node {
+        for tensor in node.input.iter_mut().chain(&mut node.output) {
+            if let Some((_, name)) = names.iter().find(|(old, _)| old == tensor) {
+                *tensor = (*name).into();
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The whole way from windows to a bundle, on a task with a known answer: go to the target.
+
+use std::path::Path;
+
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use prehend_nets::FlowPolicyConfig;
+use prehend_policy::{
+    EngineChoice, NoiseKind, OnnxPolicy, Origin, PolicyInputs, RobotId, RuntimeOptions,
+};
+use prehend_train::{
+    Checkpoint, DataConfig, DistillConfig, ExportRequest, FlowConfig, FlowSettings, Hooks,
+    LogConfig, MetricLine, OptimiserConfig, TrainError, TrainReport, Window, WindowSet, distill,
+    export, train_flow,
+};
+use prehend_types::{Action, Pose};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const N_POINTS: usize = 48;
+
+/// A target and a receptacle as blobs, and a tool that points down with any heading.
+fn observation(rng: &mut ChaCha8Rng) -> (PolicyInputs, Action) {
+    let mut place =
+        |z: f64| Vector3::new(rng.random_range(0.3..0.7), rng.random_range(-0.3..0.3), z);
+    let (target, receptacle, tool) = (place(0.03), place(0.01), place(0.2));
+    let down = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI);
+    let heading = rng.random_range(-3.0..3.0);
+    let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), heading);
+    let base_from_tcp = Pose::from_parts(Translation3::from(tool), turn * down);
+    let mut inputs = PolicyInputs::zeros(N_POINTS);
+    for row in 0..N_POINTS - 8 {
+        let role = row % 2;
+        let centre = if role == 0 { target } else { receptacle };
+        for axis in 0..3 {
+            let scatter = rng.random_range(-0.02..0.02);
+            inputs.points[3 * row + axis] = (centre[axis] + scatter) as f32;
+        }
+        inputs.roles[3 * row + role] = 1.0;
+    }
+    let r = base_from_tcp.rotation.to_rotation_matrix();
+    let values = [
+        tool.x,
+        tool.y,
+        tool.z,
+        r[(0, 0)],
+        r[(1, 0)],
+        r[(2, 0)],
+        r[(0, 1)],
+        r[(1, 1)],
+        r[(2, 1)],
+        0.08,
+        1.0,
+        0.0,
+    ];
+    inputs.proprio = values.map(|v| v as f32);
+    let to_target = base_from_tcp.inverse_transform_vector(&(target - tool));
+    let action = Action {
+        translation: 0.05 * to_target,
+        ..Action::hold(1.0)
+    };
+    (inputs, action)
+}
+
+fn windows() -> WindowSet {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut take = |n: usize| -> Vec<Window> {
+        (0..n)
+            .map(|_| {
+                let (inputs, action) = observation(&mut rng);
+                Window::new(&inputs, &[action; 2])
+            })
+            .collect()
+    };
+    WindowSet {
+        origin: "synthetic".into(),
+        training: take(512),
+        validation: take(64),
+    }
+}
+
+fn flow_config(steps: u64) -> FlowConfig {
+    FlowConfig {
+        network: FlowPolicyConfig {
+            n_points: N_POINTS,
+            chunk: 2,
+            point_widths: [16, 16, 32],
+            condition_width: 64,
+            head_width: 64,
+            head_blocks: 1,
+        },
+        flow: FlowSettings {
+            euler_steps: 4,
+            sigma_beta: 1.5,
+        },
+        optimiser: OptimiserConfig {
+            seed: 5,
+            steps,
+            batch: 64,
+            noise_draws: 2,
+            learning_rate: 3e-3,
+            warm_up_steps: 10,
+            weight_decay: 1e-4,
+            clip_norm: 1.0,
+            ema_decay: 0.98,
+            max_minutes: None,
+        },
+        data: DataConfig {
+            points_per_role: [16, 16, 4],
+            validation_share: 0.1,
+        },
+        log: LogConfig {
+            every_steps: 5,
+            validate_every_steps: 20,
+            rollout_every_steps: 1000,
+            checkpoint_every_steps: 1000,
+        },
+    }
+}
+
+fn hooks(should_stop: &dyn Fn() -> bool, resume: bool) -> Hooks<'_> {
+    Hooks {
+        should_stop,
+        rollouts: None,
+        resume,
+        progress: false,
+    }
+}
+
+fn train(steps: u64, windows: &WindowSet, run: &Path) -> TrainReport {
+    train_flow(
+        &flow_config(steps),
+        None,
+        windows,
+        run,
+        hooks(&|| false, false),
+    )
+    .expect("trains")
+}
+
+fn losses(run: &Path) -> Vec<(u64, Option<f64>, Option<f64>)> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("log is written");
+    let parse = |line: &str| serde_json::from_str::<MetricLine>(line).expect("own line");
+    text.lines()
+        .map(parse)
+        .map(|l| (l.step, l.loss, l.validation_loss))
+        .collect()
+}
+
+#[test]
+fn an_interrupted_run_goes_on_as_if_nothing_had_happened() {
+    let windows = windows();
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    train(40, &windows, &whole);
+
+    let config = flow_config(40);
+    let calls = std::cell::Cell::new(0);
+    let stop_after_20 = || {
+        calls.set(calls.get() + 1);
+        calls.get() == 20
+    };
+    let first = train_flow(
+        &config,
+        None,
+        &windows,
+        &parts,
+        hooks(&stop_after_20, false),
+    )
+    .expect("runs");
+    assert_eq!((first.step, first.is_finished), (20, false));
+    let again = train_flow(&config, None, &windows, &parts, hooks(&|| false, false));
+    assert!(
+        matches!(again, Err(TrainError::Checkpoint { .. })),
+        "never overwritten silently"
+    );
+    let mut other = config.clone();
+    other.optimiser.learning_rate = 1e-4;
+    let again = train_flow(&other, None, &windows, &parts, hooks(&|| false, true));
+    assert!(again.is_err_and(|e| e.to_string().contains("other settings")));
+
+    let second =
+        train_flow(&config, None, &windows, &parts, hooks(&|| false, true)).expect("resumes");
+    assert!(second.is_finished);
+    assert_eq!(losses(&whole), losses(&parts), "bit for bit");
+    let page = std::fs::read_to_string(parts.join("training.html")).expect("page is written");
+    assert!(page.contains("<polyline"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let report = train(2, &windows(), folder.path());
+    let mut bytes = std::fs::read(&report.checkpoint).expect("checkpoint");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&report.checkpoint, &bytes).expect("writable");
+    let error = Checkpoint::load(&report.checkpoint).expect_err("a flipped bit");
+    assert!(error.to_string().contains("latest.checkpoint"), "{error}");
+}
+
+#[test]
+fn teacher_learns_student_follows_and_bundles_equal_burn() {
+    let windows = windows();
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let report = train(400, &windows, &folder.path().join("teacher"));
+    // The expert's steps are 10 mm long on average.
+    let error_m = report.last.validation_translation_m.expect("validated");
+    assert!(error_m < 0.003, "teacher is {error_m} m off");
+    let teacher = Checkpoint::load(&report.checkpoint).expect("own checkpoint");
+
+    let config = flow_config(150);
+    let settings = DistillConfig {
+        optimiser: config.optimiser,
+        data: config.data,
+        log: config.log,
+    };
+    let run = folder.path().join("student");
+    let report =
+        distill(&settings, &teacher, &windows, &run, hooks(&|| false, false)).expect("distils");
+    let student_error_m = report.last.validation_translation_m.expect("validated");
+    assert!(
+        student_error_m < 0.004,
+        "student is {student_error_m} m off"
+    );
+    let student = Checkpoint::load(&report.checkpoint).expect("own checkpoint");
+
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut observations: Vec<PolicyInputs> = (0..20).map(|_| observation(&mut rng).0).collect();
+    // No receptacle in sight, and nothing at all.
+    observations[1]
+        .roles
+        .chunks_exact_mut(3)
+        .for_each(|row| row[1] = 0.0);
+    observations[2].roles.fill(0.0);
+    for (checkpoint, n_steps) in [(&teacher, 4), (&student, 1)] {
+        let request = ExportRequest {
+            name: "go_to_target",
+            robot: RobotId {
+                name: "none".into(),
+                fingerprint: "none".into(),
+            },
+            origin: Origin {
+                command: "cargo test".into(),
+                data: checkpoint.data.clone(),
+                seed: checkpoint.seed,
+                started_wall: "2026-01-01T00:00:00Z".into(),
+                elapsed_s: checkpoint.elapsed_s,
+                version: "test".into(),
+                evaluation_on: None,
+                evaluation: None,
+            },
+            noise: NoiseKind::Normal,
+            n_action_steps: 4,
+            observations: &observations,
+            card: "# A policy for a test\n",
+        };
+        let dir = folder.path().join(format!("bundle_{n_steps}"));
+        let bundle = export(checkpoint, &request, &dir).expect("exports");
+        assert_eq!(bundle.manifest().sampling.n_flow_steps, n_steps);
+        assert_eq!(bundle.golden().cases.len(), observations.len());
+        // Loading compares every golden case within the bundle's tolerance of 1e-5.
+        let options = RuntimeOptions {
+            engine: EngineChoice::Embedded,
+            ..RuntimeOptions::default()
+        };
+        OnnxPolicy::load(&dir, &options).expect("the embedded engine agrees with burn");
+    }
+}
