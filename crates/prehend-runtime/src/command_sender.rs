@@ -1,0 +1,141 @@
+//! Turns the control loop's output ring into messages: the thread that may wait, so that the loop need not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use prehend_control::Mode;
+use prehend_control::rt::{RealtimeConfig, TimedCommand, enter_realtime};
+use prehend_link::Publisher;
+use prehend_link::messages::{CommandMode, JointCommand};
+use rtrb::Consumer;
+use serde::{Deserialize, Serialize};
+
+use crate::RuntimeError;
+
+/// How often the ring is looked at. The loop cannot wake anybody without a system call, so this is
+/// what sending adds to a command's age: at most this much, half of it on average.
+const LOOK: Duration = Duration::from_micros(250);
+
+/// What became of the commands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendReport {
+    /// Commands that were sent.
+    pub sent: u64,
+    /// Commands that could not be.
+    pub failed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    end: AtomicBool,
+    sent: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// A running sender. Dropping it ends it after what is in the ring.
+#[derive(Debug)]
+pub(crate) struct CommandSender {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CommandSender {
+    pub fn spawn(
+        mut commands: Consumer<TimedCommand>,
+        publisher: Publisher<JointCommand>,
+        valid_for: Duration,
+        realtime: &RealtimeConfig,
+    ) -> Result<Self, RuntimeError> {
+        // Below the loop, above everything else: a command that is made on time and sent late is late.
+        let wishes = RealtimeConfig {
+            fifo_priority: match realtime.fifo_priority {
+                0 => 0,
+                priority => priority.saturating_sub(10).max(1),
+            },
+            lock_memory: false,
+            pin_core: None,
+        };
+        let shared = Arc::new(Shared::default());
+        let own = Arc::clone(&shared);
+        let work = move || {
+            // What is refused here was refused to the loop too, which reports it.
+            let _ = enter_realtime(&wishes);
+            loop {
+                // Read before the ring: what the loop wrote before it ended is then still sent.
+                let end = own.end.load(Relaxed);
+                while let Ok(timed) = commands.pop() {
+                    own.send(&publisher, &timed, valid_for);
+                }
+                if end {
+                    return;
+                }
+                std::thread::sleep(LOOK);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("control-sender".to_owned())
+            .spawn(work)
+            .map_err(|source| RuntimeError::Thread {
+                name: "control-sender",
+                source,
+            })?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    pub fn report(&self) -> SendReport {
+        SendReport {
+            sent: self.shared.sent.load(Relaxed),
+            failed: self.shared.failed.load(Relaxed),
+        }
+    }
+
+    /// Sends what is left, and ends.
+    pub fn join(mut self) -> Result<SendReport, RuntimeError> {
+        self.shared.end.store(true, Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        if let Some(Err(_)) = ended {
+            return Err(RuntimeError::Loop {
+                reason: "the sending thread panicked; this is a bug in prehend".to_owned(),
+            });
+        }
+        Ok(self.report())
+    }
+}
+
+impl Drop for CommandSender {
+    fn drop(&mut self) {
+        self.shared.end.store(true, Relaxed);
+    }
+}
+
+impl Shared {
+    fn send(&self, publisher: &Publisher<JointCommand>, timed: &TimedCommand, valid_for: Duration) {
+        let mut message = JointCommand::track(
+            timed.epoch,
+            timed.seq,
+            timed.stamp,
+            valid_for,
+            &timed.command,
+        );
+        // A command lives from the tick that made it: if this thread was held up, the driver must see
+        // how old its commands are.
+        message.sent_nanos = timed.stamp.as_nanos();
+        if timed.mode == Mode::Stopped {
+            message.mode = CommandMode::Stop;
+        }
+        match publisher.send(&message) {
+            Ok(()) => _ = self.sent.fetch_add(1, Relaxed),
+            Err(error) => {
+                let so_far = self.failed.fetch_add(1, Relaxed) + 1;
+                if so_far.is_power_of_two() {
+                    tracing::warn!(so_far, %error, "control: cannot send");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Turns states and action chunks on the link into joint commands on the link, with the control loop
+//! between them on a thread of its own that waits for neither.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prehend_control::rt::{
+    ControlLoop, LoopEvent, LoopMessage, LoopPorts, LoopReport, Realtime, RealtimeConfig,
+};
+use prehend_control::{ControlConfig, Controller, StopReason};
+use prehend_link::messages::{ActionChunk, RobotStatus};
+use prehend_link::{Latest, Link, LinkCounts, Queue};
+use prehend_robot::Robot;
+use rtrb::{Consumer, Producer};
+use serde::Serialize;
+
+use crate::command_sender::{CommandSender, SendReport};
+use crate::handover::Handover;
+use crate::live::Live;
+use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
+
+const CHUNK_QUEUE: usize = 16;
+/// Longest wait for a status before the node looks at chunks and whether it should end.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// Time between two snapshots for others to look at.
+const SNAPSHOT: Duration = Duration::from_millis(200);
+
+/// Settings of a control node.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ControlSettings {
+    /// Rate, gains and limits.
+    pub controller: ControlConfig,
+    /// What the control thread asks the system for.
+    pub realtime: RealtimeConfig,
+    /// Time to live of a command.
+    pub valid_for: Duration,
+}
+
+/// What a control node did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ControlReport {
+    /// The loop's timing and limits.
+    #[serde(rename = "loop")]
+    pub control_loop: LoopReport,
+    /// What the system granted.
+    pub realtime: Realtime,
+    /// Sessions of the driver that were taken over.
+    pub armed: u64,
+    /// Attempts to take one over that were refused.
+    pub arm_refused: u64,
+    /// Why the last of them was.
+    pub last_arm_error: Option<String>,
+    /// Stops that latched, by reason.
+    pub stops: BTreeMap<String, u64>,
+    /// Chunks that the loop took.
+    pub chunks_accepted: u64,
+    /// Chunks that the loop refused, by reason.
+    pub chunks_refused: BTreeMap<String, u64>,
+    /// Chunks of a session that was over, or while stopped.
+    pub chunks_unwelcome: u64,
+    /// Commands that were sent, and that could not be.
+    pub sending: SendReport,
+    /// The link's account of the statuses.
+    pub status_link: LinkCounts,
+    /// The link's account of the chunks.
+    pub chunk_link: LinkCounts,
+}
+
+/// The node between policy and driver.
+#[derive(Debug)]
+pub struct ControlNode;
+
+impl ControlNode {
+    /// Declares the topics and starts three threads: the control loop, one that feeds it, one that
+    /// sends what it commands.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Control`], [`RuntimeError::Link`], [`RuntimeError::Loop`], [`RuntimeError::Thread`].
+    pub fn spawn(
+        settings: &ControlSettings,
+        robot: &Arc<Robot>,
+        link: &Link,
+    ) -> Result<NodeHandle<ControlReport>, RuntimeError> {
+        Self::spawn_live(settings, robot, link, Live::default())
+    }
+
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile.
+    pub(crate) fn spawn_live(
+        settings: &ControlSettings,
+        robot: &Arc<Robot>,
+        link: &Link,
+        live: Live<Option<ControlReport>>,
+    ) -> Result<NodeHandle<ControlReport>, RuntimeError> {
+        let controller = Controller::new(Arc::clone(robot), settings.controller)?;
+        let statuses = link.latest()?;
+        let chunks = link.queue(CHUNK_QUEUE)?;
+        let publisher = link.publisher()?;
+        let (control_loop, ports) =
+            ControlLoop::start(controller, &settings.realtime).map_err(loop_error)?;
+        for note in &control_loop.realtime().notes {
+            tracing::warn!("control: {note}");
+        }
+        let LoopPorts {
+            states,
+            chunks: plans,
+            messages,
+            commands,
+            events,
+        } = ports;
+        let sender =
+            CommandSender::spawn(commands, publisher, settings.valid_for, &settings.realtime)?;
+        let feeder = Feeder {
+            statuses,
+            chunks,
+            states,
+            plans,
+            messages,
+            events,
+            handover: Handover::new(),
+            waiting: None,
+            counts: Counts::default(),
+        };
+        NodeHandle::spawn(NodeKind::Control, move |stop| {
+            feed(feeder, control_loop, sender, &stop, &live)
+        })
+    }
+}
+
+fn loop_error(error: std::io::Error) -> RuntimeError {
+    RuntimeError::Loop {
+        reason: error.to_string(),
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    armed: u64,
+    arm_refused: u64,
+    last_arm_error: Option<String>,
+    stops: BTreeMap<String, u64>,
+    chunks_accepted: u64,
+    chunks_refused: BTreeMap<String, u64>,
+    chunks_unwelcome: u64,
+}
+
+/// The thread that stands between the link and the loop's inputs.
+struct Feeder {
+    statuses: Latest<RobotStatus>,
+    chunks: Queue<ActionChunk>,
+    states: Producer<prehend_types::RobotState>,
+    plans: Producer<prehend_types::ActionChunk>,
+    messages: Producer<LoopMessage>,
+    events: Consumer<LoopEvent>,
+    handover: Handover,
+    /// The newest chunk of a session that is about to be taken over.
+    waiting: Option<ActionChunk>,
+    counts: Counts,
+}
+
+fn feed(
+    mut feeder: Feeder,
+    control_loop: ControlLoop,
+    sender: CommandSender,
+    stop: &Stop,
+    live: &Live<Option<ControlReport>>,
+) -> Result<ControlReport, RuntimeError> {
+    let realtime = control_loop.realtime().clone();
+    let mut shown = std::time::Instant::now();
+    while !stop.is_set() {
+        feeder.pass(&control_loop);
+        if shown.elapsed() >= SNAPSHOT {
+            shown = std::time::Instant::now();
+            let report = feeder.report(control_loop.report(), &realtime, sender.report());
+            live.set(Some(report));
+        }
+    }
+    // The sender goes on until the loop has brought the arm to rest: the stop is made of commands.
+    let finished = control_loop.finish().map_err(loop_error);
+    let sending = sender.join();
+    let (_, report) = finished?;
+    feeder.drain_events();
+    Ok(feeder.report(report, &realtime, sending?))
+}
+
+impl Feeder {
+    fn pass(&mut self, control_loop: &ControlLoop) {
+        if let Some(received) = self.statuses.wait(PATIENCE) {
+            let status = received.message;
+            let verdict = self
+                .handover
+                .on_status(status.epoch, || control_loop.report().mode);
+            if let Some(state) = status.state().filter(|_| verdict.feed) {
+                // A full ring means that the loop does not run; it then has older news to work off.
+                let _ = self.states.push(state);
+            }
+            if let Some(message) = verdict.message {
+                let _ = self.messages.push(message);
+            }
+        }
+        self.drain_events();
+        while let Some(received) = self.chunks.take() {
+            if self.waiting.replace(received.message).is_some() {
+                self.counts.chunks_unwelcome += 1;
+            }
+            self.offer_chunk();
+        }
+        self.offer_chunk();
+    }
+
+    /// A chunk may come before its session is armed: then it waits, and the loop judges its age.
+    fn offer_chunk(&mut self) {
+        let Some(message) = self.waiting.take() else {
+            return;
+        };
+        if self.handover.armed() == Some(message.epoch) {
+            match message.to_chunk() {
+                Ok(chunk) => _ = self.plans.push(chunk),
+                Err(_) => self.counts.chunks_unwelcome += 1,
+            }
+        } else if self.handover.may_arm(message.epoch) {
+            self.waiting = Some(message);
+        } else {
+            self.counts.chunks_unwelcome += 1;
+        }
+    }
+
+    fn drain_events(&mut self) {
+        while let Ok(event) = self.events.pop() {
+            match &event {
+                LoopEvent::Armed { .. } => self.counts.armed += 1,
+                LoopEvent::ArmRefused(error) => {
+                    self.counts.arm_refused += 1;
+                    if self.counts.arm_refused.is_power_of_two() {
+                        tracing::warn!(%error, "control: not armed, trying again");
+                    }
+                    self.counts.last_arm_error = Some(error.to_string());
+                }
+                LoopEvent::Chunk { outcome: Ok(_), .. } => self.counts.chunks_accepted += 1,
+                LoopEvent::Chunk {
+                    outcome: Err(error),
+                    ..
+                } => {
+                    *self.counts.chunks_refused.entry(kind(error)).or_default() += 1;
+                }
+                // Asked for by this node: a new session, or the end.
+                LoopEvent::Stopping(StopReason::Requested) => {}
+                LoopEvent::Stopping(reason) => {
+                    tracing::warn!(?reason, "control: stopped until a new session");
+                    *self.counts.stops.entry(kind(reason)).or_default() += 1;
+                }
+            }
+            self.handover.on_event(&event);
+        }
+    }
+
+    fn report(
+        &self,
+        control_loop: LoopReport,
+        realtime: &Realtime,
+        sending: SendReport,
+    ) -> ControlReport {
+        let counts = self.counts.clone();
+        ControlReport {
+            control_loop,
+            realtime: realtime.clone(),
+            armed: counts.armed,
+            arm_refused: counts.arm_refused,
+            last_arm_error: counts.last_arm_error,
+            stops: counts.stops,
+            chunks_accepted: counts.chunks_accepted,
+            chunks_refused: counts.chunks_refused,
+            chunks_unwelcome: counts.chunks_unwelcome,
+            sending,
+            status_link: self.statuses.counts(),
+            chunk_link: self.chunks.counts(),
+        }
+    }
+}
+
+/// Name of an error's kind: its variant, without the numbers, so that equal ones are counted together.
+fn kind(value: &impl std::fmt::Debug) -> String {
+    let shown = format!("{value:?}");
+    let end = shown
+        .find(|c: char| !c.is_ascii_alphanumeric())
+        .unwrap_or(shown.len());
+    let mut name = String::with_capacity(end + 4);
+    for (index, c) in shown[..end].char_indices() {
+        if c.is_ascii_uppercase() && index > 0 {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use prehend_control::ChunkError;
+
+    use super::*;
+
+    #[test]
+    fn kinds_are_snake_case_without_numbers() {
+        assert_eq!(kind(&ChunkError::TooOld { age_s: 1.0 }), "too_old");
+        assert_eq!(kind(&StopReason::Requested), "requested");
+    }
+}

@@ -1,0 +1,174 @@
+//! Turns a launch file into a measured run of all nodes in one process, over the same link.
+
+use std::time::Duration;
+
+use prehend_control::rt::{FloorReport, LoopReport, measure_floor};
+use prehend_drivers::{Observer, WireReport};
+use prehend_link::{Link, free_loopback_endpoint};
+
+use crate::control_node::{ControlNode, ControlReport};
+use crate::demo_report::DemoReport;
+use crate::driver_node::DriverNode;
+use crate::launch::LaunchFile;
+use crate::live::Live;
+use crate::operator::{Operator, OperatorProgress, OperatorReport};
+use crate::policy_node::{NamedPolicy, PolicyNode, PolicyReport};
+use crate::{NodeKind, RuntimeError, Stop};
+
+/// What a demo runs.
+pub struct DemoConfig {
+    /// The launch file, with the episodes and the first seed that are wanted.
+    pub launch: LaunchFile,
+    /// A policy to run instead of the bundle that the launch file names.
+    pub policy: Option<NamedPolicy>,
+    /// Sees the simulated world whenever the camera does, on the driver's thread.
+    pub observer: Option<Observer>,
+    /// How long a bare timer loop runs beside the control loop, as the yardstick for it. It starts
+    /// with the first episode; the demo does not end before it.
+    pub floor: Duration,
+}
+
+impl DemoConfig {
+    /// A demo of a launch file with ten seconds of timer floor.
+    #[must_use]
+    pub fn new(launch: LaunchFile) -> Self {
+        Self {
+            launch,
+            policy: None,
+            observer: None,
+            floor: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A look at a running demo.
+#[derive(Debug, Clone)]
+pub struct DemoProgress {
+    /// Episodes, successes, command age.
+    pub operator: OperatorProgress,
+    /// Timing and limits of the control loop; `None` until it runs.
+    pub control: Option<ControlReport>,
+    /// Latency of the policy.
+    pub policy: PolicyReport,
+}
+
+impl DemoProgress {
+    /// Timing of the control loop; `None` until it runs.
+    #[must_use]
+    pub fn control_loop(&self) -> Option<&LoopReport> {
+        self.control.as_ref().map(|control| &control.control_loop)
+    }
+}
+
+/// What every node of a demo reported.
+#[derive(Debug)]
+pub(crate) struct NodeReports {
+    pub operator: OperatorReport,
+    pub driver: WireReport,
+    pub policy: PolicyReport,
+    pub control: ControlReport,
+    pub floor: Option<FloorReport>,
+}
+
+/// Runs all nodes in this process, each on a session of its own over loopback, until every episode
+/// is done or `stop` is set. `progress` is called a few times per second, on this thread.
+///
+/// # Errors
+/// [`RuntimeError`]: a file was refused, the nodes did not come alive, or one of them gave up.
+pub fn demo(
+    config: DemoConfig,
+    stop: &Stop,
+    progress: &mut dyn FnMut(&DemoProgress),
+) -> Result<DemoReport, RuntimeError> {
+    let mut launch = config.launch;
+    choose_ports(&mut launch)?;
+    let robot = launch.load_robot()?;
+    let scene = launch.load_scene()?;
+    let policy = match config.policy {
+        Some(policy) => policy,
+        None => launch.load_policy(&robot)?,
+    };
+    // In this order: whoever is connected to must listen already.
+    let driver_link = Link::open(&launch.link_config(NodeKind::Driver))?;
+    let policy_link = Link::open(&launch.link_config(NodeKind::Policy))?;
+    let control_link = Link::open(&launch.link_config(NodeKind::Control))?;
+    let operator_link = Link::open(&launch.link_config(NodeKind::Operator))?;
+
+    let (live_policy, live_control) = (Live::default(), Live::default());
+    let operator = Operator::new(&launch.operator, &operator_link)?;
+    let policy = PolicyNode::spawn_live(
+        policy,
+        &robot,
+        launch.policy.lead(),
+        &policy_link,
+        live_policy.clone(),
+    )?;
+    let settings = launch.control_settings();
+    let control = ControlNode::spawn_live(&settings, &robot, &control_link, live_control.clone())?;
+    let driver = DriverNode::spawn(
+        &launch.driver.sim,
+        &robot,
+        &scene,
+        &driver_link,
+        config.observer,
+    )?;
+
+    let mut floor = None;
+    let end = Stop::default();
+    let mut look = |operator: &OperatorProgress| {
+        if operator.episode > 0 && floor.is_none() && !config.floor.is_zero() {
+            floor = Some(start_floor(&settings, config.floor));
+        }
+        // A node that gave up says why when it is joined.
+        let all_run = policy.is_running() && control.is_running() && driver.is_running();
+        if stop.is_set() || !all_run {
+            end.set();
+        }
+        progress(&DemoProgress {
+            operator: operator.clone(),
+            control: live_control.get(),
+            policy: live_policy.get(),
+        });
+    };
+    let outcome = operator.run(&end, &mut look);
+    // Policy first, so that its silence is bridged; the driver last, so that it is stopped and not lost.
+    let (policy, control, driver) = (policy.join(), control.join(), driver.join());
+    let floor = floor.map(|thread| thread.join());
+    let reports = NodeReports {
+        policy: policy?,
+        control: control?,
+        driver: driver?,
+        operator: outcome?,
+        floor: floor.and_then(Result::ok).and_then(Result::ok),
+    };
+    Ok(DemoReport::new(&scene.name, reports))
+}
+
+/// Replaces port 0 by a free port, so that the others can be told.
+pub(crate) fn choose_ports(launch: &mut LaunchFile) -> Result<(), RuntimeError> {
+    for node in NodeKind::ALL {
+        if launch
+            .wires(node)
+            .listen
+            .as_deref()
+            .is_some_and(has_port_zero)
+        {
+            launch.set_listen(node, free_loopback_endpoint()?);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn has_port_zero(endpoint: &str) -> bool {
+    endpoint
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse() == Ok(0_u16))
+}
+
+fn start_floor(
+    settings: &crate::control_node::ControlSettings,
+    duration: Duration,
+) -> std::thread::JoinHandle<std::io::Result<FloorReport>> {
+    let (rate_hz, realtime) = (settings.controller.rate_hz, settings.realtime);
+    std::thread::spawn(move || measure_floor(rate_hz, duration, &realtime))
+}

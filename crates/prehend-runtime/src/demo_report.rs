@@ -1,0 +1,194 @@
+//! Turns the nodes' reports into what `prehend demo --json` prints.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use prehend_control::rt::{Quantiles, Realtime};
+use prehend_drivers::{AgeMillis, WireReport};
+use prehend_types::stats::SuccessRate;
+use serde::Serialize;
+
+use crate::Millis;
+use crate::control_node::ControlReport;
+use crate::demo::NodeReports;
+use crate::operator::EpisodeRecord;
+use crate::policy_node::PolicyReport;
+
+/// Everything a demo measured. Keys are those of the machine-readable report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DemoReport {
+    /// Name of the policy.
+    pub policy: String,
+    /// Name of the scene.
+    pub scene: String,
+    /// All episodes together.
+    #[serde(flatten)]
+    pub rate: SuccessRate,
+    /// Episodes with families that training sees (`seen`), and that it does not (`held_out`).
+    pub groups: BTreeMap<String, SuccessRate>,
+    /// How often each class of failure occurred.
+    pub failures: BTreeMap<String, u64>,
+    /// Always empty: a demo runs one policy.
+    pub baselines: BTreeMap<String, SuccessRate>,
+    /// The control loop.
+    #[serde(rename = "loop")]
+    pub control_loop: LoopSummary,
+    /// The policy itself, observation to checked chunk.
+    pub policy_ms: Millis,
+    /// From a command's tick until it arrived at the driver.
+    pub command_age_ms: AgeMillis,
+    /// The driver's account of the commands.
+    pub wire: WireReport,
+    /// How often each limit applied, in ticks; late actions and refused chunks in pieces.
+    pub limiter: BTreeMap<String, u64>,
+    /// What really computed the policy.
+    pub provider: String,
+    /// What the system granted the control thread.
+    pub realtime: Realtime,
+    /// Folder with the run's files, if the caller made one.
+    pub run_dir: Option<PathBuf>,
+    /// Whether the user stopped it before all episodes were done.
+    pub interrupted: bool,
+    /// Every episode, in order.
+    pub episodes: Vec<EpisodeRecord>,
+    /// Everything the policy node counted.
+    pub policy_node: PolicyReport,
+    /// Everything the control node counted.
+    pub control_node: ControlReport,
+}
+
+/// Timing of the control loop beside a bare timer loop of the same run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LoopSummary {
+    /// Ticks per second asked for.
+    pub rate_hz: f64,
+    /// Ticks that ran.
+    pub ticks: u64,
+    /// Time between wake-ups.
+    pub period_us: Quantiles,
+    /// The same of a loop that does nothing but sleep; `null` if it was not measured.
+    pub floor_us: Option<Quantiles>,
+    /// From the planned moment to waking up.
+    pub latency_us: Quantiles,
+    /// The same of the bare loop.
+    pub floor_latency_us: Option<Quantiles>,
+    /// A tick's work.
+    pub compute_us: Quantiles,
+    /// Planned ticks that never ran.
+    pub deadline_misses: u64,
+}
+
+impl DemoReport {
+    pub(crate) fn new(scene: &str, reports: NodeReports) -> Self {
+        let NodeReports {
+            operator,
+            driver,
+            policy,
+            control,
+            floor,
+        } = reports;
+        let episodes = operator.episodes;
+        let timing = &control.control_loop;
+        let control_loop = LoopSummary {
+            rate_hz: timing.rate_hz,
+            ticks: timing.ticks,
+            period_us: timing.period_us,
+            floor_us: floor.as_ref().map(|floor| floor.period_us),
+            latency_us: timing.latency_us,
+            floor_latency_us: floor.as_ref().map(|floor| floor.latency_us),
+            compute_us: timing.compute_us,
+            deadline_misses: timing.deadline_misses,
+        };
+        let limiter = timing
+            .limiter
+            .iter()
+            .map(|(name, n)| (name.to_owned(), n))
+            .collect();
+        Self {
+            policy: policy.policy.clone(),
+            scene: scene.to_owned(),
+            rate: rate(&episodes, |_| true),
+            groups: BTreeMap::from([
+                (
+                    "seen".to_owned(),
+                    rate(&episodes, |episode| !episode.held_out),
+                ),
+                (
+                    "held_out".to_owned(),
+                    rate(&episodes, |episode| episode.held_out),
+                ),
+            ]),
+            failures: failures(&episodes),
+            baselines: BTreeMap::new(),
+            control_loop,
+            policy_ms: policy.act_ms,
+            command_age_ms: driver.command_age_ms,
+            wire: driver,
+            limiter,
+            provider: policy.provider.clone(),
+            realtime: control.realtime.clone(),
+            run_dir: None,
+            interrupted: operator.interrupted,
+            episodes,
+            policy_node: policy,
+            control_node: control,
+        }
+    }
+}
+
+fn rate(episodes: &[EpisodeRecord], member: impl Fn(&EpisodeRecord) -> bool) -> SuccessRate {
+    let of_group = episodes.iter().filter(|episode| member(episode));
+    let (mut successes, mut n) = (0, 0);
+    for episode in of_group {
+        n += 1;
+        successes += u64::from(episode.success);
+    }
+    SuccessRate::new(successes, n)
+}
+
+fn failures(episodes: &[EpisodeRecord]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for class in episodes
+        .iter()
+        .filter_map(|episode| episode.failure.clone())
+    {
+        *counts.entry(class).or_default() += 1;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn episode(held_out: bool, failure: Option<&str>) -> EpisodeRecord {
+        EpisodeRecord {
+            seed: 0,
+            target: "box".to_owned(),
+            held_out,
+            success: failure.is_none(),
+            failure: failure.map(str::to_owned),
+            duration_s: 1.0,
+            driver_stop: None,
+        }
+    }
+
+    #[test]
+    fn groups_and_failures_are_counted_apart() {
+        let episodes = [
+            episode(false, None),
+            episode(true, Some("dropped")),
+            episode(true, None),
+            episode(false, Some("dropped")),
+            episode(false, None),
+        ];
+        let seen = rate(&episodes, |episode| !episode.held_out);
+        assert_eq!((seen.successes, seen.n), (2, 3));
+        let held_out = rate(&episodes, |episode| episode.held_out);
+        assert_eq!((held_out.successes, held_out.n), (1, 2));
+        assert_eq!(
+            failures(&episodes),
+            BTreeMap::from([("dropped".to_owned(), 2)])
+        );
+    }
+}

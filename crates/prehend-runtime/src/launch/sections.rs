@@ -1,0 +1,301 @@
+//! The sections of a launch file: one per process, and what all share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use prehend_control::ControlConfig;
+use prehend_control::rt::RealtimeConfig;
+use prehend_drivers::DriverConfig;
+use prehend_policy::{EngineChoice, Provider, RuntimeOptions};
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, LaunchFile, need};
+use crate::NodeKind;
+
+/// What all processes share of the link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LinkSection {
+    /// Second part of every key on the wire, `prehend/<robot>/<topic>`. Default `fr3`.
+    pub robot: String,
+    /// How long a process waits for those it connects to, ms. Default 30,000: a policy that is
+    /// loading its bundle does not listen late, but a fresh machine may still be fetching it.
+    pub connect_timeout_millis: u32,
+    /// Allows endpoints beyond this machine, unencrypted. Default false.
+    pub allow_remote: bool,
+}
+
+impl Default for LinkSection {
+    fn default() -> Self {
+        Self {
+            robot: "fr3".to_owned(),
+            connect_timeout_millis: 30_000,
+            allow_remote: false,
+        }
+    }
+}
+
+/// How one process stands in the data flow.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wires {
+    /// Endpoint to listen on, for example `tcp/127.0.0.1:7450`. Port 0 lets the system choose, which
+    /// works when all nodes are started together. None by default.
+    #[serde(default)]
+    pub listen: Option<String>,
+    /// Processes to connect to, by name. None by default.
+    #[serde(default)]
+    pub connect: Vec<NodeKind>,
+    /// Topics that it publishes, all of them.
+    pub sends: Vec<String>,
+    /// Topics that it subscribes to, all of them.
+    pub receives: Vec<String>,
+}
+
+/// The process that owns the arm and the cameras.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverSection {
+    /// Its place in the data flow.
+    pub wires: Wires,
+    /// The simulated arm.
+    #[serde(default)]
+    pub sim: DriverConfig,
+}
+
+/// The process that turns clouds into action chunks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySection {
+    /// Its place in the data flow.
+    pub wires: Wires,
+    /// Folder of the bundle, found as `config::locate` does.
+    pub model: PathBuf,
+    /// Which engine runs it: `auto` (default), `onnx_runtime` or `embedded`.
+    #[serde(default)]
+    pub engine: EngineChoice,
+    /// What ONNX Runtime computes on: `cpu` (default), `cuda` or `tensorrt`.
+    #[serde(default)]
+    pub provider: Provider,
+    /// A particular ONNX Runtime library instead of the one that is found.
+    #[serde(default)]
+    pub library: Option<PathBuf>,
+    /// Whether ONNX Runtime may be fetched when this machine has none. Default true.
+    #[serde(default = "yes")]
+    pub allow_install: bool,
+    /// Inferences before the policy counts as loaded. Default 50.
+    #[serde(default = "default_warm_up_runs")]
+    pub warm_up_runs: usize,
+    /// A cloud that was taken this long before the executed part of a chunk ends is already used for
+    /// the next one, ms. Half the time between two clouds lets none of the right ones slip. Default 25.
+    #[serde(default = "default_lead_millis")]
+    pub lead_millis: u64,
+}
+
+/// The process that turns action chunks into joint commands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSection {
+    /// Its place in the data flow.
+    pub wires: Wires,
+    /// Time to live of a command, ms. The driver stops the arm when it has passed. Default 50.
+    #[serde(default = "default_valid_for_millis")]
+    pub valid_for_millis: u64,
+    /// Rate, gains and limits.
+    #[serde(default)]
+    pub controller: ControlConfig,
+    /// What the control thread asks the system for.
+    #[serde(default)]
+    pub realtime: RealtimeConfig,
+}
+
+/// The process that asks for episodes and counts how they end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorSection {
+    /// Its place in the data flow.
+    pub wires: Wires,
+    /// Seed of the first scene; each next episode has the next seed. Default 900,000.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Episodes. Default 10.
+    #[serde(default = "default_episodes")]
+    pub episodes: u64,
+    /// How long to wait for the first chunk and the first followed command, s. Default 120, because a
+    /// policy may have to fetch its engine first.
+    #[serde(default = "default_ready_timeout_s")]
+    pub ready_timeout_s: f64,
+    /// An episode without any end after this time counts as failed, s. The driver's own time limit
+    /// is in the scene file and is shorter. Default 120.
+    #[serde(default = "default_episode_timeout_s")]
+    pub episode_timeout_s: f64,
+}
+
+const fn yes() -> bool {
+    true
+}
+const fn default_warm_up_runs() -> usize {
+    50
+}
+const fn default_lead_millis() -> u64 {
+    25
+}
+const fn default_valid_for_millis() -> u64 {
+    50
+}
+const fn default_seed() -> u64 {
+    900_000
+}
+const fn default_episodes() -> u64 {
+    10
+}
+const fn default_ready_timeout_s() -> f64 {
+    120.0
+}
+const fn default_episode_timeout_s() -> f64 {
+    120.0
+}
+
+impl PolicySection {
+    /// How to open the inference runtime.
+    #[must_use]
+    pub fn runtime_options(&self) -> RuntimeOptions {
+        RuntimeOptions {
+            engine: self.engine,
+            provider: self.provider,
+            library: self.library.clone(),
+            allow_install: self.allow_install,
+            warm_up_runs: self.warm_up_runs,
+        }
+    }
+
+    /// [`Self::lead_millis`] as a duration.
+    #[must_use]
+    pub fn lead(&self) -> Duration {
+        Duration::from_millis(self.lead_millis)
+    }
+}
+
+impl ControlSection {
+    /// [`Self::valid_for_millis`] as a duration.
+    #[must_use]
+    pub fn valid_for(&self) -> Duration {
+        Duration::from_millis(self.valid_for_millis)
+    }
+}
+
+impl LaunchFile {
+    /// Everything that can be judged without the data flow.
+    pub(super) fn check_sections(&self) -> Result<(), Fault> {
+        self.driver.sim.check().map_err(|error| match error {
+            prehend_drivers::DriverError::Config {
+                field,
+                value,
+                low,
+                high,
+            } => Fault {
+                field: format!("driver.sim.{field}"),
+                message: format!("is {value}, must be from {low} to {high}"),
+            },
+            other => Fault {
+                field: "driver.sim".to_owned(),
+                message: other.to_string(),
+            },
+        })?;
+        let controller = &self.control.controller;
+        controller.check().map_err(|error| match error {
+            prehend_control::ControlError::Config {
+                field,
+                value,
+                low,
+                high,
+            } => Fault {
+                field: format!("control.controller.{field}"),
+                message: format!("is {value}, must be from {low} to {high}"),
+            },
+            other => Fault {
+                field: "control.controller".to_owned(),
+                message: other.to_string(),
+            },
+        })?;
+        let (sim_rate, rate) = (self.driver.sim.command_rate_hz, controller.rate_hz);
+        need(
+            sim_rate == rate,
+            "driver.sim.command_rate_hz",
+            format!("is {sim_rate}, must be what control.controller.rate_hz is, {rate}"),
+        )?;
+        let (own, granted) = (
+            self.control.valid_for_millis,
+            self.driver.sim.max_valid_for_millis,
+        );
+        need(
+            (5..=granted).contains(&own) && own as f64 >= 2e3 / rate,
+            "control.valid_for_millis",
+            format!(
+                "is {own}, must be at least 5 and two periods of the control loop, and at most \
+                 driver.sim.max_valid_for_millis, {granted}"
+            ),
+        )?;
+        let realtime = &self.control.realtime;
+        need(
+            realtime.fifo_priority <= 99,
+            "control.realtime.fifo_priority",
+            format!(
+                "is {}, must be 1 to 99, or 0 for the normal scheduler",
+                realtime.fifo_priority
+            ),
+        )?;
+        need(
+            self.policy.provider.is_built(),
+            "policy.provider",
+            format!(
+                "is {0:?}, which this program was built without; use \"cpu\", or build with \
+                 `--features {0}`",
+                self.policy.provider.name()
+            ),
+        )?;
+        need(
+            self.policy.warm_up_runs <= 10_000,
+            "policy.warm_up_runs",
+            format!("is {}, must be at most 10000", self.policy.warm_up_runs),
+        )?;
+        need(
+            self.policy.lead_millis <= 1000,
+            "policy.lead_millis",
+            format!("is {}, must be at most 1000", self.policy.lead_millis),
+        )?;
+        self.check_operator()
+    }
+
+    fn check_operator(&self) -> Result<(), Fault> {
+        let operator = &self.operator;
+        need(
+            operator.episodes >= 1,
+            "operator.episodes",
+            "is 0, must be at least 1",
+        )?;
+        need(
+            operator
+                .seed
+                .checked_add(operator.episodes)
+                .is_some_and(|end| end <= i64::MAX as u64),
+            "operator.seed",
+            format!(
+                "with {} episodes goes beyond the last seed, {}",
+                operator.episodes,
+                i64::MAX
+            ),
+        )?;
+        for (field, value) in [
+            ("operator.ready_timeout_s", operator.ready_timeout_s),
+            ("operator.episode_timeout_s", operator.episode_timeout_s),
+        ] {
+            need(
+                (1.0..=3600.0).contains(&value),
+                field,
+                format!("is {value}, must be from 1 to 3600"),
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Turns a launch file into running nodes: driver, policy, control loop, operator; in one process or in
+//! several, with the same code.
+//!
+//! It must not know transports, physics or inference engines: it names only the crates that hide them,
+//! starts them in the right order, and collects what they report.
+//!
+//! - [`LaunchFile`]: every process and every topic between them, checked.
+//! - [`DriverNode`], [`PolicyNode`], [`ControlNode`], [`Operator`]: what runs; each speaks on a link of
+//!   its own.
+//! - [`run`]: one process per node, or a single one; [`demo`]: all in this process, measured.
+
+#![forbid(unsafe_code)]
+
+mod command_sender;
+mod control_node;
+mod demo;
+mod demo_report;
+mod driver_node;
+mod error;
+mod handover;
+mod history;
+mod latency;
+pub mod launch;
+mod live;
+mod node;
+mod operator;
+mod policy_node;
+mod run;
+mod setup;
+mod supervisor;
+
+pub use command_sender::SendReport;
+pub use control_node::{ControlNode, ControlReport, ControlSettings};
+pub use demo::{DemoConfig, DemoProgress, demo};
+pub use demo_report::{DemoReport, LoopSummary};
+pub use driver_node::DriverNode;
+pub use error::RuntimeError;
+pub use latency::Millis;
+pub use launch::LaunchFile;
+pub use node::{NodeHandle, NodeKind, Stop};
+pub use operator::{EpisodeRecord, OnProgress, Operator, OperatorProgress, OperatorReport};
+pub use policy_node::{NamedPolicy, PolicyNode, PolicyReport};
+pub use run::{RunReport, run};

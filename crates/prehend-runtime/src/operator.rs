@@ -1,0 +1,327 @@
+//! Turns a range of seeds into episodes: asks the driver for scenes and counts how they end.
+
+use std::time::{Duration, Instant};
+
+use prehend_drivers::WireReport;
+use prehend_link::messages::{
+    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Report, RequestKind, RobotStatus,
+    StopReason,
+};
+use prehend_link::{Latest, Link, Publisher, Queue};
+use prehend_types::Stamp;
+use serde::{Deserialize, Serialize};
+
+use crate::launch::OperatorSection;
+use crate::{RuntimeError, Stop};
+
+/// How often progress is shown, and the flag to stop is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// A driver that does not answer a request within this time is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
+const EVENT_QUEUE: usize = 256;
+
+/// How one episode went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeRecord {
+    /// Seed of the scene.
+    pub seed: u64,
+    /// Family of the object to pick.
+    pub target: String,
+    /// That family is kept out of all training.
+    pub held_out: bool,
+    /// Whether the task was done.
+    pub success: bool,
+    /// Class of the failure, if it failed.
+    pub failure: Option<String>,
+    /// From start to end, s.
+    pub duration_s: f64,
+    /// Why the driver did not follow commands at the end, if it did not.
+    pub driver_stop: Option<String>,
+}
+
+/// What an operator saw.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OperatorReport {
+    /// Finished episodes, in order.
+    pub episodes: Vec<EpisodeRecord>,
+    /// The driver's own account of the commands it received, if it answered.
+    pub wire: Option<WireReport>,
+    /// Whether it was asked to stop before all episodes were done.
+    pub interrupted: bool,
+}
+
+/// A look at a running operator.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OperatorProgress {
+    /// Episode that runs, counted from 1; 0 while the nodes come alive.
+    pub episode: u64,
+    /// How many there will be.
+    pub episodes: u64,
+    /// Seed of the scene.
+    pub seed: u64,
+    /// Family of the object to pick.
+    pub target: String,
+    /// That family is kept out of all training.
+    pub held_out: bool,
+    /// Since the episode started, s.
+    pub elapsed_s: f64,
+    /// Episodes that succeeded so far.
+    pub successes: u64,
+    /// Episodes that are over.
+    pub finished: u64,
+    /// Age of the newest command when the driver last measured, ms.
+    pub command_age_ms: Option<f64>,
+    /// Why the driver does not follow commands, if it does not.
+    pub driver_stop: Option<String>,
+}
+
+/// Somebody who looks at an operator's progress a few times per second.
+pub type OnProgress<'a> = &'a mut dyn FnMut(&OperatorProgress);
+
+/// Asks for episodes and counts.
+#[derive(Debug)]
+pub struct Operator {
+    section: OperatorSection,
+    requests: Publisher<EpisodeRequest>,
+    events: Queue<EpisodeEvent>,
+    statuses: Latest<RobotStatus>,
+    chunks: Latest<ActionChunk>,
+    reports: Latest<Report>,
+    newest: Option<RobotStatus>,
+    progress: OperatorProgress,
+    report: OperatorReport,
+}
+
+impl Operator {
+    /// Declares the topics.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Link`].
+    pub fn new(section: &OperatorSection, link: &Link) -> Result<Self, RuntimeError> {
+        Ok(Self {
+            requests: link.publisher()?,
+            events: link.queue(EVENT_QUEUE)?,
+            statuses: link.latest()?,
+            chunks: link.latest()?,
+            reports: link.latest()?,
+            newest: None,
+            progress: OperatorProgress {
+                episodes: section.episodes,
+                ..OperatorProgress::default()
+            },
+            report: OperatorReport::default(),
+            section: section.clone(),
+        })
+    }
+
+    /// Waits until driver, policy and control work together, then runs every episode.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotReady`], [`RuntimeError::Refused`], [`RuntimeError::Link`].
+    pub fn run(
+        mut self,
+        stop: &Stop,
+        look: OnProgress<'_>,
+    ) -> Result<OperatorReport, RuntimeError> {
+        self.wait_until_ready(stop, look)?;
+        for index in 0..self.section.episodes {
+            if stop.is_set() {
+                break;
+            }
+            self.progress.episode = index + 1;
+            if let Some(record) = self.episode(self.section.seed + index, stop, look)? {
+                self.progress.finished += 1;
+                self.progress.successes += u64::from(record.success);
+                self.report.episodes.push(record);
+            }
+        }
+        self.report.interrupted = (self.report.episodes.len() as u64) < self.section.episodes;
+        self.report.wire = self.ask_for_report()?;
+        Ok(self.report)
+    }
+
+    /// The driver's first scene is a rehearsal: a chunk was made for it, and a command followed. Only
+    /// then does an episode that is counted begin, so that no start-up time counts against a policy.
+    fn wait_until_ready(&mut self, stop: &Stop, look: OnProgress<'_>) -> Result<(), RuntimeError> {
+        let begun = Instant::now();
+        let timeout = Duration::from_secs_f64(self.section.ready_timeout_s);
+        let (mut asked, mut saw_chunk, mut follows) = (Instant::now(), false, false);
+        while !(stop.is_set() || saw_chunk && follows) {
+            self.pause(look);
+            saw_chunk |= self.chunks.take().is_some();
+            follows |= self.newest.as_ref().is_some_and(RobotStatus::is_following);
+            if begun.elapsed() >= timeout {
+                let (what, remedy) = if self.newest.is_none() {
+                    ("the driver said nothing", "is the driver running?")
+                } else if !saw_chunk {
+                    (
+                        "the policy sent no chunk",
+                        "is the policy running, and does it see clouds?",
+                    )
+                } else {
+                    (
+                        "the driver followed no command",
+                        "is the control loop running?",
+                    )
+                };
+                return Err(RuntimeError::NotReady {
+                    what,
+                    seconds: timeout.as_secs_f64(),
+                    remedy,
+                });
+            }
+            // The rehearsal may have run out of time before everybody was there.
+            if asked.elapsed() >= ASK_AGAIN {
+                asked = Instant::now();
+                self.requests
+                    .send(&EpisodeRequest::reset(self.section.seed))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One episode; `None` if it was interrupted.
+    fn episode(
+        &mut self,
+        seed: u64,
+        stop: &Stop,
+        look: OnProgress<'_>,
+    ) -> Result<Option<EpisodeRecord>, RuntimeError> {
+        let Some(started) = self.start(seed, stop, look)? else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        self.progress.target.clone_from(&started.target);
+        self.progress.held_out = started.held_out;
+        let timeout = Duration::from_secs_f64(self.section.episode_timeout_s);
+        let record = |success, failure: Option<String>, duration_s, driver_stop| EpisodeRecord {
+            seed,
+            target: started.target.clone(),
+            held_out: started.held_out,
+            success,
+            failure,
+            duration_s,
+            driver_stop,
+        };
+        loop {
+            if stop.is_set() {
+                return Ok(None);
+            }
+            self.progress.elapsed_s = begun.elapsed().as_secs_f64();
+            let event = self.next_event(look);
+            let driver_stop = self.progress.driver_stop.clone();
+            if let Some(event) = event.filter(|event| event.epoch == started.epoch) {
+                let end = Stamp::from_nanos(event.stamp_nanos);
+                let duration_s = end.seconds_since(Stamp::from_nanos(started.stamp_nanos));
+                let (success, failure) = match event.kind {
+                    EventKind::Succeeded => (true, None),
+                    EventKind::Failed => (false, Some(event.detail)),
+                    EventKind::Aborted => (false, Some("aborted".to_owned())),
+                    EventKind::Started | EventKind::Refused => continue,
+                };
+                return Ok(Some(record(success, failure, duration_s, driver_stop)));
+            }
+            if begun.elapsed() >= timeout {
+                let failure = Some("no_end".to_owned());
+                return Ok(Some(record(
+                    false,
+                    failure,
+                    timeout.as_secs_f64(),
+                    driver_stop,
+                )));
+            }
+        }
+    }
+
+    /// Asks for a scene until it has started; `None` if interrupted.
+    fn start(
+        &mut self,
+        seed: u64,
+        stop: &Stop,
+        look: OnProgress<'_>,
+    ) -> Result<Option<EpisodeEvent>, RuntimeError> {
+        self.progress.seed = seed;
+        self.progress.elapsed_s = 0.0;
+        while self.events.take().is_some() {}
+        let before = self.newest.as_ref().map_or(0, |status| status.epoch);
+        let timeout = Duration::from_secs_f64(self.section.ready_timeout_s);
+        let begun = Instant::now();
+        let mut asked: Option<Instant> = None;
+        while !stop.is_set() {
+            if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+                asked = Some(Instant::now());
+                self.requests.send(&EpisodeRequest::reset(seed))?;
+            }
+            match self.next_event(look).filter(|event| event.seed == seed) {
+                Some(event) if event.kind == EventKind::Started && event.epoch > before => {
+                    return Ok(Some(event));
+                }
+                Some(event) if event.kind == EventKind::Refused => {
+                    return Err(RuntimeError::Refused {
+                        seed,
+                        detail: event.detail,
+                    });
+                }
+                _ => {}
+            }
+            if begun.elapsed() >= timeout {
+                return Err(RuntimeError::NotReady {
+                    what: "the driver started no new scene",
+                    seconds: timeout.as_secs_f64(),
+                    remedy: "is the driver running?",
+                });
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_event(&mut self, look: OnProgress<'_>) -> Option<EpisodeEvent> {
+        let event = self.events.wait(LOOK).map(|received| received.message);
+        self.observe();
+        look(&self.progress);
+        event
+    }
+
+    fn pause(&mut self, look: OnProgress<'_>) {
+        std::thread::sleep(LOOK);
+        self.observe();
+        look(&self.progress);
+    }
+
+    fn observe(&mut self) {
+        if let Some(received) = self.statuses.take() {
+            let status = received.message;
+            self.progress.command_age_ms = status.command_age().map(|age| age.as_secs_f64() * 1e3);
+            self.progress.driver_stop = stop_name(status.stop_reason).map(str::to_owned);
+            self.newest = Some(status);
+        }
+    }
+
+    fn ask_for_report(&mut self) -> Result<Option<WireReport>, RuntimeError> {
+        let _ = self.reports.take();
+        self.requests
+            .send(&EpisodeRequest::of(RequestKind::Report))?;
+        let received = self.reports.wait(REPORT_TIMEOUT);
+        let report = received.map(|received| serde_json::from_str(&received.message.data));
+        match report {
+            Some(Ok(report)) => Ok(Some(report)),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "operator: the driver's report cannot be read");
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+const fn stop_name(reason: StopReason) -> Option<&'static str> {
+    match reason {
+        StopReason::None => None,
+        StopReason::NotArmed => Some("not_armed"),
+        StopReason::Expired => Some("expired"),
+        StopReason::Requested => Some("requested"),
+        StopReason::Fault => Some("fault"),
+        StopReason::Shutdown => Some("shutdown"),
+    }
+}

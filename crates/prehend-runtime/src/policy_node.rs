@@ -1,0 +1,284 @@
+//! Turns clouds and states into action chunks, one each time the executed part of the last one ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prehend_link::messages::{
+    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, PointCloud2, RequestKind, RobotStatus,
+};
+use prehend_link::{Latest, Link, LinkCounts, Publisher, Queue, Received};
+use prehend_robot::Robot;
+use prehend_types::{Observation, Policy, Stamp, Stream, derive_seed};
+use serde::{Deserialize, Serialize};
+
+use crate::history::StateHistory;
+use crate::latency::Times;
+use crate::live::Live;
+use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
+
+/// Unread states that are kept: five seconds.
+const STATUS_QUEUE: usize = 1024;
+const EVENT_QUEUE: usize = 64;
+/// Longest wait for a cloud before the node looks whether it should end.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How often a node that missed the start of an episode asks for it.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What a policy node did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PolicyReport {
+    /// Name of the policy.
+    pub policy: String,
+    /// What really computes.
+    pub provider: String,
+    /// Clouds that were looked at.
+    pub clouds: u64,
+    /// Chunks that were sent.
+    pub chunks: u64,
+    /// Clouds that were left out because the running chunk had not been executed yet.
+    pub not_due: u64,
+    /// Clouds without a state of the same moment.
+    pub unmatched: u64,
+    /// Clouds outside of any episode.
+    pub outside_episode: u64,
+    /// Clouds or observations that were refused, and failed inferences: no chunk came of them.
+    pub errors: u64,
+    /// The last of these errors.
+    pub last_error: Option<String>,
+    /// From the cloud's stamp until it was decoded.
+    pub cloud_age_ms: Millis,
+    /// From there until the observation was complete.
+    pub observe_ms: Millis,
+    /// The policy itself: observation to checked chunk.
+    pub act_ms: Millis,
+    /// Encoding and sending the chunk.
+    pub publish_ms: Millis,
+    /// From the cloud's stamp until the chunk was sent.
+    pub total_ms: Millis,
+    /// The link's account of the clouds.
+    pub cloud_link: LinkCounts,
+}
+
+/// A policy with what reports say about it.
+pub struct NamedPolicy {
+    /// The policy.
+    pub policy: Box<dyn Policy>,
+    /// What computes it, for reports.
+    pub provider: String,
+}
+
+/// The node that decides.
+#[derive(Debug)]
+pub struct PolicyNode;
+
+impl PolicyNode {
+    /// Declares the topics and starts the node. `lead` is how much before the end of the executed part
+    /// of a chunk a cloud may have been taken to be used for the next.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Link`], [`RuntimeError::Thread`].
+    pub fn spawn(
+        policy: NamedPolicy,
+        robot: &Arc<Robot>,
+        lead: Duration,
+        link: &Link,
+    ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        Self::spawn_live(policy, robot, lead, link, Live::default())
+    }
+
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile.
+    pub(crate) fn spawn_live(
+        policy: NamedPolicy,
+        robot: &Arc<Robot>,
+        lead: Duration,
+        link: &Link,
+        live: Live<PolicyReport>,
+    ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        let mut worker = Worker {
+            robot: Arc::clone(robot),
+            lead,
+            clouds: link.latest()?,
+            statuses: link.queue(STATUS_QUEUE)?,
+            events: link.queue(EVENT_QUEUE)?,
+            chunks: link.publisher()?,
+            requests: link.publisher()?,
+            history: StateHistory::default(),
+            episode: None,
+            asked: None,
+            next_due: Stamp::ZERO,
+            report: PolicyReport {
+                policy: policy.policy.name().to_owned(),
+                provider: policy.provider,
+                ..PolicyReport::default()
+            },
+            policy: policy.policy,
+            times: Default::default(),
+            live,
+        };
+        NodeHandle::spawn(NodeKind::Policy, move |stop| worker.run(&stop))
+    }
+}
+
+/// Times of one chunk's way through the node.
+#[derive(Debug, Default)]
+struct Stages {
+    cloud_age: Times,
+    observe: Times,
+    act: Times,
+    publish: Times,
+    total: Times,
+}
+
+struct Worker {
+    policy: Box<dyn Policy>,
+    robot: Arc<Robot>,
+    lead: Duration,
+    clouds: Latest<PointCloud2>,
+    statuses: Queue<RobotStatus>,
+    events: Queue<EpisodeEvent>,
+    chunks: Publisher<ActionChunk>,
+    requests: Publisher<EpisodeRequest>,
+    history: StateHistory,
+    /// Epoch of the episode that runs; `None` before the first, and between two.
+    episode: Option<u64>,
+    /// When the driver was last asked which episode runs.
+    asked: Option<Instant>,
+    /// Clouds from this moment on are due.
+    next_due: Stamp,
+    times: Stages,
+    report: PolicyReport,
+    live: Live<PolicyReport>,
+}
+
+impl Worker {
+    fn run(&mut self, stop: &Stop) -> Result<PolicyReport, RuntimeError> {
+        while !stop.is_set() {
+            let cloud = self.clouds.wait(PATIENCE);
+            self.follow_episodes();
+            self.remember_states();
+            if let Some(cloud) = cloud {
+                self.look_at(&cloud)?;
+                self.live.set(self.snapshot());
+            } else if self.episode.is_none() {
+                self.ask_for_episode()?;
+            }
+        }
+        Ok(self.snapshot())
+    }
+
+    /// A node that starts late has missed the event; asking twice does no harm.
+    fn ask_for_episode(&mut self) -> Result<(), RuntimeError> {
+        if self.report.chunks == 0 && self.asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
+            self.asked = Some(Instant::now());
+            self.requests
+                .send(&EpisodeRequest::of(RequestKind::Repeat))?;
+        }
+        Ok(())
+    }
+
+    fn follow_episodes(&mut self) {
+        while let Some(received) = self.events.take() {
+            let event = received.message;
+            match event.kind {
+                EventKind::Started if self.episode != Some(event.epoch) => {
+                    self.policy
+                        .reset(derive_seed(event.seed, Stream::Policy, 0));
+                    self.episode = Some(event.epoch);
+                    self.next_due = Stamp::ZERO;
+                }
+                EventKind::Started | EventKind::Refused => {}
+                EventKind::Succeeded | EventKind::Failed | EventKind::Aborted => {
+                    self.episode = self.episode.filter(|epoch| *epoch != event.epoch);
+                }
+            }
+        }
+    }
+
+    fn remember_states(&mut self) {
+        while let Some(received) = self.statuses.take() {
+            if let Some(state) = received.message.state() {
+                self.history.push(received.message.epoch, state);
+            }
+        }
+    }
+
+    fn look_at(&mut self, received: &Received<PointCloud2>) -> Result<(), RuntimeError> {
+        self.report.clouds += 1;
+        let Some(episode) = self.episode else {
+            self.report.outside_episode += 1;
+            return self.ask_for_episode();
+        };
+        let stamp = Stamp::from(received.message.header.stamp);
+        if stamp < self.next_due {
+            self.report.not_due += 1;
+            return Ok(());
+        }
+        let begun = Stamp::now();
+        let Some((epoch, state)) = self.history.at(stamp) else {
+            self.report.unmatched += 1;
+            return Ok(());
+        };
+        if epoch != episode {
+            self.report.outside_episode += 1;
+            return Ok(());
+        }
+        let cloud = match received.message.to_cloud() {
+            Ok(cloud) => cloud,
+            Err(error) => {
+                self.note(&error);
+                return Ok(());
+            }
+        };
+        let observation = Observation {
+            stamp,
+            cloud,
+            base_from_tcp: self.robot.forward(&state.q),
+            state,
+        };
+        let seen = Stamp::now();
+        let chunk = match self.policy.act(&observation) {
+            Ok(chunk) => chunk,
+            // The arm holds still when the running chunk ends; the next cloud is another chance.
+            Err(error) => {
+                self.note(&error);
+                return Ok(());
+            }
+        };
+        let decided = Stamp::now();
+        let act_time = decided.saturating_since(seen);
+        self.chunks
+            .send(&ActionChunk::new(epoch, &chunk, act_time))?;
+        let sent = Stamp::now();
+        let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
+        self.next_due = stamp.after(executed.saturating_sub(self.lead));
+        self.report.chunks += 1;
+        let times = &mut self.times;
+        times.cloud_age.record(received.at.saturating_since(stamp));
+        times.observe.record(seen.saturating_since(begun));
+        times.act.record(act_time);
+        times.publish.record(sent.saturating_since(decided));
+        times.total.record(sent.saturating_since(stamp));
+        Ok(())
+    }
+
+    /// Logged at powers of two only.
+    fn note(&mut self, error: &dyn std::error::Error) {
+        self.report.errors += 1;
+        if self.report.errors.is_power_of_two() {
+            tracing::warn!(so_far = self.report.errors, %error, "policy: no chunk");
+        }
+        self.report.last_error = Some(error.to_string());
+    }
+
+    fn snapshot(&self) -> PolicyReport {
+        PolicyReport {
+            cloud_age_ms: self.times.cloud_age.millis(),
+            observe_ms: self.times.observe.millis(),
+            act_ms: self.times.act.millis(),
+            publish_ms: self.times.publish.millis(),
+            total_ms: self.times.total.millis(),
+            cloud_link: self.clouds.counts(),
+            ..self.report.clone()
+        }
+    }
+}

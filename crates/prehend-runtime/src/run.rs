@@ -1,0 +1,184 @@
+//! Turns a launch file into processes, or into one node of it in this process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use prehend_link::{Link, LinkConfig};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use serde::Serialize;
+
+use crate::control_node::ControlNode;
+use crate::demo::{choose_ports, has_port_zero};
+use crate::driver_node::DriverNode;
+use crate::launch::LaunchFile;
+use crate::operator::{Operator, OperatorProgress};
+use crate::policy_node::PolicyNode;
+use crate::supervisor::{SUPERVISOR_VARIABLE, Supervisor, listen_variable};
+use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
+
+/// How often a node's process looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What the nodes of a run reported.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct RunReport {
+    /// Every node's own report; `null` for a process that ended without one.
+    pub nodes: BTreeMap<NodeKind, serde_json::Value>,
+}
+
+/// Runs a launch file until its operator is done or `stop` is set.
+///
+/// Without `only`, one process per node is started: this program again, as `run <file> --only <node>
+/// --json`, whose last line on stdout is the node's [`RunReport`]. None is ever restarted: an arm whose
+/// processes die stays stopped. With `only`, that one node runs in this process; an operator's progress
+/// goes to `progress`.
+///
+/// # Errors
+/// [`RuntimeError`]: the file was refused, a node could not start, or a process ended too early.
+pub fn run(
+    path: &Path,
+    only: Option<NodeKind>,
+    stop: &Stop,
+    progress: &mut dyn FnMut(&OperatorProgress),
+) -> Result<RunReport, RuntimeError> {
+    let mut launch = LaunchFile::load(path)?;
+    let Some(node) = only else {
+        choose_ports(&mut launch)?;
+        let program = std::env::current_exe().map_err(|source| RuntimeError::Spawn {
+            node: NodeKind::Driver,
+            program: "this program".into(),
+            source,
+        })?;
+        return Supervisor::start(&program, path, &launch)?.watch(stop);
+    };
+    die_with_supervisor(stop);
+    take_endpoints(&mut launch, node)?;
+    let report = run_node(&launch, node, stop, progress)?;
+    Ok(RunReport {
+        nodes: BTreeMap::from([(node, report)]),
+    })
+}
+
+/// A child without its supervisor would go on moving an arm that nobody watches.
+fn die_with_supervisor(stop: &Stop) {
+    let Ok(supervisor) = std::env::var(SUPERVISOR_VARIABLE) else {
+        return;
+    };
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        tracing::warn!(%error, "this process will not end with its supervisor");
+    }
+    // It may have died before the line above.
+    let parent = getppid().map(|pid| pid.as_raw_nonzero().get().to_string());
+    if parent.as_deref() != Some(&supervisor) {
+        stop.set();
+    }
+}
+
+/// Takes over the ports that a supervisor chose, and refuses to go on if nobody did.
+fn take_endpoints(launch: &mut LaunchFile, node: NodeKind) -> Result<(), RuntimeError> {
+    for other in NodeKind::ALL {
+        if let Ok(endpoint) = std::env::var(listen_variable(other)) {
+            launch.set_listen(other, endpoint);
+        }
+    }
+    for other in [node].iter().chain(&launch.wires(node).connect) {
+        if let Some(endpoint) = launch
+            .wires(*other)
+            .listen
+            .as_ref()
+            .filter(|e| has_port_zero(e))
+        {
+            return Err(RuntimeError::PortNotFixed {
+                node: *other,
+                endpoint: endpoint.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn run_node(
+    launch: &LaunchFile,
+    node: NodeKind,
+    stop: &Stop,
+    progress: &mut dyn FnMut(&OperatorProgress),
+) -> Result<serde_json::Value, RuntimeError> {
+    // Files first: what is wrong with them should not depend on who else is running.
+    let open = || open_unless_stopped(launch.link_config(node), stop);
+    match node {
+        NodeKind::Driver => {
+            let (robot, scene) = (launch.load_robot()?, launch.load_scene()?);
+            let link = open()?;
+            wait(
+                DriverNode::spawn(&launch.driver.sim, &robot, &scene, &link, None)?,
+                stop,
+            )
+        }
+        NodeKind::Policy => {
+            let robot = launch.load_robot()?;
+            let policy = launch.load_policy(&robot)?;
+            let link = open()?;
+            wait(
+                PolicyNode::spawn(policy, &robot, launch.policy.lead(), &link)?,
+                stop,
+            )
+        }
+        NodeKind::Control => {
+            let robot = launch.load_robot()?;
+            let link = open()?;
+            wait(
+                ControlNode::spawn(&launch.control_settings(), &robot, &link)?,
+                stop,
+            )
+        }
+        NodeKind::Operator => {
+            let link = open()?;
+            let report = Operator::new(&launch.operator, &link)?.run(stop, progress)?;
+            to_value(&report)
+        }
+    }
+}
+
+/// Opening waits for the processes behind `connect`; the wish to stop must not wait with it.
+fn open_unless_stopped(config: LinkConfig, stop: &Stop) -> Result<Link, RuntimeError> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // Left behind when the process stops first: it ends with it.
+    std::thread::Builder::new()
+        .name("open-link".to_owned())
+        .spawn(move || _ = sender.send(Link::open(&config)))
+        .map_err(|source| RuntimeError::Thread {
+            name: "open-link",
+            source,
+        })?;
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(link) => return Ok(link?),
+            Err(_) if stop.is_set() => return Err(RuntimeError::Interrupted),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(RuntimeError::Thread {
+                    name: "open-link",
+                    source: std::io::Error::other("it panicked"),
+                });
+            }
+        }
+    }
+}
+
+fn wait<R: Serialize + Send + 'static>(
+    handle: NodeHandle<R>,
+    stop: &Stop,
+) -> Result<serde_json::Value, RuntimeError> {
+    while handle.is_running() && !stop.is_set() {
+        std::thread::sleep(LOOK);
+    }
+    to_value(&handle.join()?)
+}
+
+fn to_value(report: &impl Serialize) -> Result<serde_json::Value, RuntimeError> {
+    serde_json::to_value(report).map_err(|error| RuntimeError::Report {
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,69 @@
+//! Turns the files that a launch file names into loaded robots, scenes and policies.
+
+use std::sync::Arc;
+
+use prehend_policy::{Bundle, OnnxPolicy, Runtime};
+use prehend_robot::Robot;
+use prehend_sim::SceneConfig;
+use prehend_types::config::locate;
+
+use crate::RuntimeError;
+use crate::control_node::ControlSettings;
+use crate::launch::LaunchFile;
+use crate::policy_node::NamedPolicy;
+
+impl LaunchFile {
+    /// Reads the robot's folder.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Config`], [`RuntimeError::Robot`].
+    pub fn load_robot(&self) -> Result<Arc<Robot>, RuntimeError> {
+        Ok(Arc::new(Robot::load(&locate(&self.robot)?)?))
+    }
+
+    /// Reads the scene file.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Config`], [`RuntimeError::Scene`].
+    pub fn load_scene(&self) -> Result<Arc<SceneConfig>, RuntimeError> {
+        let scene = SceneConfig::load(&locate(&self.scene)?);
+        scene.map(Arc::new).map_err(|error| RuntimeError::Scene {
+            reason: error.to_string(),
+        })
+    }
+
+    /// Loads the bundle, checks that it is for this robot, finds an engine and warms it up.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Config`], [`RuntimeError::Bundle`].
+    pub fn load_policy(&self, robot: &Robot) -> Result<NamedPolicy, RuntimeError> {
+        let section = &self.policy;
+        let bundle = Bundle::load(&locate(&section.model)?)?;
+        bundle.check_robot(robot.name(), robot.content_hash())?;
+        let options = section.runtime_options();
+        let runtime = Runtime::open(&options).map_err(prehend_policy::BundleError::from)?;
+        let policy = OnnxPolicy::from_bundle(&bundle, &runtime, options.warm_up_runs)?;
+        if let Some(notice) = policy.notice() {
+            tracing::warn!("policy: {notice}");
+        }
+        tracing::info!(
+            "policy: {} on {}",
+            policy.manifest().name,
+            policy.provider()
+        );
+        Ok(NamedPolicy {
+            provider: policy.provider().to_owned(),
+            policy: Box::new(policy),
+        })
+    }
+
+    /// Settings of the control node.
+    #[must_use]
+    pub fn control_settings(&self) -> ControlSettings {
+        ControlSettings {
+            controller: self.control.controller,
+            realtime: self.control.realtime,
+            valid_for: self.control.valid_for(),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a launch file may say, and what is said about one that is wrong.
+
+use std::path::Path;
+
+use prehend_runtime::{LaunchFile, NodeKind};
+use prehend_types::config::locate;
+
+fn demo_text() -> String {
+    std::fs::read_to_string(locate("launch/demo.toml").expect("exists")).expect("readable")
+}
+
+/// The error of the demo's file with one line replaced, and the number of that line.
+fn error_with(line: &str, replacement: &str) -> (String, usize) {
+    let text = demo_text();
+    let at = text
+        .lines()
+        .position(|l| l.starts_with(line))
+        .expect("the line is there");
+    let lines: Vec<&str> = text.lines().collect();
+    let mut changed = lines.clone();
+    changed[at] = replacement;
+    let error = LaunchFile::parse(&changed.join("\n"), Path::new("launch/changed.toml"))
+        .expect_err("must be refused");
+    (error.to_string(), at + 1)
+}
+
+fn check(line: &str, replacement: &str, wanted: &[&str]) {
+    let (shown, at) = error_with(line, replacement);
+    assert!(
+        shown.starts_with(&format!("launch/changed.toml:{at}: ")),
+        "line {at}: {shown}"
+    );
+    for wanted in wanted {
+        assert!(shown.contains(wanted), "{wanted:?} is not in: {shown}");
+    }
+}
+
+#[test]
+fn every_launch_file_here_is_valid() {
+    for name in ["launch/demo.toml", "launch/fr3_sim.toml"] {
+        let file = LaunchFile::load(Path::new(&locate(name).expect("exists"))).expect("valid");
+        assert!(file.wires(NodeKind::Driver).listen.is_some());
+        let control = file.link_config(NodeKind::Control);
+        assert_eq!(control.connect.len(), 2, "control hears driver and policy");
+    }
+}
+
+#[test]
+fn misspelt_keys_are_named_with_the_nearest() {
+    check(
+        "valid_for_millis",
+        "valid_for_milis = 50",
+        &["valid_for_milis", "valid_for_millis"],
+    );
+    check("camera_rate_hz", "camera_rate = 10", &["camera_rate"]);
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    check(
+        "rate_hz",
+        "rate_hz = 5000",
+        &["control.controller.rate_hz", "4000"],
+    );
+    check(
+        "rate_hz = 500",
+        "rate_hz = nan",
+        &["control.controller.rate_hz"],
+    );
+    check(
+        "camera_rate_hz",
+        "camera_rate_hz = 0",
+        &["driver.sim.camera_rate_hz"],
+    );
+    check(
+        "valid_for_millis",
+        "valid_for_millis = 3",
+        &["control.valid_for_millis"],
+    );
+    check(
+        "valid_for_millis",
+        "valid_for_millis = 900",
+        &["max_valid_for_millis"],
+    );
+    check(
+        "fifo_priority",
+        "fifo_priority = 100",
+        &["control.realtime.fifo_priority"],
+    );
+    check("episodes", "episodes = 0", &["operator.episodes"]);
+    check(
+        "command_rate_hz",
+        "command_rate_hz = 1000",
+        &["control.controller.rate_hz"],
+    );
+    check("provider", "provider = \"gpu\"", &["gpu"]);
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_provider_that_is_not_built_is_refused() {
+    check(
+        "provider",
+        "provider = \"cuda\"",
+        &["policy.provider", "--features cuda"],
+    );
+}
+
+#[test]
+fn the_data_flow_must_be_what_the_nodes_do() {
+    check(
+        "sends = [\"command\"]",
+        "sends = [\"comand\"]",
+        &["control.wires.sends", "comand"],
+    );
+    check(
+        "sends = [\"command\"]",
+        "sends = []",
+        &["`command` is missing"],
+    );
+    check(
+        "receives = [\"status\", \"chunk\"]",
+        "receives = [\"status\", \"status\", \"chunk\"]",
+        &["twice"],
+    );
+    check(
+        "connect = [\"driver\", \"policy\"]",
+        "connect = [\"driver\"]",
+        &["`policy` sends `chunk` to `control`", "\"policy\""],
+    );
+    check(
+        "connect = [\"driver\"]",
+        "connect = [\"motors\"]",
+        &["motors"],
+    );
+    check(
+        "connect = [\"driver\"]",
+        "connect = [\"policy\"]",
+        &["itself"],
+    );
+    check(
+        "connect = [\"driver\"]",
+        "connect = [\"operator\"]",
+        &["listens on nothing"],
+    );
+}
+
+#[test]
+fn endpoints_beyond_this_machine_are_refused() {
+    let text = demo_text().replacen("tcp/127.0.0.1:0", "tcp/0.0.0.0:7450", 1);
+    let error = LaunchFile::parse(&text, Path::new("x.toml")).expect_err("remote");
+    assert!(error.to_string().contains("allow_remote"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = LaunchFile::load(Path::new("launch/none.toml")).expect_err("missing");
+    assert!(error.to_string().contains("launch/none.toml"), "{error}");
+}
+
+#[test]
+fn an_unknown_node_is_named() {
+    let error = "motor".parse::<NodeKind>().expect_err("unknown");
+    assert!(error.to_string().contains("motor") && error.to_string().contains("control"));
+}

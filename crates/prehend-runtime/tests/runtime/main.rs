@@ -1,0 +1,6 @@
+//! Behaviour of the runtime: launch files, and nodes on a link.
+
+mod launch_files;
+mod mock_driver;
+mod nodes;
+mod whole_demo;
