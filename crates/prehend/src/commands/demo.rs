@@ -1,0 +1,181 @@
+//! Turns a launch file into a demonstration in one process, measured, with a folder that remembers it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use prehend_data::RunDir;
+use prehend_runtime::{DemoConfig, DemoReport, LaunchFile, Stop, demo};
+
+use crate::args::seed_range;
+use crate::exit::{Failure, Verdict};
+use crate::film::Recording;
+use crate::live::{LiveDisplay, number};
+use crate::logging;
+use crate::session::Session;
+use crate::workcell::Workcell;
+
+const EXAMPLES: &str = "Examples:
+  prehend demo
+  prehend demo --episodes 50 --seed 900000 --json
+  prehend demo --model models/fr3_pick_place_teacher
+
+Driver, policy and control loop run in this process, each with a zenoh session of its own, in real time.
+Even seeds show families of objects that training has seen, odd ones families that it has not.
+Ctrl-C brings the arm to rest, reports the finished episodes and exits with 1.";
+
+/// Arguments of `prehend demo`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Demo {
+    /// Launch file.
+    #[arg(long, default_value = "launch/demo.toml", value_name = "FILE")]
+    launch: PathBuf,
+    /// Number of episodes, instead of the launch file's.
+    #[arg(long, short = 'n', visible_alias = "n")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    episodes: Option<u64>,
+    /// Seed of the first episode, instead of the launch file's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Folder of a bundle, instead of the launch file's.
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// Folder that run folders are made in.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    runs: PathBuf,
+}
+
+impl Demo {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// An input was refused, a node gave up, or the run's files could not be saved.
+    pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        let launch = self.load()?;
+        let seed = launch.operator.seed;
+        seed_range(seed, launch.operator.episodes)?;
+        let cell = Workcell::open(&launch.robot, &launch.scene)?;
+        let frame_s = 1.0 / launch.driver.sim.camera_rate_hz;
+        let run_dir = RunDir::create(&self.runs, "demo")?;
+        logging::also_to(run_dir.log_file()?);
+
+        let recording = Recording::default();
+        let config = DemoConfig {
+            observer: Some(recording.observer()),
+            ..DemoConfig::new(launch)
+        };
+        let mut display = LiveDisplay::new();
+        let stop = Stop::from_flag(session.interrupt.flag());
+        let result = demo(config, &stop, &mut |progress| display.show_demo(progress));
+        display.finish();
+        let mut report = result?;
+
+        report.run_dir = Some(run_dir.path().to_owned());
+        run_dir.write_summary(&session.object(Some(seed), &report))?;
+        // The first success if there is one: a failure is worth looking at only if all failed.
+        let shown = report.episodes.iter().find(|episode| episode.success);
+        if let Some(episode) = shown.or(report.episodes.first()) {
+            let path = run_dir.path().join("episode.gif");
+            recording.draw(&cell, episode.seed, frame_s, &path)?;
+        }
+        session.report(Some(seed), &Table(&report), &report)?;
+        Ok(verdict(&report))
+    }
+
+    fn load(&self) -> Result<LaunchFile, Failure> {
+        let mut launch = LaunchFile::load(&self.launch)?;
+        launch.operator.episodes = self.episodes.unwrap_or(launch.operator.episodes);
+        launch.operator.seed = self.seed.unwrap_or(launch.operator.seed);
+        if let Some(model) = &self.model {
+            launch.policy.model.clone_from(model);
+        }
+        Ok(launch)
+    }
+}
+
+/// What must never happen on the wire, and whether the run is whole.
+fn verdict(report: &DemoReport) -> Verdict {
+    let wire = &report.wire;
+    let counts = [
+        ("commands beyond a limit", wire.limit_violations),
+        ("commands that are not finite", wire.non_finite),
+        ("expired commands that moved the arm", wire.expired_executed),
+    ];
+    let mut faults: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
+    if report.interrupted {
+        faults
+            .push("stopped before all episodes were done; those finished are reported".to_owned());
+    }
+    Verdict::from_shortfall((!faults.is_empty()).then(|| faults.join("; ")))
+}
+
+struct Table<'a>(&'a DemoReport);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        writeln!(
+            f,
+            "{} in {}, through {}",
+            report.policy, report.scene, report.provider
+        )?;
+        writeln!(f, "  success        {}", report.rate)?;
+        for (name, rate) in &report.groups {
+            writeln!(f, "    {name:12} {rate}")?;
+        }
+        for (class, count) in &report.failures {
+            writeln!(f, "    failed: {class} {count}")?;
+        }
+        let timing = &report.control_loop;
+        let mut quantiles = |what: &str, q: &prehend_control::rt::Quantiles| {
+            let [p50, p99, p999, max] = [q.p50, q.p99, q.p999, q.max].map(|value| number(value, 0));
+            writeln!(
+                f,
+                "  {what:14} p50 {p50}, p99 {p99}, p99.9 {p999}, worst {max} us"
+            )
+        };
+        quantiles("loop period", &timing.period_us)?;
+        if let Some(floor) = &timing.floor_us {
+            quantiles("bare timer", floor)?;
+        }
+        quantiles("loop work", &timing.compute_us)?;
+        let (ticks, rate_hz) = (timing.ticks, timing.rate_hz);
+        let missed = timing.deadline_misses;
+        writeln!(
+            f,
+            "  loop           {ticks} ticks at {rate_hz} Hz, {missed} missed"
+        )?;
+        let policy = &report.policy_ms;
+        let [p50, p99] = [policy.p50, policy.p99].map(|value| number(value, 2));
+        writeln!(
+            f,
+            "  policy         p50 {p50}, p99 {p99} ms, n {}",
+            policy.n
+        )?;
+        let age = &report.command_age_ms;
+        let [p50, p99, max] = [age.p50, age.p99, age.max].map(|value| number(value, 2));
+        writeln!(f, "  command age    p50 {p50}, p99 {p99}, worst {max} ms")?;
+        let wire = &report.wire;
+        writeln!(
+            f,
+            "  wire           {} commands, {} beyond a limit, {} not finite, {} expired but executed",
+            wire.commands, wire.limit_violations, wire.non_finite, wire.expired_executed
+        )?;
+        for (reason, count) in report.limiter.iter().filter(|(_, count)| **count > 0) {
+            writeln!(f, "  limiter        {reason} {count}")?;
+        }
+        write!(f, "  real time      {}", report.realtime.scheduler)?;
+        for note in &report.realtime.notes {
+            write!(f, "; {note}")?;
+        }
+        if let Some(folder) = &report.run_dir {
+            write!(f, "\n  run folder     {}", folder.display())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Turns a policy into a success rate with its interval, beside baselines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use clap::Args;
+use prehend_types::stats::SuccessRate;
+use serde::Serialize;
+
+use crate::args::{Threads, seed_range};
+use crate::exit::{Failure, Verdict};
+use crate::policies::{EngineArgs, PolicyName, PolicySource};
+use crate::session::Session;
+use crate::trials::{Plan, failures, groups, rate};
+use crate::workcell::{Families, Place};
+
+const EXAMPLES: &str = "Examples:
+  prehend eval models/fr3_pick_place
+  prehend eval models/fr3_pick_place --episodes 500 --seed 900000 --require seen=0.85 --json
+  prehend eval models/fr3_pick_place --shuffle-cloud --baselines expert,depth_heuristic
+  prehend eval expert --families train --episodes 100
+
+The same seeds give the same scenes, whatever the policy and the number of threads. Intervals are
+Wilson's, 95 %.";
+
+/// Arguments of `prehend eval`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Eval {
+    /// A bundle's folder, `expert` or `depth_heuristic`.
+    #[arg(value_name = "POLICY")]
+    policy: PolicyName,
+    /// Number of episodes.
+    #[arg(long, short = 'n', visible_alias = "n", default_value_t = 500)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    episodes: u64,
+    /// Seed of the first episode; the others follow. Training never uses seeds from 900000 on.
+    #[arg(long, default_value_t = 900_000)]
+    seed: u64,
+    /// Families the target is drawn from.
+    #[arg(long, value_enum, default_value_t = Families::All)]
+    families: Families,
+    /// Policies to run on the same scenes, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "POLICY")]
+    baselines: Vec<PolicyName>,
+    /// Show the policy the cloud of another episode: a policy that really looks must then fail.
+    #[arg(long)]
+    shuffle_cloud: bool,
+    /// Exit with 1 unless the success rate reaches this, for example 0.85 or seen=0.85.
+    #[arg(long, value_name = "[GROUP=]RATE")]
+    require: Vec<Requirement>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// A success rate to reach, of all episodes or of one group.
+#[derive(Debug, Clone, PartialEq)]
+struct Requirement {
+    group: Option<String>,
+    rate: f64,
+}
+
+impl FromStr for Requirement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (group, rate) = match text.split_once('=') {
+            Some((group, rate)) => (Some(group.to_owned()), rate),
+            None => (None, text),
+        };
+        if !matches!(group.as_deref(), None | Some("seen" | "held_out")) {
+            return Err("the groups are `seen` and `held_out`".to_owned());
+        }
+        match rate.parse() {
+            Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(Self { group, rate }),
+            _ => Err(format!("{rate:?} is no rate between 0 and 1")),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    policy: String,
+    scene: String,
+    shuffle_cloud: bool,
+    #[serde(flatten)]
+    all: SuccessRate,
+    groups: BTreeMap<&'static str, SuccessRate>,
+    failures: BTreeMap<String, u64>,
+    baselines: BTreeMap<String, SuccessRate>,
+}
+
+impl Eval {
+    /// Runs the policy and the baselines.
+    ///
+    /// # Errors
+    /// An input was refused, or a world could not be simulated.
+    pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        if self.shuffle_cloud && self.policy == PolicyName::Expert {
+            return Err(Failure::usage(
+                "--shuffle-cloud: the expert looks at no cloud",
+            ));
+        }
+        let seeds: Vec<u64> = seed_range(self.seed, self.episodes)?.collect();
+        let cell = self.place.open()?;
+        let open = |name| PolicySource::open(name, &self.engine, &cell);
+        // All of them before the first episode: a misspelt baseline must not be found out at the end.
+        let source = open(&self.policy)?;
+        let baselines = self
+            .baselines
+            .iter()
+            .map(open)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut plan = Plan {
+            cell: &cell,
+            families: self.families.into(),
+            seeds: &seeds,
+            threads: self.threads.count(),
+            shuffle_cloud: self.shuffle_cloud,
+        };
+        let trials = plan.run(&source, session)?;
+        plan.shuffle_cloud = false;
+        let mut body = Body {
+            policy: source.name().to_owned(),
+            scene: cell.scene.name.clone(),
+            shuffle_cloud: self.shuffle_cloud,
+            all: rate(&trials),
+            groups: groups(&trials),
+            failures: failures(&trials),
+            baselines: BTreeMap::new(),
+        };
+        for baseline in &baselines {
+            if session.interrupt.is_set() {
+                break;
+            }
+            let rate = rate(&plan.run(baseline, session)?);
+            body.baselines.insert(baseline.name().to_owned(), rate);
+        }
+        session.report(Some(self.seed), &body, &body)?;
+        let shortfalls: Vec<String> = self
+            .require
+            .iter()
+            .filter_map(|requirement| body.shortfall(requirement))
+            .collect();
+        let shortfall = (!shortfalls.is_empty()).then(|| shortfalls.join("; "));
+        Ok(session.unless_stopped(Verdict::from_shortfall(shortfall)))
+    }
+}
+
+impl Body {
+    fn shortfall(&self, requirement: &Requirement) -> Option<String> {
+        let name = requirement.group.as_deref().unwrap_or("all");
+        let rate = self.groups.get(name).unwrap_or(&self.all);
+        let reached = rate
+            .success_rate
+            .is_some_and(|reached| reached >= requirement.rate);
+        (!reached).then(|| format!("{name}: {rate}, required {:.1} %", 100.0 * requirement.rate))
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = if self.shuffle_cloud {
+            ", shown clouds of other episodes"
+        } else {
+            ""
+        };
+        write!(f, "{} in {}{shown}", self.policy, self.scene)?;
+        write!(f, "\n  {:18} {}", "all", self.all)?;
+        for (name, rate) in &self.groups {
+            write!(f, "\n  {name:18} {rate}")?;
+        }
+        for (class, count) in &self.failures {
+            write!(f, "\n  failed: {class:10} {count}")?;
+        }
+        for (name, rate) in &self.baselines {
+            write!(f, "\n{name:20} {rate}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_name_a_group_or_none() {
+        let check = |text: &str, group: Option<&str>, rate: f64| {
+            let expected = Requirement {
+                group: group.map(str::to_owned),
+                rate,
+            };
+            assert_eq!(text.parse(), Ok(expected));
+        };
+        check("0.85", None, 0.85);
+        check("seen=0.5", Some("seen"), 0.5);
+        for bad in ["85", "unseen=0.5", "seen=", "seen=NaN"] {
+            assert!(bad.parse::<Requirement>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The subcommands, one file each.
+
+pub mod bench;
+pub mod collect;
+pub mod demo;
+pub mod distill;
+pub mod doctor;
+pub mod eval;
+pub mod export;
+pub mod render;
+pub mod run;
+pub mod train;
+
+use crate::args::Command;
+use crate::exit::{Failure, Verdict};
+use crate::session::Session;
+
+/// Runs one of them.
+///
+/// # Errors
+/// Whatever ended it, with its class.
+pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
+    match command {
+        Command::Collect(args) => args.run(session),
+        Command::Eval(args) => args.run(session),
+        Command::Render(args) => args.run(session),
+        Command::Bench(args) => args.run(session),
+        Command::Demo(args) => args.run(session),
+        Command::Run(args) => args.run(session),
+        Command::Train(args) => args.run(session),
+        Command::Distill(args) => args.run(session),
+        Command::Export(args) => args.run(session),
+        Command::Doctor(args) => args.run(session),
+    }
+}

@@ -1,0 +1,63 @@
+//! Turns a command line into runs, reports and exit codes.
+//!
+//! Each subcommand is one thin file in `commands/`: it reads arguments, calls the crates that do the
+//! work, and hands the result to [`session::Session::report`]. How anything works is not known here.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod exit;
+mod film;
+mod interrupt;
+mod live;
+mod logging;
+mod meter;
+mod policies;
+mod progress;
+mod recorder;
+mod session;
+mod shuffle;
+mod training;
+mod training_speed;
+mod trials;
+mod workcell;
+mod workers;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::exit::{Class, Failure, Verdict};
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.verbose);
+    match run(&cli) {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::FellShort(what)) => {
+            say(&format!("fell short: {what}"));
+            ExitCode::from(1)
+        }
+        Err(Failure { class, error }) => {
+            say(&format!("error: {error:#}"));
+            if class == Class::Usage {
+                say("try `prehend --help`");
+            }
+            ExitCode::from(class as u8)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Verdict, Failure> {
+    let session = Session::start(cli.json)?;
+    commands::run(&cli.command, &session)
+}
+
+fn say(line: &str) {
+    // Nobody is left to tell if stderr is gone.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

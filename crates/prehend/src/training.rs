@@ -1,0 +1,221 @@
+//! Turns stores of episodes into what training takes, and checkpoints into success rates.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use prehend_data::EpisodeStore;
+use prehend_sim::FamilySet;
+use prehend_train::{
+    BurnPolicy, MetricLine, TrainError, TrainReport, WindowOptions, WindowSet, load_windows,
+};
+use prehend_types::config::locate;
+use prehend_types::stats::SuccessRate;
+use serde::Serialize;
+
+use crate::args::{Threads, seed_range};
+use crate::exit::{Failure, Verdict};
+use crate::policies::Decider;
+use crate::session::Session;
+use crate::trials::{Plan, rate};
+use crate::workcell::{Families, Place, Workcell};
+
+/// First seed of validation rollouts: beyond those collected, below those evaluated.
+const VALIDATION_SEED: u64 = 800_000;
+
+/// What all training commands share.
+#[derive(Debug, Args)]
+pub struct TrainingArgs {
+    /// Folders of collected episodes, separated by commas.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "FOLDER")]
+    data: Vec<PathBuf>,
+    /// Run folder: checkpoint, log, curves.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Go on from the checkpoint in --out.
+    #[arg(long)]
+    pub resume: bool,
+    /// Episodes of each validation by rollouts; 0 leaves them out.
+    #[arg(long, default_value_t = 40)]
+    rollouts: u64,
+    /// Take every n-th step of an episode as the start of a training window.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    stride: u16,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// What a training run needs besides its settings.
+pub struct Ground {
+    cell: Workcell,
+    /// What is learned from.
+    pub windows: WindowSet,
+    seeds: Vec<u64>,
+    threads: usize,
+}
+
+impl TrainingArgs {
+    /// Reads the episodes and rebuilds their clouds.
+    ///
+    /// # Errors
+    /// An input was refused.
+    pub fn open(
+        &self,
+        n_points: usize,
+        chunk: usize,
+        validation_share: f64,
+    ) -> Result<Ground, Failure> {
+        let cell = self.place.open()?;
+        let stores = self
+            .data
+            .iter()
+            .map(|folder| Ok(locate(folder)?))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let options = WindowOptions {
+            n_points,
+            chunk,
+            validation_share,
+            stride: usize::from(self.stride),
+            families: families(&stores)?,
+        };
+        let bar = ProgressBar::new(0).with_message("rebuilding clouds");
+        let windows = load_windows(
+            &stores,
+            &cell.robot,
+            &cell.scene,
+            cell.scene_hash,
+            &options,
+            &bar,
+        );
+        bar.finish_and_clear();
+        let seeds = seed_range(VALIDATION_SEED, self.rollouts)?.collect();
+        Ok(Ground {
+            cell,
+            windows: windows?,
+            seeds,
+            threads: self.threads.count(),
+        })
+    }
+}
+
+impl Ground {
+    /// Whether rollouts are wanted.
+    #[must_use]
+    pub fn has_rollouts(&self) -> bool {
+        !self.seeds.is_empty()
+    }
+
+    /// How often a policy in training succeeds, on scenes that no episode was collected in.
+    ///
+    /// # Errors
+    /// [`TrainError::Validation`].
+    pub fn success(
+        &self,
+        policy: &BurnPolicy,
+        session: &Session,
+    ) -> Result<SuccessRate, TrainError> {
+        let plan = Plan {
+            cell: &self.cell,
+            families: FamilySet::Train,
+            seeds: &self.seeds,
+            threads: self.threads,
+            shuffle_cloud: false,
+        };
+        // Cloned by each thread; the lock only lets them take turns at that.
+        let policy = Mutex::new(policy.clone());
+        let make = || {
+            let policy = policy
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            Ok(Decider::Policy(Box::new(policy.clone())))
+        };
+        let trials = plan
+            .run_with("validation", make, session)
+            .map_err(|failure| TrainError::Validation {
+                reason: format!("{:#}", failure.error),
+            })?;
+        Ok(rate(&trials))
+    }
+}
+
+/// The families that all stores were collected with.
+fn families(stores: &[PathBuf]) -> Result<FamilySet, Failure> {
+    let mut found: Option<Families> = None;
+    for folder in stores {
+        let store = EpisodeStore::open(folder)?;
+        let name = store
+            .manifest()
+            .config
+            .get("families")
+            .and_then(toml::Value::as_str);
+        let Some(families) = name.and_then(Families::from_name) else {
+            return Err(Failure::bad_input(format!(
+                "{:?}: field `config.families` must be `train`, `held_out` or `all`",
+                folder.join("store.toml")
+            )));
+        };
+        if found.is_some_and(|found| found != families) {
+            return Err(Failure::bad_input(format!(
+                "{folder:?} was collected with other families than the stores before it"
+            )));
+        }
+        found = Some(families);
+    }
+    Ok(found.unwrap_or(Families::Train).into())
+}
+
+/// The report of a training command.
+#[derive(Debug, Serialize)]
+pub struct TrainingBody {
+    steps: u64,
+    samples_per_s: Option<f64>,
+    #[serde(rename = "final")]
+    last: MetricLine,
+    checkpoint: PathBuf,
+    is_finished: bool,
+}
+
+/// Reports a training run.
+///
+/// # Errors
+/// The report could not be printed.
+pub fn report(seed: u64, report: TrainReport, session: &Session) -> Result<Verdict, Failure> {
+    let body = TrainingBody {
+        steps: report.step,
+        samples_per_s: report.samples_per_s,
+        last: report.last,
+        checkpoint: report.checkpoint,
+        is_finished: report.is_finished,
+    };
+    session.report(Some(seed), &body, &body)?;
+    let shortfall = (!body.is_finished).then(|| {
+        format!(
+            "stopped at step {}; `--resume` goes on from there",
+            body.steps
+        )
+    });
+    Ok(session.unless_stopped(Verdict::from_shortfall(shortfall)))
+}
+
+impl fmt::Display for TrainingBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |value: Option<f64>| crate::live::number(value, 4);
+        write!(f, "{} steps, checkpoint {:?}", self.steps, self.checkpoint)?;
+        write!(
+            f,
+            "\n  samples per s    {}",
+            crate::live::number(self.samples_per_s, 0)
+        )?;
+        write!(f, "\n  loss             {}", number(self.last.loss))?;
+        write!(
+            f,
+            "\n  validation loss  {}",
+            number(self.last.validation_loss)
+        )?;
+        write!(f, "\n  success rate     {}", number(self.last.success_rate))
+    }
+}

@@ -1,0 +1,137 @@
+//! Turns a policy and seeds into successes, failures and their statistics.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prehend_sim::{FamilySet, RolloutConfig, SimError, rollout};
+use prehend_types::stats::SuccessRate;
+
+use crate::exit::Failure;
+use crate::policies::{Decider, PolicySource};
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::shuffle::ShuffledCloud;
+use crate::workcell::Workcell;
+use crate::workers::for_each_seed;
+
+/// How one episode went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// Whether the target's family is held out of training.
+    pub held_out: bool,
+    /// Whether the task was done.
+    pub success: bool,
+    /// Class of the failure, if it failed.
+    pub failure: Option<String>,
+}
+
+/// What is tried.
+pub struct Plan<'a> {
+    /// Robot and scene.
+    pub cell: &'a Workcell,
+    /// What the targets are drawn from.
+    pub families: FamilySet,
+    /// One episode each.
+    pub seeds: &'a [u64],
+    /// Threads to work on.
+    pub threads: usize,
+    /// Whether the policy is shown the cloud of another episode.
+    pub shuffle_cloud: bool,
+}
+
+impl Plan<'_> {
+    /// Runs one policy on every seed, in the order of the seeds.
+    ///
+    /// # Errors
+    /// A world could not be made, or the policy not loaded. A policy that fails within an episode is a
+    /// failed episode.
+    pub fn run(&self, source: &PolicySource, session: &Session) -> Result<Vec<Trial>, Failure> {
+        let make = || {
+            Ok(match source.make()? {
+                Decider::Policy(policy) if self.shuffle_cloud => {
+                    let cell = self.cell.clone();
+                    Decider::Policy(Box::new(ShuffledCloud::new(policy, cell, self.families)))
+                }
+                decider => decider,
+            })
+        };
+        self.run_with(source.name(), make, session)
+    }
+
+    /// As [`Self::run`], with deciders of the caller's own making, one for each thread.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_with(
+        &self,
+        name: &str,
+        make: impl Fn() -> Result<Decider, Failure> + Sync,
+        session: &Session,
+    ) -> Result<Vec<Trial>, Failure> {
+        let progress = Progress::new(name, self.seeds.len() as u64);
+        let successes = AtomicU64::new(0);
+        let work = |decider: &mut Decider, seed: u64| {
+            let trial = self.try_seed(decider, seed)?;
+            let won = u64::from(trial.success);
+            let won = successes.fetch_add(won, Ordering::Relaxed) + won;
+            progress.step(format!("{won} succeeded"));
+            Ok(trial)
+        };
+        let trials = for_each_seed(self.threads, self.seeds, &session.interrupt, make, work);
+        progress.finish();
+        trials
+    }
+
+    fn try_seed(&self, decider: &mut Decider, seed: u64) -> Result<Trial, Failure> {
+        let mut world = self.cell.world(seed, self.families)?;
+        let held_out = world.scene().target().family.is_held_out();
+        let config = RolloutConfig::default();
+        let (success, failure) = match rollout(&mut world, decider.pilot(), &config, &mut |_| {}) {
+            Ok(result) => (
+                result.success,
+                result.failure.map(|class| class.name().to_owned()),
+            ),
+            // A robot would stand still now: the episode failed, the evaluation did not.
+            Err(SimError::Policy(error)) => {
+                tracing::warn!("episode with seed {seed}: {error}");
+                (false, Some("policy_error".to_owned()))
+            }
+            Err(error) => {
+                return Err(Failure::from(error).context(format!("episode with seed {seed}")));
+            }
+        };
+        Ok(Trial {
+            held_out,
+            success,
+            failure,
+        })
+    }
+}
+
+/// The success rate of some trials.
+#[must_use]
+pub fn rate<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> SuccessRate {
+    let (mut n, mut successes) = (0, 0);
+    for trial in trials {
+        n += 1;
+        successes += u64::from(trial.success);
+    }
+    SuccessRate::new(successes, n)
+}
+
+/// The success rates of the families that training sees and of those it does not.
+#[must_use]
+pub fn groups(trials: &[Trial]) -> BTreeMap<&'static str, SuccessRate> {
+    let group = |held_out: bool| rate(trials.iter().filter(|trial| trial.held_out == held_out));
+    BTreeMap::from([("seen", group(false)), ("held_out", group(true))])
+}
+
+/// How often each class of failure occurred.
+#[must_use]
+pub fn failures(trials: &[Trial]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for class in trials.iter().filter_map(|trial| trial.failure.as_ref()) {
+        *counts.entry(class.clone()).or_default() += 1;
+    }
+    counts
+}

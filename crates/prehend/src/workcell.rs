@@ -1,0 +1,110 @@
+//! Turns a robot's folder and a scene's file into what simulations start from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use prehend_robot::Robot;
+use prehend_sim::{FamilySet, SceneConfig, World};
+use prehend_types::config::locate;
+
+use crate::exit::Failure;
+
+/// Which robot in which scene.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Scene file.
+    #[arg(long, default_value = "scenes/tabletop.toml", value_name = "FILE")]
+    scene: PathBuf,
+    /// Robot folder.
+    #[arg(long, default_value = "robots/fr3", value_name = "FOLDER")]
+    robot: PathBuf,
+}
+
+/// Which families of objects the target is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Families {
+    /// The families that training uses.
+    Train,
+    /// The families that no training sees.
+    HeldOut,
+    /// Even seeds draw from the trained families, odd seeds from the held-out ones.
+    All,
+}
+
+impl Families {
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Train, Self::HeldOut, Self::All]
+            .into_iter()
+            .find(|own| own.name() == name)
+    }
+
+    /// Name in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::HeldOut => "held_out",
+            Self::All => "all",
+        }
+    }
+}
+
+impl From<Families> for FamilySet {
+    fn from(families: Families) -> Self {
+        match families {
+            Families::Train => Self::Train,
+            Families::HeldOut => Self::HeldOut,
+            Families::All => Self::All,
+        }
+    }
+}
+
+/// A robot and a scene, read and checked; cheap to share.
+#[derive(Debug, Clone)]
+pub struct Workcell {
+    /// The robot.
+    pub robot: Arc<Robot>,
+    /// The scene.
+    pub scene: Arc<SceneConfig>,
+    /// Fingerprint of the scene, for episode files.
+    pub scene_hash: u64,
+}
+
+impl Place {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn open(&self) -> Result<Workcell, Failure> {
+        Workcell::open(&self.robot, &self.scene)
+    }
+}
+
+impl Workcell {
+    /// Reads a robot's folder and a scene's file, found as [`locate`] does.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn open(robot: &Path, scene: &Path) -> Result<Self, Failure> {
+        let robot = Arc::new(Robot::load(&locate(robot)?)?);
+        let scene = Arc::new(SceneConfig::load(&locate(scene)?)?);
+        let scene_hash = prehend_data::fingerprint(&*scene)?;
+        Ok(Self {
+            robot,
+            scene,
+            scene_hash,
+        })
+    }
+
+    /// The settled world of a seed.
+    ///
+    /// # Errors
+    /// The scene has no usable start for this seed.
+    pub fn world(&self, seed: u64, families: FamilySet) -> Result<World, Failure> {
+        Ok(World::new(&self.robot, &self.scene, seed, families)?)
+    }
+}

@@ -1,0 +1,6 @@
+//! What the program does with a command line, seen from outside.
+
+mod bad_input;
+mod collect;
+mod common;
+mod usage;
