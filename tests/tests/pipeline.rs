@@ -1,0 +1,194 @@
+//! From simulated demonstrations to a bundle, end to end and at full network size: what is exported
+//! computes what was trained.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use prehend_data::{EpisodeRecord, SeedRange, StepRecord, StoreManifest, StoreWriter, fingerprint};
+use prehend_policy::{
+    EngineChoice, NoiseKind, OnnxPolicy, Origin, PolicyInputs, RobotId, RuntimeOptions, is_offline,
+    observation_to_inputs,
+};
+use prehend_robot::Robot;
+use prehend_sim::{
+    Disturbance, FamilySet, Pilot, RolloutConfig, SceneConfig, View, World, rollout,
+};
+use prehend_train::{
+    Checkpoint, DistillConfig, ExportRequest, FlowConfig, Hooks, WindowOptions, distill, export,
+    load_windows, parity, train_flow,
+};
+use prehend_types::config::locate;
+
+const EPISODES: u64 = 10;
+const N_POINTS: usize = 512;
+
+struct Cell {
+    robot: Arc<Robot>,
+    scene: Arc<SceneConfig>,
+    scene_hash: u64,
+}
+
+fn cell() -> Cell {
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let scene = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
+    let scene = SceneConfig::load(&scene).expect("valid scene");
+    Cell {
+        scene_hash: fingerprint(&scene).expect("plain values"),
+        robot: Arc::new(robot),
+        scene: Arc::new(scene),
+    }
+}
+
+fn demonstrate(cell: &Cell, seed: u64) -> EpisodeRecord {
+    let mut world = World::new(&cell.robot, &cell.scene, seed, FamilySet::Train).expect("a scene");
+    let target = world.scene().target().family;
+    let config = RolloutConfig {
+        disturbance: Some(Disturbance::default()),
+        ..RolloutConfig::default()
+    };
+    let mut steps = Vec::new();
+    let result = rollout(&mut world, Pilot::Expert, &config, &mut |step| {
+        steps.push(StepRecord {
+            world: step.world.clone(),
+            action: step.action,
+            is_expert: step.is_expert,
+            hash: step.hash,
+        });
+    })
+    .expect("a whole episode");
+    EpisodeRecord {
+        seed,
+        scene: cell.scene.name.clone(),
+        scene_hash: cell.scene_hash,
+        robot: cell.robot.content_hash().to_owned(),
+        target_family: target.name().to_owned(),
+        held_out: target.is_held_out(),
+        success: result.success,
+        failure: result.failure.map(|failure| failure.name().to_owned()),
+        steps,
+    }
+}
+
+/// Stores demonstrations, and gives a thousand observations of them.
+fn collect(cell: &Cell, folder: &Path) -> Vec<PolicyInputs> {
+    let manifest = StoreManifest {
+        scene: cell.scene.name.clone(),
+        scene_hash: cell.scene_hash,
+        robot: cell.robot.content_hash().to_owned(),
+        seeds: SeedRange {
+            first: 0,
+            count: EPISODES,
+        },
+        config: toml::Table::new(),
+    };
+    let writer = StoreWriter::open(folder, manifest).expect("a new store");
+    let mut observations = Vec::new();
+    for seed in 0..EPISODES {
+        let episode = demonstrate(cell, seed);
+        let first = &episode.steps[0].world;
+        let view =
+            View::new(&cell.robot, &cell.scene, seed, FamilySet::Train, first).expect("its view");
+        observations.extend(episode.steps.iter().map(|step| {
+            let seen = view.observe(&step.world).expect("its state");
+            observation_to_inputs(&seen, N_POINTS).expect("a usable cloud")
+        }));
+        writer.write(&episode).expect("stored");
+    }
+    assert!(observations.len() >= 1000, "{}", observations.len());
+    observations.truncate(1000);
+    observations
+}
+
+fn hooks() -> Hooks<'static> {
+    Hooks {
+        should_stop: &|| false,
+        rollouts: None,
+        resume: false,
+        progress: false,
+    }
+}
+
+#[test]
+fn engines_equal_burn_on_a_thousand_real_observations() {
+    let cell = cell();
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("demos");
+    let observations = collect(&cell, &store);
+
+    let mut flow = FlowConfig::load(&locate("models/train_flow.toml").expect("settings"))
+        .expect("valid settings");
+    flow.optimiser.steps = 20;
+    flow.optimiser.warm_up_steps = 2;
+    flow.optimiser.batch = 32;
+    flow.data.validation_share = 0.2;
+    let options = WindowOptions {
+        n_points: flow.network.n_points,
+        chunk: flow.network.chunk,
+        validation_share: flow.data.validation_share,
+        stride: 2,
+        families: FamilySet::Train,
+    };
+    let windows = load_windows(
+        &[store],
+        &cell.robot,
+        &cell.scene,
+        cell.scene_hash,
+        &options,
+        &ProgressBar::hidden(),
+    )
+    .expect("windows");
+    let teacher_run = folder.path().join("teacher");
+    let report = train_flow(&flow, None, &windows, &teacher_run, hooks()).expect("trains");
+    let teacher = Checkpoint::load(&report.checkpoint).expect("a checkpoint");
+
+    let mut settings = DistillConfig::load(&locate("models/distill.toml").expect("settings"))
+        .expect("valid settings");
+    settings.optimiser.steps = 5;
+    settings.optimiser.warm_up_steps = 1;
+    settings.optimiser.batch = 32;
+    let student_run = folder.path().join("student");
+    let report = distill(&settings, &teacher, &windows, &student_run, hooks()).expect("distils");
+    let student = Checkpoint::load(&report.checkpoint).expect("a checkpoint");
+
+    let engine = if is_offline() {
+        EngineChoice::Auto
+    } else {
+        EngineChoice::OnnxRuntime
+    };
+    let runtime = RuntimeOptions {
+        engine,
+        allow_install: !is_offline(),
+        ..RuntimeOptions::default()
+    };
+    for (name, checkpoint) in [("teacher", &teacher), ("student", &student)] {
+        let bundle = folder.path().join("bundles").join(name);
+        std::fs::create_dir_all(folder.path().join("bundles")).expect("a folder");
+        let request = ExportRequest {
+            name,
+            robot: RobotId {
+                name: cell.robot.name().to_owned(),
+                fingerprint: cell.robot.content_hash().to_owned(),
+            },
+            origin: Origin {
+                command: "cargo test".into(),
+                data: checkpoint.data.clone(),
+                seed: checkpoint.seed,
+                started_wall: "2026-01-01T00:00:00Z".into(),
+                elapsed_s: checkpoint.elapsed_s,
+                version: "test".into(),
+                evaluation_on: None,
+                evaluation: None,
+            },
+            noise: NoiseKind::Normal,
+            n_action_steps: 4,
+            observations: &observations[..4],
+            card: "# A policy for a test\n",
+        };
+        export(checkpoint, &request, &bundle).expect("exports");
+        let mut policy = OnnxPolicy::load(&bundle, &runtime).expect("a whole bundle");
+        let difference = parity(checkpoint, &mut policy, &observations).expect("infers");
+        assert!(difference <= 1e-5, "{name}: {difference}");
+        assert!(difference >= 0.0, "{name}: {difference}");
+    }
+}
