@@ -3,7 +3,7 @@
 //! A [`Bundle`] is a folder with `policy.toml`, an ONNX graph and golden inputs with their outputs.
 //! [`OnnxPolicy`] checks all of it, finds an inference library ([`Runtime`]) and then maps
 //! observations to chunks. Without ONNX Runtime an embedded pure-Rust engine runs the same bundle,
-//! about ten times slower, and one line says so.
+//! about twenty times slower, and one line says so.
 //!
 //! This is the only crate that names `ort`. It must not know burn (which made the graph), rapier
 //! (which made the observations) or zenoh (which carries the commands).

@@ -199,7 +199,7 @@ impl Runtime {
             why
         };
         let notice = format!(
-            "no ONNX Runtime ({why}{remedy}): the embedded engine runs the policy, about ten times slower"
+            "no ONNX Runtime ({why}{remedy}): the embedded engine runs the policy, about twenty times slower"
         );
         tracing::warn!("{notice}");
         Ok(Self::embedded(Some(notice), refused))

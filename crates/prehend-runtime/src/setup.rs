@@ -43,9 +43,6 @@ impl LaunchFile {
         let options = section.runtime_options();
         let runtime = Runtime::open(&options).map_err(prehend_policy::BundleError::from)?;
         let policy = OnnxPolicy::from_bundle(&bundle, &runtime, options.warm_up_runs)?;
-        if let Some(notice) = policy.notice() {
-            tracing::warn!("policy: {notice}");
-        }
         tracing::info!(
             "policy: {} on {}",
             policy.manifest().name,

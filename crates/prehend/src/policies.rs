@@ -45,7 +45,7 @@ pub enum Engine {
     Auto,
     /// ONNX Runtime or an error.
     OnnxRuntime,
-    /// The engine inside this program, about ten times slower.
+    /// The engine inside this program, about twenty times slower.
     Embedded,
 }
 

@@ -136,7 +136,7 @@ fn onnx_runtime() -> Check {
         ok,
         found,
         remedy: "run `prehend bench` or `prehend demo` once with a network: they fetch it; until then \
-                 the embedded engine runs policies, about ten times slower",
+                 the embedded engine runs policies, about twenty times slower",
         required: false,
     }
 }
