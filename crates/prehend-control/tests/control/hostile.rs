@@ -179,7 +179,7 @@ fn a_million_ticks_at_the_limits_break_none() {
 }
 
 #[test]
-#[ignore = "minutes"]
+#[ignore = "takes minutes: run with --ignored after a change to the limiter"]
 fn ten_million_ticks_at_the_limits_break_none() {
     long_storm(200, 50_000);
 }
