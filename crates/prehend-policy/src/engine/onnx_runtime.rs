@@ -184,9 +184,7 @@ fn tune(builder: SessionBuilder) -> Result<SessionBuilder, ort::Error<SessionBui
         .with_inter_op_spinning(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_memory_pattern(true)?
-        .with_deterministic_compute(true)?
-        // Subnormal numbers would make some runs many times slower than others.
-        .with_flush_to_zero()
+        .with_deterministic_compute(true)
 }
 
 fn provider_name(provider: Provider) -> &'static str {

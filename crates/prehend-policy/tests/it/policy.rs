@@ -69,6 +69,17 @@ fn engines_agree_with_each_other_and_with_plain_arithmetic() {
     }
 }
 
+/// An engine that makes the calling thread flush subnormal numbers to zero changes whatever else runs
+/// there: episodes then depend on which thread loaded the policy.
+#[test]
+fn arithmetic_of_the_calling_thread_stays_as_it_was() {
+    for mut policy in policies() {
+        policy.act(&observation(5, 400)).expect("is good");
+        let half = std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
+        assert!(half > 0.0, "{}", policy.provider());
+    }
+}
+
 #[test]
 fn an_output_that_is_not_finite_is_refused() {
     for mut policy in policies() {
