@@ -1,8 +1,6 @@
 //! Turns a launch file into a measured run of all nodes in one process, over the same link.
 
-use std::time::Duration;
-
-use prehend_control::rt::{FloorReport, LoopReport, measure_floor};
+use prehend_control::rt::{FloorReport, LoopReport, TimerFloor};
 use prehend_drivers::{Observer, WireReport};
 use prehend_link::{Link, free_loopback_endpoint};
 
@@ -23,20 +21,20 @@ pub struct DemoConfig {
     pub policy: Option<NamedPolicy>,
     /// Sees the simulated world whenever the camera does, on the driver's thread.
     pub observer: Option<Observer>,
-    /// How long a bare timer loop runs beside the control loop, as the yardstick for it. It starts
-    /// with the first episode; the demo does not end before it.
-    pub floor: Duration,
+    /// Whether a bare timer loop runs beside the control loop, as the yardstick for it, from the first
+    /// episode to the last.
+    pub floor: bool,
 }
 
 impl DemoConfig {
-    /// A demo of a launch file with ten seconds of timer floor.
+    /// A demo of a launch file with its timer floor.
     #[must_use]
     pub fn new(launch: LaunchFile) -> Self {
         Self {
             launch,
             policy: None,
             observer: None,
-            floor: Duration::from_secs(10),
+            floor: true,
         }
     }
 }
@@ -116,8 +114,10 @@ pub fn demo(
     let mut floor = None;
     let end = Stop::default();
     let mut look = |operator: &OperatorProgress| {
-        if operator.episode > 0 && floor.is_none() && !config.floor.is_zero() {
-            floor = Some(start_floor(&settings, config.floor));
+        if operator.episode > 0 && floor.is_none() && config.floor {
+            // A yardstick that cannot be had is left out of the report.
+            let rate_hz = settings.controller.rate_hz;
+            floor = TimerFloor::start(rate_hz, &settings.realtime).ok();
         }
         // A node that gave up says why when it is joined.
         let all_run = policy.is_running() && control.is_running() && driver.is_running();
@@ -131,15 +131,15 @@ pub fn demo(
         });
     };
     let outcome = operator.run(&end, &mut look);
+    let floor = floor.and_then(|floor| floor.finish().ok());
     // Policy first, so that its silence is bridged; the driver last, so that it is stopped and not lost.
     let (policy, control, driver) = (policy.join(), control.join(), driver.join());
-    let floor = floor.map(|thread| thread.join());
     let reports = NodeReports {
         policy: policy?,
         control: control?,
         driver: driver?,
         operator: outcome?,
-        floor: floor.and_then(Result::ok).and_then(Result::ok),
+        floor,
     };
     Ok(DemoReport::new(&scene.name, reports))
 }
@@ -163,12 +163,4 @@ pub(crate) fn has_port_zero(endpoint: &str) -> bool {
     endpoint
         .rsplit_once(':')
         .is_some_and(|(_, port)| port.parse() == Ok(0_u16))
-}
-
-fn start_floor(
-    settings: &crate::control_node::ControlSettings,
-    duration: Duration,
-) -> std::thread::JoinHandle<std::io::Result<FloorReport>> {
-    let (rate_hz, realtime) = (settings.controller.rate_hz, settings.realtime);
-    std::thread::spawn(move || measure_floor(rate_hz, duration, &realtime))
 }

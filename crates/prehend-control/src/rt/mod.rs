@@ -8,7 +8,7 @@ mod schedule;
 mod stats;
 
 pub use control_loop::{ControlLoop, LoopEvent, LoopMessage, LoopPorts, TimedCommand};
-pub use floor::{FloorReport, measure_floor};
+pub use floor::{FloorReport, TimerFloor, measure_floor};
 pub use histogram::Quantiles;
 pub use schedule::{Realtime, RealtimeConfig, enter_realtime};
 pub use stats::LoopReport;

@@ -25,7 +25,7 @@ fn a_demo_comes_alive_moves_the_arm_within_limits_and_stops_when_asked() {
     };
     let config = DemoConfig {
         policy: Some(policy),
-        floor: Duration::from_millis(500),
+        floor: true,
         ..DemoConfig::new(launch)
     };
     let stop = Stop::default();
