@@ -32,7 +32,9 @@ pub use objects::{
     Family, FamilySet, Grasp, ObjectModel, ObjectRanges, Part, Receptacle, ReceptacleKind,
 };
 pub use pilots::{DepthHeuristic, Expert};
-pub use rollout::{Disturbance, EpisodeResult, Pilot, RolloutConfig, RolloutStep, rollout};
+pub use rollout::{
+    Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, rollout,
+};
 pub use scene::Scene;
 pub use task::{Failure, TaskStatus};
 pub use world::{View, World};

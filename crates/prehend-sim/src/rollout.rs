@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nalgebra::Vector3;
 use prehend_control::{ControlConfig, Controller, Mode};
 use prehend_types::{Action, ActionChunk, Policy, Stamp, Stream, derive_seed};
 use rand::{Rng, SeedableRng};
@@ -35,8 +36,10 @@ pub struct Disturbance {
     pub actions: [usize; 2],
     /// Fastest push, m/s.
     pub max_speed_m_per_s: f64,
-    /// Fastest turn, rad/s.
+    /// Fastest turn about the tool's axis, rad/s.
     pub max_turn_rad_per_s: f64,
+    /// Fastest tilt of the tool's axis, rad/s.
+    pub max_tilt_rad_per_s: f64,
 }
 
 impl Default for Disturbance {
@@ -46,6 +49,26 @@ impl Default for Disturbance {
             actions: [4, 10],
             max_speed_m_per_s: 0.12,
             max_turn_rad_per_s: 0.8,
+            max_tilt_rad_per_s: 0.2,
+        }
+    }
+}
+
+/// How often and how long a policy has the arm in [`Pilot::Mixed`] episodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Handover {
+    /// Chance that the expert hands over at any of its actions.
+    pub chance: f64,
+    /// Actions that the policy keeps the arm: fewest and most. Long enough to get lost in, for those
+    /// are the states that the expert must show the way out of.
+    pub actions: [usize; 2],
+}
+
+impl Default for Handover {
+    fn default() -> Self {
+        Self {
+            chance: 0.02,
+            actions: [6, 90],
         }
     }
 }
@@ -55,6 +78,8 @@ impl Default for Disturbance {
 pub struct RolloutConfig {
     /// Disturbances; only the expert's demonstrations use them.
     pub disturbance: Option<Disturbance>,
+    /// Turns of the policy in mixed episodes.
+    pub handover: Handover,
     /// Settings of the controller. Its rate is that of the physics here.
     pub control: ControlConfig,
 }
@@ -112,22 +137,24 @@ pub fn rollout(
         policy.reset(derive_seed(seed, Stream::Policy, 0));
     }
     let mut pushes = Pushes::new(seed, config.disturbance);
+    let mut turns = Bursts::new(seed, config.handover.chance, config.handover.actions);
     let mut n_actions = 0;
     loop {
         let tcp = *controller.base_from_tcp_d();
+        let is_policy = match &pilot {
+            Pilot::Expert => false,
+            Pilot::Policy(_) => true,
+            Pilot::Mixed(_) => turns.is_on(),
+        };
         let (chunk, is_expert) = match &mut pilot {
-            Pilot::Policy(policy) => (policy.act(&world.observe())?, false),
-            Pilot::Mixed(policy) if pushes.is_pushing() => {
-                pushes.skip();
+            Pilot::Policy(policy) | Pilot::Mixed(policy) if is_policy => {
                 (policy.act(&world.observe())?, false)
             }
-            Pilot::Expert | Pilot::Mixed(_) => {
+            _ => {
                 let wanted = Expert.next_action(world, &tcp);
-                let push = if matches!(pilot, Pilot::Mixed(_)) {
-                    pushes.skip();
-                    None
-                } else {
-                    pushes.next(wanted.gripper)
+                let push = match &pilot {
+                    Pilot::Expert => pushes.next(wanted.gripper),
+                    _ => None,
                 };
                 let action = push.unwrap_or(wanted);
                 (
@@ -148,6 +175,7 @@ pub fn rollout(
                 world.step();
             }
             n_actions += 1;
+            turns.advance();
             on_step(&RolloutStep {
                 world: before,
                 action: *action,
@@ -175,60 +203,88 @@ fn bridge(world: &World, action: Action) -> Result<ActionChunk, prehend_types::C
     ActionChunk::new(world.now(), ACTION_DT, 1, &[action; 4])
 }
 
-/// Bursts of disturbance, or segments that a policy has the arm.
-struct Pushes {
-    settings: Disturbance,
-    enabled: bool,
+/// Something that is off, comes on by chance, and stays on for a random number of actions.
+struct Bursts {
+    chance: f64,
+    actions: [usize; 2],
     rng: ChaCha8Rng,
     left: usize,
+}
+
+impl Bursts {
+    fn new(seed: u64, chance: f64, actions: [usize; 2]) -> Self {
+        let stream = derive_seed(seed, Stream::Disturbance, 0);
+        Self {
+            chance,
+            actions,
+            rng: ChaCha8Rng::seed_from_u64(stream),
+            left: 0,
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Counts one action; returns whether a burst begins after it.
+    fn advance(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        let begins = self.rng.random_bool(self.chance);
+        if begins {
+            let [fewest, most] = self.actions;
+            self.left = self.rng.random_range(fewest..=most.max(fewest));
+        }
+        begins
+    }
+}
+
+/// Bursts of disturbance.
+struct Pushes {
+    settings: Disturbance,
+    bursts: Bursts,
     push: Action,
 }
 
 impl Pushes {
     fn new(seed: u64, settings: Option<Disturbance>) -> Self {
-        let stream = derive_seed(seed, Stream::Disturbance, 0);
+        let chance = settings.map_or(0.0, |settings| settings.chance);
+        let settings = settings.unwrap_or_default();
         Self {
-            settings: settings.unwrap_or_default(),
-            enabled: settings.is_some(),
-            rng: ChaCha8Rng::seed_from_u64(stream),
-            left: 0,
+            settings,
+            bursts: Bursts::new(seed, chance, settings.actions),
             push: Action::hold(1.0),
-        }
-    }
-
-    fn is_pushing(&self) -> bool {
-        self.left > 0
-    }
-
-    /// Counts one action, and perhaps starts a burst.
-    fn skip(&mut self) {
-        if self.left > 0 {
-            self.left -= 1;
-        } else if self.enabled && self.rng.random_bool(self.settings.chance) {
-            let [fewest, most] = self.settings.actions;
-            self.left = self.rng.random_range(fewest..=most.max(fewest));
-            let dt = ACTION_DT.as_secs_f64();
-            let (speed, turn) = (
-                self.settings.max_speed_m_per_s,
-                self.settings.max_turn_rad_per_s,
-            );
-            let rng = &mut self.rng;
-            let mut draw = |most: f64| rng.random_range(-1.0..=1.0) * most * dt;
-            // Sideways, up (against the tool's z), and about the tool's axis.
-            self.push = Action {
-                translation: nalgebra::Vector3::new(draw(speed), draw(speed), -draw(speed).abs()),
-                rotation: nalgebra::Vector3::new(0.0, 0.0, draw(turn)),
-                gripper: 1.0,
-            };
         }
     }
 
     /// The push for this action, if a burst is under way. The gripper does what the expert wants.
     fn next(&mut self, gripper: f64) -> Option<Action> {
-        self.skip();
-        self.is_pushing().then_some(Action {
+        if self.bursts.advance() {
+            self.push = self.draw();
+        }
+        self.bursts.is_on().then_some(Action {
             gripper,
             ..self.push
         })
+    }
+
+    /// Sideways and up (against the tool's z), about the tool's axis, and a little askew.
+    fn draw(&mut self) -> Action {
+        let dt = ACTION_DT.as_secs_f64();
+        let Disturbance {
+            max_speed_m_per_s: speed,
+            max_turn_rad_per_s: turn,
+            max_tilt_rad_per_s: tilt,
+            ..
+        } = self.settings;
+        let rng = &mut self.bursts.rng;
+        let mut draw = |most: f64| rng.random_range(-1.0..=1.0) * most * dt;
+        Action {
+            translation: Vector3::new(draw(speed), draw(speed), -draw(speed).abs()),
+            rotation: Vector3::new(draw(tilt), draw(tilt), draw(turn)),
+            gripper: 1.0,
+        }
     }
 }

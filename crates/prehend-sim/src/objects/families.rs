@@ -151,7 +151,7 @@ impl Family {
                 )
             }
             Self::Can => {
-                let (radius, height) = (draw(rng, [0.026, 0.032]), draw(rng, [0.07, 0.11]));
+                let (radius, height) = (draw(rng, [0.026, 0.032]), draw(rng, [0.07, 0.125]));
                 (
                     vec![upright(radius, height, [0.0; 3])],
                     vec![from_any_side(height)],
@@ -231,7 +231,7 @@ impl Family {
                 let base = [
                     draw(rng, [0.05, 0.075]),
                     draw(rng, [0.045, 0.065]),
-                    draw(rng, [0.015, 0.03]),
+                    draw(rng, [0.015, 0.05]),
                 ];
                 let top = [
                     draw(rng, [0.03, 0.045]),

@@ -135,10 +135,14 @@ impl Collect {
         if let Some(origin) = source.digest() {
             set("pilot_sha256", origin.into());
         }
-        if let Some(push) = recorder.config.disturbance {
-            let [fewest, most] = push.actions.map(|n| n as i64);
+        let bounds = |actions: [usize; 2]| actions.map(|n| n as i64).to_vec();
+        if self.mixed.is_some() {
+            let handover = recorder.config.handover;
+            set("handover_chance", handover.chance.into());
+            set("handover_actions", bounds(handover.actions).into());
+        } else if let Some(push) = recorder.config.disturbance {
             set("disturbance_chance", push.chance.into());
-            set("disturbance_actions", vec![fewest, most].into());
+            set("disturbance_actions", bounds(push.actions).into());
             set(
                 "disturbance_max_speed_m_per_s",
                 push.max_speed_m_per_s.into(),
@@ -146,6 +150,10 @@ impl Collect {
             set(
                 "disturbance_max_turn_rad_per_s",
                 push.max_turn_rad_per_s.into(),
+            );
+            set(
+                "disturbance_max_tilt_rad_per_s",
+                push.max_tilt_rad_per_s.into(),
             );
         }
         StoreManifest {

@@ -53,7 +53,7 @@ fn a_misspelt_key_of_a_scene_is_named_with_its_line() {
 fn an_impossible_value_of_a_scene_is_named() {
     let (_temporary, folder) = copy("scenes");
     let scene = folder.join("tabletop.toml");
-    edit(&scene, "fov_deg = 50.0", "fov_deg = nan");
+    edit(&scene, "fov_deg = 54.0", "fov_deg = nan");
     let args = ["eval", "expert", "--scene", text(&scene)];
     check_refused(&args, 3, &["tabletop.toml", "fov_deg"]);
 }
