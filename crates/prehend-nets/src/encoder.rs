@@ -12,16 +12,18 @@ use crate::layers::{Norm, linear, linear_without_bias};
 
 /// Per point: 5 p, tanh(20 p) of its position p in the tool frame in m; 5 h of its height h; roles.
 const POINT_DIM: usize = 7 + N_ROLES;
-/// Per role: mean, lowest and highest coordinate (3 each), at two scales, and whether it is seen.
-const SUMMARY_DIM: usize = 19;
+/// Per role: mean, lowest and highest coordinate (3 each), at two scales; spread along each axis (3);
+/// heading (4); whether it is seen.
+const SUMMARY_DIM: usize = 26;
 /// Far below any feature: a masked point never wins a pool.
 const NEVER: f32 = 1e4;
 
 /// Turns a cloud and proprioception into one condition vector.
 ///
 /// PointNet (Qi et al. 2017) over points in the tool frame, as in DP3 (Ze et al. 2024) but with one
-/// pool per role, so that the target's shape is never crowded out by clutter. Bounding boxes and means
-/// of target and receptacle go to the condition unprocessed: they carry the last millimetres.
+/// pool per role, so that the target's shape is never crowded out by clutter. Bounding boxes, means and
+/// moments of target and receptacle go to the condition unprocessed: they carry the last millimetres
+/// and the way the fingers must be turned.
 #[derive(Module, Debug)]
 pub struct CloudEncoder {
     point1: Linear,
@@ -130,19 +132,56 @@ impl RolePool {
             .reshape([n_batch, width])
     }
 
-    /// Where the role is, in numbers: `[B, N, 3]` to `[B, 19]`, zero if it is not seen.
+    /// Where the role is and how it lies, in numbers: `[B, N, 3]` to `[B, 26]`, zero if it is not seen.
     fn summary(&self, points: &Tensor<3>) -> Tensor<2> {
         let n_batch = points.dims()[0];
         let highest = self.max(points.clone());
         let lowest = -self.max(-points.clone());
+        let mean = self.mean(points.clone());
+        let centred = points.clone() - mean.clone().reshape([n_batch, 1, 3]);
+        let variance = self.mean(centred.clone() * centred.clone());
+        let spread = (variance + 1e-8).sqrt() * 20.0;
+        let place = Tensor::cat(vec![mean, lowest, highest], 1);
+        let near = (place.clone() * 20.0).tanh();
+        let all = vec![place * 5.0, near, spread, self.heading(&centred)];
+        let all = Tensor::cat(all, 1) * self.is_seen.clone();
+        Tensor::cat(vec![all, self.is_seen.clone()], 1)
+    }
+
+    /// Mean over the role's points, `[B, N, F]` to `[B, F]`; zero if it is not seen.
+    fn mean(&self, x: Tensor<3>) -> Tensor<2> {
+        let [n_batch, _, width] = x.dims();
         // At least one, so that an unseen role does not divide by zero.
         let count = self.mask.clone().sum_dim(1).reshape([n_batch, 1]);
         let count = count + (self.is_seen.clone() - 1.0) * -1.0;
-        let sum = (points.clone() * self.mask.clone())
-            .sum_dim(1)
-            .reshape([n_batch, 3]);
-        let place = Tensor::cat(vec![sum / count, lowest, highest], 1) * self.is_seen.clone();
-        let near = (place.clone() * 20.0).tanh();
-        Tensor::cat(vec![place * 5.0, near, self.is_seen.clone()], 1)
+        (x * self.mask.clone()).sum_dim(1).reshape([n_batch, width]) / count
+    }
+
+    /// Directions of the spread around the tool's axis: with z = x + iy, the mean of z² over that of
+    /// |z|², and of z⁴ over that of |z|⁴. The first points along a bar, the second is the same for
+    /// every quarter turn and points along the sides of a square. `[B, N, 3]` to `[B, 4]`.
+    fn heading(&self, centred: &Tensor<3>) -> Tensor<2> {
+        let [n_batch, n_points, _] = centred.dims();
+        let axis = |i: usize| {
+            let column = centred.clone();
+            column.slice([0..n_batch, 0..n_points, i..i + 1]) * 50.0
+        };
+        let (x, y) = (axis(0), axis(1));
+        let (x2, y2) = (x.clone() * x.clone(), y.clone() * y.clone());
+        let (real, imaginary) = (x2.clone() - y2.clone(), x * y * 2.0);
+        let radius = x2 + y2;
+        let powers = vec![
+            real.clone(),
+            imaginary.clone(),
+            real.clone() * real.clone() - imaginary.clone() * imaginary.clone(),
+            real * imaginary * 2.0,
+            radius.clone(),
+            radius.clone() * radius,
+        ];
+        let means = self.mean(Tensor::cat(powers, 2));
+        let columns = |from: usize, to: usize| means.clone().slice([0..n_batch, from..to]);
+        let twofold = columns(0, 2) / (columns(4, 5) + 1e-3);
+        let fourfold = columns(2, 4) / (columns(5, 6) + 1e-3);
+        Tensor::cat(vec![twofold, fourfold], 1)
     }
 }

@@ -3,20 +3,22 @@
 use burn::tensor::Tensor;
 
 /// Columns of [`ToolView::body`].
-pub(crate) const BODY_DIM: usize = 8;
+pub(crate) const BODY_DIM: usize = 10;
 
 /// A cloud and the arm's own state in the tool frame.
 ///
-/// Position and heading of the tool in the base frame are gone: a scene that is moved or turned on the
-/// table together with the tool looks the same and gets the same actions. Height and tilt stay, for
-/// the table and gravity do not move.
+/// The cloud does not show where the tool is in the base frame nor where it heads: a scene that is moved
+/// or turned on the table together with the tool looks the same. Height and tilt stay, for the table and
+/// gravity do not move; and so does the heading, for of two equal grasps the one that turns the hand
+/// back towards home is right.
 pub(crate) struct ToolView {
     /// `[B, N, 3]`, m, tool frame.
     pub points: Tensor<3>,
     /// `[B, N, 1]`, m: height over the table.
     pub heights: Tensor<3>,
-    /// `[B, 8]`: 5 h, tanh(20 h) of the TCP's height h in m; the base's z axis in the tool frame (3);
-    /// 10 w of the gripper's width w in m; commanded opening; grasping flag.
+    /// `[B, 10]`: 5 h, tanh(20 h) of the TCP's height h in m; the base's z axis in the tool frame (3);
+    /// x and y of the tool's x axis in the base frame; 10 w of the gripper's width w in m; commanded
+    /// opening; grasping flag.
     pub body: Tensor<2>,
 }
 
@@ -45,6 +47,7 @@ impl ToolView {
                 height.clone() * 5.0,
                 (height * 20.0).tanh(),
                 Tensor::cat(up, 1),
+                columns(3, 5),
                 columns(9, 10) * 10.0,
                 columns(10, 12),
             ],
