@@ -15,8 +15,8 @@ use prehend_sim::{
     Disturbance, FamilySet, Pilot, RolloutConfig, SceneConfig, View, World, rollout,
 };
 use prehend_train::{
-    Checkpoint, DistillConfig, ExportRequest, FlowConfig, Hooks, WindowOptions, distill, export,
-    load_windows, parity, train_flow,
+    Checkpoint, DistillConfig, ExportRequest, FlowConfig, Hooks, StepChoice, WindowOptions,
+    distill, export, load_windows, parity, train_flow,
 };
 use prehend_types::config::locate;
 
@@ -126,6 +126,7 @@ fn engines_equal_burn_on_a_thousand_real_observations() {
         n_points: flow.network.n_points,
         chunk: flow.network.chunk,
         validation_share: flow.data.validation_share,
+        choice: StepChoice::Expert,
         stride: 2,
         families: FamilySet::Train,
     };

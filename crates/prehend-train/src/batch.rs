@@ -6,7 +6,7 @@ use prehend_types::{Stream, derive_seed};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::StandardNormal;
 
 use crate::config::{DataConfig, OptimiserConfig};
 use crate::windows::Window;
@@ -35,6 +35,8 @@ pub(crate) struct BatchMaker<'a> {
     pub optimiser: &'a OptimiserConfig,
     pub data: &'a DataConfig,
     pub sigma_beta: f64,
+    /// Share of the noise draws that are shortened by a uniform factor.
+    pub shrunk_noise: f64,
 }
 
 impl BatchMaker<'_> {
@@ -89,8 +91,14 @@ impl BatchMaker<'_> {
                     .flat_map(|row| self.scale.normalise(row)),
             );
         }
-        for _ in 0..draws * n_batch * d_chunk {
-            batch.noise.push(StandardNormal.sample(rng));
+        for _ in 0..draws * n_batch {
+            let length = if rng.random_bool(self.shrunk_noise) {
+                rng.random::<f32>()
+            } else {
+                1.0
+            };
+            let draw = |_| length * rng.sample::<f32, _>(StandardNormal);
+            batch.noise.extend((0..d_chunk).map(draw));
         }
         for _ in 0..draws * n_batch {
             // Beta(b, 1) by inversion: its distribution function is x^b.

@@ -15,8 +15,9 @@ use crate::checkpoint::{Checkpoint, Stage};
 
 /// Length of one action, s.
 pub(crate) const ACTION_DT_S: f64 = 0.05;
-/// Actions executed before the next chunk.
-pub(crate) const N_ACTION_STEPS: usize = 4;
+/// Actions of a chunk of eight that are executed before the next one, unless the exporter says
+/// otherwise: chosen on validation scenes.
+pub const N_ACTION_STEPS: u8 = 6;
 
 /// A checkpoint's policy, run by burn. As `OnnxPolicy`, it draws its noise once per episode.
 #[derive(Debug, Clone)]
@@ -96,7 +97,7 @@ impl Policy for BurnPolicy {
             actions.push(action);
         }
         let dt = Duration::from_secs_f64(ACTION_DT_S);
-        let n_steps = N_ACTION_STEPS.min(self.chunk);
+        let n_steps = usize::from(N_ACTION_STEPS).min(self.chunk);
         ActionChunk::new(observation.stamp, dt, n_steps, &actions).map_err(|error| {
             PolicyError::Inference {
                 reason: error.to_string(),

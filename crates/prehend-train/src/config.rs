@@ -26,6 +26,8 @@ pub struct FlowConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistillConfig {
+    /// What the student learns from the teacher.
+    pub student: StudentSettings,
     /// Steps and rates.
     pub optimiser: OptimiserConfig,
     /// What a batch is made of.
@@ -42,6 +44,15 @@ pub struct FlowSettings {
     pub euler_steps: usize,
     /// Noise levels are drawn from Beta(this, 1): 1 is uniform, more prefers noisy chunks.
     pub sigma_beta: f64,
+}
+
+/// What the student learns from the teacher.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudentSettings {
+    /// Share of the noise draws that are shortened by a uniform factor, so that the student also knows
+    /// where the teacher leads from little noise or none.
+    pub shrunk_noise: f64,
 }
 
 /// Steps and rates.
@@ -128,6 +139,12 @@ impl DistillConfig {
     /// [`ConfigError`] naming file, line or field.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let own: Self = config::load(path)?;
+        require(
+            (0.0..=1.0).contains(&own.student.shrunk_noise),
+            path,
+            "student.shrunk_noise",
+            "must be 0 to 1",
+        )?;
         check(path, &own.optimiser, &own.data, &own.log)?;
         Ok(own)
     }

@@ -4,15 +4,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use prehend_data::{EpisodeRecord, EpisodeStore};
+use prehend_data::{EpisodeRecord, EpisodeStore, StepRecord};
 use prehend_policy::observation_to_inputs;
 use prehend_robot::Robot;
 use prehend_sim::{FamilySet, SceneConfig, View};
 use prehend_types::{Action, Stream, derive_seed};
 use rayon::prelude::*;
+use serde::Serialize;
 
 use crate::TrainError;
+use crate::window_cache::WindowCache;
 use crate::windows::{Window, WindowSet};
+
+/// Which steps of an episode are learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum StepChoice {
+    /// Those of successful episodes whose whole chunk from there on is the expert's own: to imitate it.
+    Expert,
+    /// All of them, also where a policy had the arm: to be labelled by a teacher. What is kept for
+    /// validation is the expert's own here too.
+    Seen,
+}
 
 /// Which windows are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +35,8 @@ pub struct WindowOptions {
     pub chunk: usize,
     /// Share of episodes kept for validation; which ones depends on their seeds only.
     pub validation_share: f64,
+    /// Which steps are taken.
+    pub choice: StepChoice,
     /// Every how many steps a window may start; 1 takes all.
     pub stride: usize,
     /// Families the episodes were drawn from.
@@ -31,8 +45,8 @@ pub struct WindowOptions {
 
 /// Rebuilds what the policy would have seen in every usable step of the stores' episodes.
 ///
-/// A step is usable if the episode succeeded and the whole chunk from there on is the expert's own. A
-/// chunk that reaches over the episode's end is filled up by standing still.
+/// Which steps are usable, [`StepChoice`] says. A chunk that reaches over the episode's end is filled up
+/// by standing still. The windows are kept in the stores' folders, for the next run.
 ///
 /// # Errors
 /// [`TrainError`] if an episode is damaged, or belongs to another scene or robot.
@@ -62,18 +76,26 @@ pub fn load_windows(
         if store.manifest().robot != robot.content_hash() {
             return Err(other("robot"));
         }
-        progress.inc_length(store.seeds().len() as u64);
-        // Collected in the order of seeds, whichever thread is first.
-        let per_episode: Vec<(u64, Vec<Window>)> = store
-            .seeds()
-            .par_iter()
-            .map(|&seed| {
-                let windows = episode_windows(&store.read(seed)?, robot, scene, options)?;
-                progress.inc(1);
-                Ok((seed, windows))
-            })
-            .collect::<Result<_, TrainError>>()?;
-        for (seed, windows) in per_episode {
+        let rebuild = |seed| episode_windows(&store.read(seed)?, robot, scene, options);
+        let cache = WindowCache::new(&store, options)?;
+        let episodes = match cache.load(rebuild)? {
+            Some(episodes) => episodes,
+            None => {
+                progress.inc_length(store.seeds().len() as u64);
+                // Collected in the order of seeds, whichever thread is first.
+                let episodes = store
+                    .seeds()
+                    .par_iter()
+                    .map(|&seed| {
+                        let windows = rebuild(seed)?;
+                        progress.inc(1);
+                        Ok((seed, windows))
+                    })
+                    .collect::<Result<_, TrainError>>()?;
+                cache.save(episodes)
+            }
+        };
+        for (seed, windows) in episodes {
             if is_validation(seed, options.validation_share) {
                 set.validation.extend(windows);
             } else {
@@ -105,10 +127,13 @@ fn episode_windows(
     scene: &Arc<SceneConfig>,
     options: &WindowOptions,
 ) -> Result<Vec<Window>, TrainError> {
-    let Some(first) = episode.steps.first().filter(|_| episode.success) else {
+    let seed = episode.seed;
+    let is_validation = is_validation(seed, options.validation_share);
+    let takes_all = options.choice == StepChoice::Seen && !is_validation;
+    let is_usable = |_: &&StepRecord| takes_all || episode.success;
+    let Some(first) = episode.steps.first().filter(is_usable) else {
         return Ok(Vec::new());
     };
-    let seed = episode.seed;
     let cloud = |source| TrainError::Cloud { seed, source };
     let view = View::new(robot, scene, seed, options.families, &first.world).map_err(cloud)?;
     let mut windows = Vec::new();
@@ -118,9 +143,10 @@ fn episode_windows(
         .enumerate()
         .step_by(options.stride.max(1))
     {
-        let Some(actions) = chunk_at(episode, index, options.chunk) else {
+        let (actions, is_expert) = chunk_at(episode, index, options.chunk);
+        if !takes_all && !is_expert {
             continue;
-        };
+        }
         let observation = view.observe(&step.world).map_err(cloud)?;
         if observation.cloud.is_empty() {
             continue; // The policy would refuse it too, and the arm would wait.
@@ -137,22 +163,18 @@ fn episode_windows(
     Ok(windows)
 }
 
-/// The expert's next actions, or `None` if something else happened among them.
-fn chunk_at(episode: &EpisodeRecord, start: usize, chunk: usize) -> Option<Vec<Action>> {
+/// The next actions, and whether all of them are the expert's.
+fn chunk_at(episode: &EpisodeRecord, start: usize, chunk: usize) -> (Vec<Action>, bool) {
     let own = &episode.steps[start..episode.steps.len().min(start + chunk)];
-    if own.iter().any(|step| !step.is_expert) {
-        return None;
-    }
     let mut actions: Vec<Action> = own.iter().map(|step| step.action).collect();
-    let hold = Action::hold(actions.last()?.gripper);
+    let hold = Action::hold(actions.last().map_or(1.0, |last| last.gripper));
     actions.resize(chunk, hold);
-    Some(actions)
+    (actions, own.iter().all(|step| step.is_expert))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prehend_data::StepRecord;
 
     fn episode(is_expert: &[bool]) -> EpisodeRecord {
         let step = |(index, is_expert): (usize, &bool)| StepRecord {
@@ -178,15 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn chunks_with_a_push_are_left_out_and_tails_hold() {
+    fn chunks_with_a_push_are_told_apart_and_tails_hold() {
         let episode = episode(&[true, false, true, true, true]);
-        assert_eq!(chunk_at(&episode, 0, 3), None);
-        assert_eq!(chunk_at(&episode, 1, 3), None);
-        let grippers = |start| -> Vec<f64> {
-            let actions = chunk_at(&episode, start, 3).expect("expert only");
-            actions.iter().map(|a| a.gripper).collect()
+        let grippers = |start| {
+            let (actions, is_expert) = chunk_at(&episode, start, 3);
+            let grippers: Vec<f64> = actions.iter().map(|a| a.gripper).collect();
+            (grippers, is_expert)
         };
-        assert_eq!(grippers(2), [2.0, 3.0, 4.0]);
-        assert_eq!(grippers(4), [4.0, 4.0, 4.0]);
+        assert_eq!(grippers(0), (vec![0.0, 1.0, 2.0], false));
+        assert_eq!(grippers(1), (vec![1.0, 2.0, 3.0], false));
+        assert_eq!(grippers(2), (vec![2.0, 3.0, 4.0], true));
+        assert_eq!(grippers(4), (vec![4.0, 4.0, 4.0], true));
     }
 }

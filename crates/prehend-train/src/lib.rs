@@ -25,12 +25,16 @@ mod parity;
 mod plot;
 mod steps;
 mod trainer;
+mod window_cache;
 mod windows;
 
-pub use burn_policy::BurnPolicy;
+pub use burn_policy::{BurnPolicy, N_ACTION_STEPS};
 pub use checkpoint::{CHECKPOINT_FILE, Checkpoint, Stage};
-pub use config::{DataConfig, DistillConfig, FlowConfig, FlowSettings, LogConfig, OptimiserConfig};
-pub use dataset::{WindowOptions, load_windows};
+pub use config::{
+    DataConfig, DistillConfig, FlowConfig, FlowSettings, LogConfig, OptimiserConfig,
+    StudentSettings,
+};
+pub use dataset::{StepChoice, WindowOptions, load_windows};
 pub use error::TrainError;
 pub use export::{ExportRequest, export, golden_cases, graph_bytes};
 pub use metrics::{METRICS_FILE, MetricLine, PLOT_FILE};

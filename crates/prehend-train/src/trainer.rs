@@ -100,6 +100,7 @@ pub fn train_flow(
         data: &config.data,
         log: &config.log,
         sigma_beta: config.flow.sigma_beta,
+        shrunk_noise: 0.0,
         objective: Objective::Flow {
             euler_steps: config.flow.euler_steps,
         },
@@ -134,6 +135,7 @@ pub fn distill(
         data: &config.data,
         log: &config.log,
         sigma_beta: 1.0,
+        shrunk_noise: config.student.shrunk_noise,
         objective: Objective::Student {
             teacher: Box::new(teacher.policy_net(&Device::flex())),
             euler_steps: teacher.euler_steps,
@@ -163,6 +165,7 @@ pub(crate) struct Run<'a> {
     pub data: &'a DataConfig,
     pub log: &'a LogConfig,
     pub sigma_beta: f64,
+    pub shrunk_noise: f64,
     pub objective: Objective,
     pub windows: &'a WindowSet,
     pub folder: &'a Path,
@@ -197,6 +200,7 @@ impl Run<'_> {
             optimiser: self.optimiser,
             data: self.data,
             sigma_beta: self.sigma_beta,
+            shrunk_noise: self.shrunk_noise,
         };
         let validation = self.validation_batches(BatchMaker {
             windows: &self.windows.validation,

@@ -1,15 +1,9 @@
 //! Training windows in memory: one observation and the actions that followed.
 
-use std::path::Path;
-
-use prehend_data::write_atomic;
 use prehend_nets::{ACTION_DIM, ActionScale, N_ROLES};
 use prehend_policy::PolicyInputs;
 use prehend_types::Action;
 use serde::{Deserialize, Serialize};
-
-use crate::TrainError;
-use crate::checkpoint::{read_sealed, seal};
 
 /// Step of the stored coordinates, m: far below any camera's noise, and 16 bits reach 1.6 m.
 const QUANTUM_M: f32 = 5e-5;
@@ -73,7 +67,7 @@ pub(crate) fn to_row(action: &Action) -> [f32; ACTION_DIM] {
 }
 
 /// Everything one training run learns from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WindowSet {
     /// Name and digest of the episodes, for provenance.
     pub origin: String,
@@ -101,21 +95,5 @@ impl WindowSet {
             scale.spread[column] = (0.5 * (high - low)).max(LEAST_SPREAD);
         }
         scale
-    }
-
-    /// Writes the set, so that a later run need not rebuild the clouds.
-    ///
-    /// # Errors
-    /// [`TrainError::Data`].
-    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        Ok(write_atomic(path, &seal(self, path)?)?)
-    }
-
-    /// Reads a set that [`WindowSet::save`] wrote.
-    ///
-    /// # Errors
-    /// [`TrainError::Checkpoint`] if the file is damaged or something else.
-    pub fn load(path: &Path) -> Result<Self, TrainError> {
-        read_sealed(path)
     }
 }

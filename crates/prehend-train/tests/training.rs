@@ -9,8 +9,8 @@ use prehend_policy::{
 };
 use prehend_train::{
     Checkpoint, DataConfig, DistillConfig, ExportRequest, FlowConfig, FlowSettings, Hooks,
-    LogConfig, MetricLine, OptimiserConfig, TrainError, TrainReport, Window, WindowSet, distill,
-    export, train_flow,
+    LogConfig, MetricLine, OptimiserConfig, StudentSettings, TrainError, TrainReport, Window,
+    WindowSet, distill, export, train_flow,
 };
 use prehend_types::{Action, Pose};
 use rand::{Rng, SeedableRng};
@@ -210,6 +210,7 @@ fn teacher_learns_student_follows_and_bundles_equal_burn() {
 
     let config = flow_config(150);
     let settings = DistillConfig {
+        student: StudentSettings { shrunk_noise: 0.5 },
         optimiser: config.optimiser,
         data: config.data,
         log: config.log,

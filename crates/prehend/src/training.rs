@@ -1,7 +1,7 @@
 //! Turns stores of episodes into what training takes, and checkpoints into success rates.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clap::Args;
@@ -9,7 +9,8 @@ use indicatif::ProgressBar;
 use prehend_data::EpisodeStore;
 use prehend_sim::FamilySet;
 use prehend_train::{
-    BurnPolicy, MetricLine, TrainError, TrainReport, WindowOptions, WindowSet, load_windows,
+    BurnPolicy, Hooks, MetricLine, StepChoice, TrainError, TrainReport, WindowOptions, WindowSet,
+    load_windows,
 };
 use prehend_types::config::locate;
 use prehend_types::stats::SuccessRate;
@@ -33,10 +34,10 @@ pub struct TrainingArgs {
     data: Vec<PathBuf>,
     /// Run folder: checkpoint, log, curves.
     #[arg(long, value_name = "FOLDER")]
-    pub out: PathBuf,
+    out: PathBuf,
     /// Go on from the checkpoint in --out.
     #[arg(long)]
-    pub resume: bool,
+    resume: bool,
     /// Episodes of each validation by rollouts; 0 leaves them out.
     #[arg(long, default_value_t = 40)]
     rollouts: u64,
@@ -53,7 +54,7 @@ pub struct TrainingArgs {
 pub struct Ground {
     cell: Workcell,
     /// What is learned from.
-    pub windows: WindowSet,
+    windows: WindowSet,
     seeds: Vec<u64>,
     threads: usize,
 }
@@ -68,6 +69,7 @@ impl TrainingArgs {
         n_points: usize,
         chunk: usize,
         validation_share: f64,
+        choice: StepChoice,
     ) -> Result<Ground, Failure> {
         let cell = self.place.open()?;
         let stores = self
@@ -79,6 +81,7 @@ impl TrainingArgs {
             n_points,
             chunk,
             validation_share,
+            choice,
             stride: usize::from(self.stride),
             families: families(&stores)?,
         };
@@ -103,21 +106,33 @@ impl TrainingArgs {
 }
 
 impl Ground {
-    /// Whether rollouts are wanted.
-    #[must_use]
-    pub fn has_rollouts(&self) -> bool {
-        !self.seeds.is_empty()
+    /// Trains by `run`, which gets the windows, the run folder and the hooks; then reports.
+    ///
+    /// # Errors
+    /// Training failed, or the report could not be printed.
+    pub fn train(
+        &self,
+        args: &TrainingArgs,
+        seed: u64,
+        session: &Session,
+        run: impl FnOnce(&WindowSet, &Path, Hooks<'_>) -> Result<TrainReport, TrainError>,
+    ) -> Result<Verdict, Failure> {
+        let mut rollouts = |policy: &BurnPolicy| self.success(policy, session);
+        let hooks = Hooks {
+            should_stop: &|| session.interrupt.is_set(),
+            rollouts: if self.seeds.is_empty() {
+                None
+            } else {
+                Some(&mut rollouts)
+            },
+            resume: args.resume,
+            progress: true,
+        };
+        report(seed, run(&self.windows, &args.out, hooks)?, session)
     }
 
     /// How often a policy in training succeeds, on scenes that no episode was collected in.
-    ///
-    /// # Errors
-    /// [`TrainError::Validation`].
-    pub fn success(
-        &self,
-        policy: &BurnPolicy,
-        session: &Session,
-    ) -> Result<SuccessRate, TrainError> {
+    fn success(&self, policy: &BurnPolicy, session: &Session) -> Result<SuccessRate, TrainError> {
         let plan = Plan {
             cell: &self.cell,
             families: FamilySet::Train,
@@ -170,7 +185,7 @@ fn families(stores: &[PathBuf]) -> Result<FamilySet, Failure> {
 
 /// The report of a training command.
 #[derive(Debug, Serialize)]
-pub struct TrainingBody {
+struct TrainingBody {
     steps: u64,
     samples_per_s: Option<f64>,
     #[serde(rename = "final")]
@@ -179,11 +194,7 @@ pub struct TrainingBody {
     is_finished: bool,
 }
 
-/// Reports a training run.
-///
-/// # Errors
-/// The report could not be printed.
-pub fn report(seed: u64, report: TrainReport, session: &Session) -> Result<Verdict, Failure> {
+fn report(seed: u64, report: TrainReport, session: &Session) -> Result<Verdict, Failure> {
     let body = TrainingBody {
         steps: report.step,
         samples_per_s: report.samples_per_s,

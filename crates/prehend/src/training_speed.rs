@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use prehend_data::{SeedRange, StoreManifest, StoreWriter};
 use prehend_sim::{FamilySet, RolloutConfig};
-use prehend_train::{FlowConfig, Hooks, WindowOptions, load_windows, train_flow};
+use prehend_train::{FlowConfig, Hooks, StepChoice, WindowOptions, load_windows, train_flow};
 use prehend_types::config::locate;
 
 use crate::exit::{Class, Failure};
@@ -40,6 +40,7 @@ pub fn measure(
         n_points: config.network.n_points,
         chunk: config.network.chunk,
         validation_share: config.data.validation_share.max(0.2),
+        choice: StepChoice::Expert,
         stride: 1,
         families: FamilySet::Train,
     };

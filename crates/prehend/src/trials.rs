@@ -1,10 +1,11 @@
 //! Turns a policy and seeds into successes, failures and their statistics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prehend_sim::{FamilySet, RolloutConfig, SimError, rollout};
 use prehend_types::stats::SuccessRate;
+use serde::Serialize;
 
 use crate::exit::Failure;
 use crate::policies::{Decider, PolicySource};
@@ -15,14 +16,20 @@ use crate::workcell::Workcell;
 use crate::workers::for_each_seed;
 
 /// How one episode went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
-    /// Whether the target's family is held out of training.
+    /// Seed of the scene.
+    pub seed: u64,
+    /// The target's family.
+    pub family: &'static str,
+    /// Whether that family is held out of training.
     pub held_out: bool,
     /// Whether the task was done.
     pub success: bool,
     /// Class of the failure, if it failed.
     pub failure: Option<String>,
+    /// Simulated time it took, s; `None` if the policy gave up.
+    pub duration_s: Option<f64>,
 }
 
 /// What is tried.
@@ -84,26 +91,31 @@ impl Plan<'_> {
 
     fn try_seed(&self, decider: &mut Decider, seed: u64) -> Result<Trial, Failure> {
         let mut world = self.cell.world(seed, self.families)?;
-        let held_out = world.scene().target().family.is_held_out();
+        let family = world.scene().target().family;
         let config = RolloutConfig::default();
-        let (success, failure) = match rollout(&mut world, decider.pilot(), &config, &mut |_| {}) {
-            Ok(result) => (
-                result.success,
-                result.failure.map(|class| class.name().to_owned()),
-            ),
-            // A robot would stand still now: the episode failed, the evaluation did not.
-            Err(SimError::Policy(error)) => {
-                tracing::warn!("episode with seed {seed}: {error}");
-                (false, Some("policy_error".to_owned()))
-            }
-            Err(error) => {
-                return Err(Failure::from(error).context(format!("episode with seed {seed}")));
-            }
-        };
+        let (success, failure, duration_s) =
+            match rollout(&mut world, decider.pilot(), &config, &mut |_| {}) {
+                Ok(result) => (
+                    result.success,
+                    result.failure.map(|class| class.name().to_owned()),
+                    Some(result.duration_s),
+                ),
+                // A robot would stand still now: the episode failed, the evaluation did not.
+                Err(SimError::Policy(error)) => {
+                    tracing::warn!("episode with seed {seed}: {error}");
+                    (false, Some("policy_error".to_owned()), None)
+                }
+                Err(error) => {
+                    return Err(Failure::from(error).context(format!("episode with seed {seed}")));
+                }
+            };
         Ok(Trial {
-            held_out,
+            seed,
+            family: family.name(),
+            held_out: family.is_held_out(),
             success,
             failure,
+            duration_s,
         })
     }
 }
@@ -124,6 +136,21 @@ pub fn rate<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> SuccessRate {
 pub fn groups(trials: &[Trial]) -> BTreeMap<&'static str, SuccessRate> {
     let group = |held_out: bool| rate(trials.iter().filter(|trial| trial.held_out == held_out));
     BTreeMap::from([("seen", group(false)), ("held_out", group(true))])
+}
+
+/// The success rate of each family.
+#[must_use]
+pub fn families(trials: &[Trial]) -> BTreeMap<&'static str, SuccessRate> {
+    let names: BTreeSet<&'static str> = trials.iter().map(|trial| trial.family).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            (
+                name,
+                rate(trials.iter().filter(|trial| trial.family == name)),
+            )
+        })
+        .collect()
 }
 
 /// How often each class of failure occurred.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use prehend_train::{BurnPolicy, Checkpoint, DistillConfig, Hooks, distill};
+use prehend_train::{Checkpoint, DistillConfig, Hooks, StepChoice, distill};
 use prehend_types::config::locate;
 
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;
-use crate::training::{TrainingArgs, report};
+use crate::training::TrainingArgs;
 
 const EXAMPLES: &str = "Examples:
   prehend distill --teacher runs/teacher/latest.checkpoint --data datasets/pick_place --out runs/student
@@ -40,27 +40,15 @@ impl Distill {
         let config = DistillConfig::load(&locate(&self.config)?)?;
         let teacher = Checkpoint::load(&locate(&self.teacher)?)?;
         let net = &teacher.network;
-        let ground = self
-            .training
-            .open(net.n_points, net.chunk, config.data.validation_share)?;
-        let mut rollouts = |policy: &BurnPolicy| ground.success(policy, session);
-        let hooks = Hooks {
-            should_stop: &|| session.interrupt.is_set(),
-            rollouts: if ground.has_rollouts() {
-                Some(&mut rollouts)
-            } else {
-                None
-            },
-            resume: self.training.resume,
-            progress: true,
-        };
-        let result = distill(
-            &config,
-            &teacher,
-            &ground.windows,
-            &self.training.out,
-            hooks,
+        let ground = self.training.open(
+            net.n_points,
+            net.chunk,
+            config.data.validation_share,
+            StepChoice::Seen,
         )?;
-        report(config.optimiser.seed, result, session)
+        let run = |windows: &_, out: &_, hooks: Hooks<'_>| {
+            distill(&config, &teacher, windows, out, hooks)
+        };
+        ground.train(&self.training, config.optimiser.seed, session, run)
     }
 }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use prehend_data::write_atomic;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
 use crate::args::{Threads, seed_range};
-use crate::exit::{Failure, Verdict};
+use crate::exit::{Class, Failure, Verdict};
 use crate::policies::{EngineArgs, PolicyName, PolicySource};
 use crate::session::Session;
-use crate::trials::{Plan, failures, groups, rate};
+use crate::trials::{Plan, Trial, failures, families, groups, rate};
 use crate::workcell::{Families, Place};
 
 const EXAMPLES: &str = "Examples:
@@ -47,6 +49,9 @@ pub struct Eval {
     /// Show the policy the cloud of another episode: a policy that really looks must then fail.
     #[arg(long)]
     shuffle_cloud: bool,
+    /// Also write one line of JSON for each episode of the policy to this file.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Exit with 1 unless the success rate reaches this, for example 0.85 or seen=0.85.
     #[arg(long, value_name = "[GROUP=]RATE")]
     require: Vec<Requirement>,
@@ -91,6 +96,7 @@ struct Body {
     #[serde(flatten)]
     all: SuccessRate,
     groups: BTreeMap<&'static str, SuccessRate>,
+    families: BTreeMap<&'static str, SuccessRate>,
     failures: BTreeMap<String, u64>,
     baselines: BTreeMap<String, SuccessRate>,
 }
@@ -116,6 +122,10 @@ impl Eval {
             .iter()
             .map(open)
             .collect::<Result<Vec<_>, _>>()?;
+        if let Some(path) = &self.log {
+            // A file that cannot be written must not be found out at the end.
+            write_atomic(path, b"")?;
+        }
         let mut plan = Plan {
             cell: &cell,
             families: self.families.into(),
@@ -124,6 +134,9 @@ impl Eval {
             shuffle_cloud: self.shuffle_cloud,
         };
         let trials = plan.run(&source, session)?;
+        if let Some(path) = &self.log {
+            write_log(path, &trials)?;
+        }
         plan.shuffle_cloud = false;
         let mut body = Body {
             policy: source.name().to_owned(),
@@ -131,6 +144,7 @@ impl Eval {
             shuffle_cloud: self.shuffle_cloud,
             all: rate(&trials),
             groups: groups(&trials),
+            families: families(&trials),
             failures: failures(&trials),
             baselines: BTreeMap::new(),
         };
@@ -150,6 +164,16 @@ impl Eval {
         let shortfall = (!shortfalls.is_empty()).then(|| shortfalls.join("; "));
         Ok(session.unless_stopped(Verdict::from_shortfall(shortfall)))
     }
+}
+
+/// One line for each episode, whole or not at all.
+fn write_log(path: &Path, trials: &[Trial]) -> Result<(), Failure> {
+    let lines: Result<Vec<String>, _> = trials.iter().map(serde_json::to_string).collect();
+    let mut text = lines
+        .map_err(|error| Failure::new(Class::Runtime, error))?
+        .join("\n");
+    text.push('\n');
+    Ok(write_atomic(path, text.as_bytes())?)
 }
 
 impl Body {
@@ -174,6 +198,9 @@ impl fmt::Display for Body {
         write!(f, "\n  {:18} {}", "all", self.all)?;
         for (name, rate) in &self.groups {
             write!(f, "\n  {name:18} {rate}")?;
+        }
+        for (name, rate) in &self.families {
+            write!(f, "\n    {name:16} {rate}")?;
         }
         for (class, count) in &self.failures {
             write!(f, "\n  failed: {class:10} {count}")?;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use prehend_train::{BurnPolicy, Checkpoint, FlowConfig, Hooks, train_flow};
+use prehend_train::{Checkpoint, FlowConfig, Hooks, StepChoice, train_flow};
 use prehend_types::config::locate;
 
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;
-use crate::training::{TrainingArgs, report};
+use crate::training::TrainingArgs;
 
 const EXAMPLES: &str = "Examples:
   prehend train flow --data datasets/pick_place --out runs/teacher
@@ -61,22 +61,15 @@ impl Train {
             None => None,
         };
         let net = &config.network;
-        let ground = flow
-            .training
-            .open(net.n_points, net.chunk, config.data.validation_share)?;
-        let mut rollouts = |policy: &BurnPolicy| ground.success(policy, session);
-        let hooks = Hooks {
-            should_stop: &|| session.interrupt.is_set(),
-            rollouts: if ground.has_rollouts() {
-                Some(&mut rollouts)
-            } else {
-                None
-            },
-            resume: flow.training.resume,
-            progress: true,
+        let ground = flow.training.open(
+            net.n_points,
+            net.chunk,
+            config.data.validation_share,
+            StepChoice::Expert,
+        )?;
+        let run = |windows: &_, out: &_, hooks: Hooks<'_>| {
+            train_flow(&config, from.as_ref(), windows, out, hooks)
         };
-        let out = &flow.training.out;
-        let result = train_flow(&config, from.as_ref(), &ground.windows, out, hooks)?;
-        report(config.optimiser.seed, result, session)
+        ground.train(&flow.training, config.optimiser.seed, session, run)
     }
 }

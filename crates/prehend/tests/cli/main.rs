@@ -3,4 +3,5 @@
 mod bad_input;
 mod collect;
 mod common;
+mod live;
 mod usage;
