@@ -13,7 +13,8 @@ use crate::{DataError, EpisodeRecord};
 
 const MAGIC: &[u8; 8] = b"prhn-epi";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 24;
+/// Bytes before the body; they hold its checksum.
+pub(crate) const HEADER_BYTES: usize = 24;
 /// Longest body that is written or read, so that a hostile length never becomes an allocation.
 pub(crate) const MAX_BODY_BYTES: u64 = 1 << 30;
 

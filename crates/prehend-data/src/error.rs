@@ -108,14 +108,18 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+    /// A file that could not be read.
+    #[must_use]
+    pub fn read(path: &Path, source: io::Error) -> Self {
         Self::Read {
             path: path.to_owned(),
             source,
         }
     }
 
-    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+    /// A file that could not be written: a full disk is told apart.
+    #[must_use]
+    pub fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull
@@ -125,7 +129,9 @@ impl DataError {
         }
     }
 
-    pub(crate) fn encode(path: &Path, reason: impl std::fmt::Display) -> Self {
+    /// What a file should hold has no form there.
+    #[must_use]
+    pub fn encode(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Encode {
             path: path.to_owned(),
             reason: reason.to_string(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use prehend_types::config;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, MAX_BODY_BYTES};
+use crate::codec::{self, HEADER_BYTES, MAX_BODY_BYTES};
 use crate::{DataError, EpisodeRecord};
 
 /// What a store's episodes were collected with.
@@ -114,6 +114,26 @@ impl EpisodeStore {
     #[must_use]
     pub fn episode_path(&self, seed: u64) -> PathBuf {
         episode_path(&self.folder, seed)
+    }
+
+    /// A digest of the manifest and of every episode's checksum: another one means other episodes.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn digest(&self) -> Result<u64, DataError> {
+        let headers = self
+            .seeds
+            .iter()
+            .map(|&seed| {
+                let path = self.episode_path(seed);
+                let mut header = [0; HEADER_BYTES];
+                File::open(&path)
+                    .and_then(|mut file| file.read_exact(&mut header))
+                    .map_err(|source| DataError::read(&path, source))?;
+                Ok((seed, header))
+            })
+            .collect::<Result<Vec<_>, DataError>>()?;
+        codec::fingerprint(&(&self.manifest, headers))
     }
 
     /// Reads one episode and checks that it belongs here.

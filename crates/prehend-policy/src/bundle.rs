@@ -222,6 +222,6 @@ fn read_checked(manifest: &Path, root: &Path, entry: &FileEntry) -> Result<Vec<u
 }
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }

@@ -25,7 +25,7 @@ mod runtime;
 mod search;
 mod writer;
 
-pub use bundle::Bundle;
+pub use bundle::{Bundle, sha256_hex};
 pub use error::{BundleError, InferenceError, RuntimeError};
 pub use golden::{GoldenCase, GoldenFile};
 pub use graph::check_graph;
@@ -34,8 +34,8 @@ pub use install::{ONNXRUNTIME_VERSION, install, is_offline};
 pub use latency::measure_latency;
 pub use library::{Library, check_library};
 pub use manifest::{
-    ActionSpace, FORMAT_VERSION, FileEntry, GoldenEntry, GraphSpec, Manifest, NoiseKind,
-    ObservationSpace, Origin, RobotId, Sampling, TensorSpec,
+    ActionSpace, Ancestor, FORMAT_VERSION, FileEntry, GoldenEntry, GraphSpec, Manifest, NoiseKind,
+    ObservationSpace, Origin, RobotId, Sampling, TensorSpec, is_plain_name,
 };
 pub use onnx_policy::OnnxPolicy;
 pub use runtime::{EngineChoice, Provider, Runtime, RuntimeOptions};

@@ -145,11 +145,27 @@ pub struct FileEntry {
     pub bytes: u64,
 }
 
+/// A training run that another one started from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ancestor {
+    /// What it was trained on.
+    pub data: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Its training steps.
+    pub steps: u64,
+    /// How long it took, s.
+    pub elapsed_s: f64,
+    /// SHA-256 of its checkpoint.
+    pub checkpoint_sha256: String,
+}
+
 /// Where a bundle comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// Command that made it, as typed.
+    /// Command that trained it, as typed.
     pub command: String,
     /// What it was trained on, for example a dataset's name and digest.
     pub data: String,
@@ -159,8 +175,11 @@ pub struct Origin {
     pub started_wall: String,
     /// How long training took, s.
     pub elapsed_s: f64,
-    /// Package and commit that made it.
+    /// Package and commit that trained it.
     pub version: String,
+    /// The runs it was started or distilled from, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<Ancestor>,
     /// Scene and seeds of `evaluation`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation_on: Option<String>,
@@ -315,7 +334,9 @@ impl Manifest {
     }
 }
 
-fn is_plain_name(name: &str) -> bool {
+/// Whether this can be a policy's name: 1 to 64 of a-z, A-Z, 0-9, _ or -.
+#[must_use]
+pub fn is_plain_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name
             .bytes()

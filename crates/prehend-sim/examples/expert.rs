@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .step_by(4)
                 .map(|s| view.picture(s, 320))
                 .collect();
-            render::write_gif(std::path::Path::new(path), &pictures?, 0.2)?;
+            std::fs::write(path, render::gif(&pictures?, 0.2)?)?;
         }
     }
     let seconds = started.elapsed().as_secs_f64();

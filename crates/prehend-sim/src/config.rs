@@ -118,6 +118,9 @@ pub struct TaskConfig {
     pub rest_speed_m_per_s: f64,
 }
 
+/// Farthest that a kept point may be from the base along each axis, m: training keeps 16 bits of it.
+const REACH: f32 = 1.6;
+
 impl SceneConfig {
     /// Reads and checks a scene file.
     ///
@@ -213,6 +216,20 @@ impl SceneConfig {
             path,
             "cloud.quotas",
             "needs 1 to 4096 points in all",
+        )?;
+        let crop = &self.cloud.crop;
+        let bounds = || crop.min_m.iter().zip(&crop.max_m);
+        config::require(
+            bounds().all(|(low, high)| low < high && low.abs() <= REACH && high.abs() <= REACH),
+            path,
+            "cloud.crop",
+            "needs min_m < max_m in every coordinate, all within 1.6 m of the base",
+        )?;
+        config::require(
+            self.clutter.min_target_points <= self.cloud.quotas.target,
+            path,
+            "clutter.min_target_points",
+            "asks for more points than `cloud.quotas` keeps of the target",
         )?;
         within("task.time_limit_s", self.task.time_limit_s, 1.0, 120.0)?;
         within("task.rest_s", self.task.rest_s, 0.05, 5.0)?;

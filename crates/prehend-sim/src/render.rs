@@ -1,7 +1,6 @@
 //! Pictures for people: the same solids that the depth cameras see, shaded.
 
-use std::path::Path;
-
+use image::ImageEncoder as _;
 use nalgebra::Vector3;
 use prehend_cloud::Intrinsics;
 
@@ -119,56 +118,50 @@ fn shade(
     color(label) * (0.45 + 0.6 * diffuse)
 }
 
-/// Writes one picture as PNG.
+/// One picture as the bytes of a PNG file.
 ///
 /// # Errors
 /// [`SimError::Picture`].
-pub fn write_png(path: &Path, picture: &Picture) -> Result<(), SimError> {
+pub fn png(picture: &Picture) -> Result<Vec<u8>, SimError> {
     let (width, height) = (picture.width as u32, picture.height as u32);
-    image::save_buffer(
-        path,
-        &picture.rgb,
-        width,
-        height,
-        image::ExtendedColorType::Rgb8,
-    )
-    .map_err(|error| refuse(path, &error))
+    let mut bytes = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut bytes)
+        .write_image(&picture.rgb, width, height, image::ExtendedColorType::Rgb8)
+        .map_err(|error| refuse(&error))?;
+    Ok(bytes)
 }
 
-/// Writes pictures of equal size as an endless GIF, `delay_s` apart.
+/// Pictures of equal size, `delay_s` apart, as the bytes of an endless GIF file.
 ///
 /// # Errors
-/// [`SimError::Picture`] if a picture differs in size or the file cannot be written.
-pub fn write_gif(path: &Path, pictures: &[Picture], delay_s: f64) -> Result<(), SimError> {
+/// [`SimError::Picture`] if there is none, or one differs in size.
+pub fn gif(pictures: &[Picture], delay_s: f64) -> Result<Vec<u8>, SimError> {
     let Some(first) = pictures.first() else {
-        return Err(SimError::Picture {
-            reason: format!("{}: no pictures", path.display()),
-        });
+        return Err(refuse(&"no pictures"));
     };
     let (width, height) = (first.width as u16, first.height as u16);
-    let file = std::fs::File::create(path).map_err(|error| refuse(path, &error))?;
-    let mut encoder = gif::Encoder::new(std::io::BufWriter::new(file), width, height, &[])
-        .map_err(|error| refuse(path, &error))?;
+    let mut bytes = Vec::new();
+    let mut encoder =
+        gif::Encoder::new(&mut bytes, width, height, &[]).map_err(|error| refuse(&error))?;
     encoder
         .set_repeat(gif::Repeat::Infinite)
-        .map_err(|error| refuse(path, &error))?;
+        .map_err(|error| refuse(&error))?;
     for picture in pictures {
         if (picture.width, picture.height) != (first.width, first.height) {
-            return Err(SimError::Picture {
-                reason: format!("{}: pictures of different sizes", path.display()),
-            });
+            return Err(refuse(&"pictures of different sizes"));
         }
         let mut frame = gif::Frame::from_rgb_speed(width, height, &picture.rgb, 10);
         frame.delay = (delay_s * 100.0).round() as u16;
         encoder
             .write_frame(&frame)
-            .map_err(|error| refuse(path, &error))?;
+            .map_err(|error| refuse(&error))?;
     }
-    Ok(())
+    drop(encoder);
+    Ok(bytes)
 }
 
-fn refuse(path: &Path, error: &dyn std::fmt::Display) -> SimError {
+fn refuse(error: &dyn std::fmt::Display) -> SimError {
     SimError::Picture {
-        reason: format!("{}: {error}", path.display()),
+        reason: error.to_string(),
     }
 }

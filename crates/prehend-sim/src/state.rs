@@ -1,7 +1,9 @@
 //! The flat, versioned state vector of a world.
 
 use nalgebra::{Quaternion, Translation3, UnitQuaternion, Vector3};
-use prehend_types::{GripperState, JointPositions, JointVelocities, Pose, RobotState, Stamp};
+use prehend_types::{
+    GripperState, JointPositions, JointVelocities, MAX_JOINTS, Pose, RobotState, Stamp,
+};
 
 use crate::SimError;
 use crate::physics::{BodyState, DT};
@@ -94,6 +96,9 @@ impl WorldState {
             return Err(refuse(format!("number {index} is not finite")));
         }
         let n_joints = values[9] as usize;
+        if n_joints > MAX_JOINTS || values[9] != n_joints as f32 {
+            return Err(refuse(format!("{} is no number of joints", values[9])));
+        }
         let rest = values.len().checked_sub(HEADER + 2 * n_joints);
         let Some(rest) = rest.filter(|rest| rest % PER_OBJECT == 0) else {
             return Err(refuse(format!(

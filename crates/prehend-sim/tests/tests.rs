@@ -212,7 +212,8 @@ fn scene_files_are_checked() {
             "mass_kg = [nan, 0.30]",
             "objects.mass_kg",
         ),
-        ("fov_deg = 50.0", "fov_deg = 0.0", "cameras[0].fov_deg"),
+        ("fov_deg = 54.0", "fov_deg = 0.0", "cameras[0].fov_deg"),
+        ("min_m = [0.20,", "min_m = [nan,", "cloud.crop"),
         (
             "width_px = 160",
             "width_px = 1000000",

@@ -170,7 +170,7 @@ pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T, TrainEr
     let crc = Crc::<u32>::new(&CRC_32_ISCSI);
     postcard::from_bytes_crc32(&bytes, crc.digest()).map_err(|error| {
         refuse(format!(
-            "is damaged or another kind of file ({error}); delete it and run again"
+            "is damaged, of another version, or another kind of file ({error}); give another one"
         ))
     })
 }

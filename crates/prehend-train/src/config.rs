@@ -6,6 +6,9 @@ use prehend_nets::FlowPolicyConfig;
 use prehend_types::config::{self, ConfigError, require};
 use serde::{Deserialize, Serialize};
 
+/// Longest training time that can be asked for: a year.
+const MAX_MINUTES: f64 = 366.0 * 24.0 * 60.0;
+
 /// Settings of `train flow`: the teacher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,14 +178,14 @@ fn check(
         "must be above 0, at most 1",
     )?;
     need(
-        optimiser.weight_decay >= 0.0,
+        (0.0..=1.0).contains(&optimiser.weight_decay),
         "optimiser.weight_decay",
-        "must not be negative",
+        "must be 0 to 1",
     )?;
     need(
-        optimiser.clip_norm > 0.0,
+        optimiser.clip_norm > 0.0 && optimiser.clip_norm.is_finite(),
         "optimiser.clip_norm",
-        "must be above 0",
+        "must be above 0 and finite",
     )?;
     need(
         (0.0..1.0).contains(&optimiser.ema_decay),
@@ -190,9 +193,11 @@ fn check(
         "must be 0 to below 1",
     )?;
     need(
-        optimiser.max_minutes.is_none_or(|m| m > 0.0),
+        optimiser
+            .max_minutes
+            .is_none_or(|minutes| minutes > 0.0 && minutes <= MAX_MINUTES),
         "optimiser.max_minutes",
-        "must be above 0, or left out",
+        "must be above 0 and at most a year, or left out",
     )?;
     need(
         data.points_per_role.iter().all(|n| (1..=4096).contains(n)),

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use prehend_data::{EpisodeRecord, EpisodeStore, StepRecord};
 use prehend_policy::observation_to_inputs;
 use prehend_robot::Robot;
-use prehend_sim::{FamilySet, SceneConfig, View};
+use prehend_sim::{FamilySet, SceneConfig, View, World};
 use prehend_types::{Action, Stream, derive_seed};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -15,6 +15,9 @@ use serde::Serialize;
 use crate::TrainError;
 use crate::window_cache::WindowCache;
 use crate::windows::{Window, WindowSet};
+
+/// Episodes of a store whose start is checked against today's simulator.
+const N_STARTS: usize = 16;
 
 /// Which steps of an episode are learned from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,6 +27,15 @@ pub enum StepChoice {
     /// All of them, also where a policy had the arm: to be labelled by a teacher. What is kept for
     /// validation is the expert's own here too.
     Seen,
+}
+
+impl StepChoice {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Expert => "expert",
+            Self::Seen => "seen",
+        }
+    }
 }
 
 /// Which windows are taken.
@@ -76,6 +88,7 @@ pub fn load_windows(
         if store.manifest().robot != robot.content_hash() {
             return Err(other("robot"));
         }
+        check_start(&store, robot, scene, options)?;
         let rebuild = |seed| episode_windows(&store.read(seed)?, robot, scene, options);
         let cache = WindowCache::new(&store, options)?;
         let episodes = match cache.load(rebuild)? {
@@ -102,7 +115,7 @@ pub fn load_windows(
                 set.training.extend(windows);
             }
         }
-        let digest = prehend_data::fingerprint(&(store.manifest(), store.seeds()))?;
+        let digest = store.digest()?;
         let name = path
             .file_name()
             .unwrap_or(path.as_os_str())
@@ -112,8 +125,37 @@ pub fn load_windows(
             store.seeds().len()
         ));
     }
-    set.origin = origins.join(", ");
+    set.origin = format!(
+        "{}; {} steps, every {}",
+        origins.join(", "),
+        options.choice.name(),
+        options.stride
+    );
     Ok(set)
+}
+
+/// Draws and settles the scenes of a few episodes again: where they start elsewhere, the code is not
+/// the one that collected them, and the rebuilt clouds would show other objects.
+fn check_start(
+    store: &EpisodeStore,
+    robot: &Arc<Robot>,
+    scene: &Arc<SceneConfig>,
+    options: &WindowOptions,
+) -> Result<(), TrainError> {
+    let seeds = store.seeds();
+    for &seed in seeds.iter().step_by(seeds.len().div_ceil(N_STARTS).max(1)) {
+        let episode = store.read(seed)?;
+        let cloud = |source| TrainError::Cloud { seed, source };
+        let world = World::new(robot, scene, seed, options.families).map_err(cloud)?;
+        let start = episode.steps.first().map(|step| &step.world);
+        if start.is_some_and(|start| *start != world.state_vector()) {
+            return Err(TrainError::OtherOrigin {
+                path: store.folder().to_owned(),
+                what: "version of the simulator",
+            });
+        }
+    }
+    Ok(())
 }
 
 fn is_validation(seed: u64, share: f64) -> bool {

@@ -45,7 +45,7 @@ pub enum TrainError {
     OtherOrigin {
         /// Folder of the episodes.
         path: PathBuf,
-        /// `scene` or `robot`.
+        /// `scene`, `robot` or `version of the simulator`.
         what: &'static str,
     },
     /// There is nothing to learn from.

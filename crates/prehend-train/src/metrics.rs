@@ -104,7 +104,7 @@ impl Metrics {
     /// Appends a line and draws the page anew.
     pub fn push(&mut self, line: MetricLine) -> Result<(), TrainError> {
         let path = self.folder.join(METRICS_FILE);
-        write_line(&mut self.file, &line).map_err(|source| DataError::Write { path, source })?;
+        write_line(&mut self.file, &line).map_err(|source| DataError::write(&path, source))?;
         self.lines.push(line);
         if line.validation_loss.is_some() || line.success_rate.is_some() {
             let page = plot::page(&self.lines);

@@ -92,8 +92,11 @@ impl Run<'_> {
                 && is_due(self.log.rollout_every_steps)
             {
                 let rate = rollouts(&BurnPolicy::new(&state.checkpoint))?;
-                line.success_rate = rate.success_rate;
-                tracing::info!(step, %rate, "validation rollouts");
+                // Rollouts that the user cut short say little.
+                if !(hooks.should_stop)() {
+                    line.success_rate = rate.success_rate;
+                    tracing::info!(step, %rate, "validation rollouts");
+                }
             }
             if line
                 != (MetricLine {

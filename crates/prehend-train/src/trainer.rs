@@ -8,8 +8,9 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
-use prehend_data::FolderLock;
+use prehend_data::{DataError, FolderLock};
 use prehend_nets::{FlowPolicyNet, flatten};
+use prehend_policy::Ancestor;
 use prehend_types::stats::SuccessRate;
 use prehend_types::{Stream, derive_seed};
 
@@ -20,6 +21,7 @@ use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint, Stage};
 use crate::config::{DataConfig, DistillConfig, FlowConfig, LogConfig, OptimiserConfig};
 use crate::metrics::MetricLine;
 use crate::objective::Objective;
+use crate::provenance::{Parent, Provenance, Starter};
 use crate::steps::State;
 use crate::windows::WindowSet;
 
@@ -41,6 +43,8 @@ pub struct Hooks<'a> {
     pub resume: bool,
     /// Draw a progress bar on stderr.
     pub progress: bool,
+    /// Who starts the run, for its provenance.
+    pub starter: Starter,
 }
 
 /// How a run ended.
@@ -66,7 +70,7 @@ pub struct TrainReport {
 /// whatever happens.
 pub fn train_flow(
     config: &FlowConfig,
-    from: Option<&Checkpoint>,
+    from: Option<&Parent>,
     windows: &WindowSet,
     run_dir: &Path,
     hooks: Hooks<'_>,
@@ -74,7 +78,7 @@ pub fn train_flow(
     let start = Checkpoint::start(
         Stage::Flow,
         config.network.clone(),
-        from.map_or_else(|| windows.action_scale(), |teacher| teacher.scale),
+        from.map_or_else(|| windows.action_scale(), |parent| parent.checkpoint.scale),
         config.flow.euler_steps,
         to_toml(config),
         windows.origin.clone(),
@@ -82,12 +86,13 @@ pub fn train_flow(
     );
     let device = Device::flex().autodiff();
     let net = match from {
-        Some(teacher) if teacher.network == config.network => teacher.policy_net(&device),
-        Some(_) => {
+        Some(parent) if parent.checkpoint.network == config.network => {
+            parent.checkpoint.policy_net(&device)
+        }
+        Some(parent) => {
             return Err(TrainError::Checkpoint {
-                path: run_dir.join(CHECKPOINT_FILE),
-                reason: "cannot start from a network of other sizes: give the same [network]"
-                    .into(),
+                path: parent.path.clone(),
+                reason: "has a network of other sizes: give the same [network]".into(),
             });
         }
         None => {
@@ -106,6 +111,7 @@ pub fn train_flow(
         },
         windows,
         folder: run_dir,
+        ancestors: from.map_or_else(Vec::new, |parent| parent.lineage.clone()),
     };
     run.train(start, net, hooks)
 }
@@ -116,11 +122,12 @@ pub fn train_flow(
 /// [`TrainError`].
 pub fn distill(
     config: &DistillConfig,
-    teacher: &Checkpoint,
+    parent: &Parent,
     windows: &WindowSet,
     run_dir: &Path,
     hooks: Hooks<'_>,
 ) -> Result<TrainReport, TrainError> {
+    let teacher = &parent.checkpoint;
     let start = Checkpoint::start(
         Stage::Student,
         teacher.network.clone(),
@@ -142,6 +149,7 @@ pub fn distill(
         },
         windows,
         folder: run_dir,
+        ancestors: parent.lineage.clone(),
     };
     run.train(start, teacher.policy_net(&Device::flex().autodiff()), hooks)
 }
@@ -169,6 +177,7 @@ pub(crate) struct Run<'a> {
     pub objective: Objective,
     pub windows: &'a WindowSet,
     pub folder: &'a Path,
+    pub ancestors: Vec<Ancestor>,
 }
 
 impl Run<'_> {
@@ -187,12 +196,10 @@ impl Run<'_> {
                 batch: self.optimiser.batch,
             });
         }
-        std::fs::create_dir_all(self.folder).map_err(|source| prehend_data::DataError::Write {
-            path: self.folder.to_owned(),
-            source,
-        })?;
+        std::fs::create_dir_all(self.folder)
+            .map_err(|source| DataError::write(self.folder, source))?;
         let _lock = FolderLock::acquire(self.folder)?;
-        let mut state = self.begin(start, net, hooks.resume)?;
+        let mut state = self.begin(start, net, &hooks)?;
         let scale = state.checkpoint.scale;
         let maker = BatchMaker {
             windows: &self.windows.training,
@@ -226,7 +233,7 @@ impl Run<'_> {
         &self,
         start: Checkpoint,
         net: FlowPolicyNet,
-        resume: bool,
+        hooks: &Hooks<'_>,
     ) -> Result<State, TrainError> {
         let path = self.folder.join(CHECKPOINT_FILE);
         let optimiser = AdamWConfig::new()
@@ -240,6 +247,11 @@ impl Run<'_> {
             })
         };
         if !path.exists() {
+            let provenance = Provenance {
+                starter: hooks.starter.clone(),
+                ancestors: self.ancestors.clone(),
+            };
+            provenance.save(self.folder)?;
             let average = flatten(&net);
             return Ok(State {
                 net,
@@ -247,7 +259,7 @@ impl Run<'_> {
                 checkpoint: Checkpoint { average, ..start },
             });
         }
-        if !resume {
+        if !hooks.resume {
             return refuse("is there already: resume it, or choose another run folder");
         }
         let old = Checkpoint::load(&path)?;
@@ -256,6 +268,10 @@ impl Run<'_> {
         }
         if old.data != start.data || old.scale != start.scale {
             return refuse("was trained on other episodes: choose another run folder");
+        }
+        let provenance = Provenance::beside(&path)?;
+        if provenance.is_some_and(|provenance| provenance.ancestors != self.ancestors) {
+            return refuse("was started from another teacher: choose another run folder");
         }
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(old.parameters.clone()))?;
         let net = net.try_load_record(record)?;

@@ -9,8 +9,8 @@ use prehend_policy::{
 };
 use prehend_train::{
     Checkpoint, DataConfig, DistillConfig, ExportRequest, FlowConfig, FlowSettings, Hooks,
-    LogConfig, MetricLine, OptimiserConfig, StudentSettings, TrainError, TrainReport, Window,
-    WindowSet, distill, export, train_flow,
+    LogConfig, MetricLine, OptimiserConfig, Parent, Starter, StudentSettings, TrainError,
+    TrainReport, Window, WindowSet, distill, export, train_flow,
 };
 use prehend_types::{Action, Pose};
 use rand::{Rng, SeedableRng};
@@ -123,6 +123,7 @@ fn hooks(should_stop: &dyn Fn() -> bool, resume: bool) -> Hooks<'_> {
         rollouts: None,
         resume,
         progress: false,
+        starter: Starter::default(),
     }
 }
 
@@ -206,7 +207,7 @@ fn teacher_learns_student_follows_and_bundles_equal_burn() {
     // The expert's steps are 10 mm long on average.
     let error_m = report.last.validation_translation_m.expect("validated");
     assert!(error_m < 0.003, "teacher is {error_m} m off");
-    let teacher = Checkpoint::load(&report.checkpoint).expect("own checkpoint");
+    let teacher = Parent::load(&report.checkpoint).expect("own checkpoint");
 
     let config = flow_config(150);
     let settings = DistillConfig {
@@ -233,7 +234,7 @@ fn teacher_learns_student_follows_and_bundles_equal_burn() {
         .chunks_exact_mut(3)
         .for_each(|row| row[1] = 0.0);
     observations[2].roles.fill(0.0);
-    for (checkpoint, n_steps) in [(&teacher, 4), (&student, 1)] {
+    for (checkpoint, n_steps) in [(&teacher.checkpoint, 4), (&student, 1)] {
         let request = ExportRequest {
             name: "go_to_target",
             robot: RobotId {
@@ -247,6 +248,7 @@ fn teacher_learns_student_follows_and_bundles_equal_burn() {
                 started_wall: "2026-01-01T00:00:00Z".into(),
                 elapsed_s: checkpoint.elapsed_s,
                 version: "test".into(),
+                ancestors: Vec::new(),
                 evaluation_on: None,
                 evaluation: None,
             },

@@ -80,6 +80,10 @@ mod tests {
         let rate = SuccessRate::new(50, 50);
         assert!((rate.wilson_low.expect("n > 0") - 0.928_65).abs() < 1e-4);
         assert!((rate.wilson_high.expect("n > 0") - 1.0).abs() < 1e-12);
+        // Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263.
+        let rate = SuccessRate::new(81, 263);
+        assert!((rate.wilson_low.expect("n > 0") - 0.2553).abs() < 5e-5);
+        assert!((rate.wilson_high.expect("n > 0") - 0.3662).abs() < 5e-5);
     }
 
     #[test]

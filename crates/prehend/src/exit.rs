@@ -67,6 +67,20 @@ impl Failure {
     }
 }
 
+/// An error and its causes on one line, outermost first; what a message already says is not repeated.
+#[must_use]
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::new(Class::BadInput, error)

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prehend_sim::render::write_gif;
+use prehend_data::write_atomic;
+use prehend_sim::render::gif;
 use prehend_sim::{FamilySet, View, World};
 use prehend_types::Stamp;
 
@@ -85,7 +86,7 @@ impl Recording {
         let pictures = shown
             .map(|state| view.picture(state, WIDTH))
             .collect::<Result<Vec<_>, _>>()?;
-        write_gif(path, &pictures, frame_s * stride as f64)?;
+        write_atomic(path, &gif(&pictures, frame_s * stride as f64)?)?;
         Ok(true)
     }
 }

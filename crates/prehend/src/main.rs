@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
         Err(Failure { class, error }) => {
-            say(&format!("error: {error:#}"));
+            say(&format!("error: {}", exit::explain(&error)));
             if class == Class::Usage {
                 say("try `prehend --help`");
             }

@@ -128,7 +128,7 @@ impl PolicySource {
 
     /// SHA-256 of a bundle's graph; the others have none.
     #[must_use]
-    pub fn digest(&self) -> Option<&str> {
+    pub fn graph_sha256(&self) -> Option<&str> {
         let Kind::Bundle { bundle, .. } = &self.kind else {
             return None;
         };
@@ -138,6 +138,17 @@ impl PolicySource {
             .iter()
             .find(|entry| entry.path == manifest.graph.file);
         graph.map(|entry| entry.sha256.as_str())
+    }
+
+    /// What decides a bundle's actions besides its graph: how it is sampled and run, and by what.
+    #[must_use]
+    pub fn settings(&self) -> Option<String> {
+        let Kind::Bundle { bundle, runtime } = &self.kind else {
+            return None;
+        };
+        let manifest = bundle.manifest();
+        let (action, sampling) = (&manifest.action, &manifest.sampling);
+        Some(format!("{action:?} {sampling:?} {}", runtime.describe()))
     }
 
     /// One of one's own.

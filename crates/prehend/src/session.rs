@@ -1,5 +1,6 @@
 //! Turns one command's result into what is printed: text for people, or one JSON object for programs.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::time::Instant;
@@ -53,7 +54,7 @@ impl Session {
         Ok(Self {
             json,
             interrupt: Interrupt::install()?,
-            command: as_typed(std::env::args()),
+            command: as_typed(std::env::args_os()),
             started_wall: jiff::Timestamp::now(),
             started: Instant::now(),
         })
@@ -142,7 +143,7 @@ fn print(line: &str) -> Result<(), Failure> {
 }
 
 /// The command line as it could be typed again in a shell.
-fn as_typed(args: impl Iterator<Item = String>) -> String {
+fn as_typed(args: impl Iterator<Item = OsString>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     let quote = |arg: String| {
         if !arg.is_empty() && arg.chars().all(plain) {
@@ -150,7 +151,9 @@ fn as_typed(args: impl Iterator<Item = String>) -> String {
         }
         format!("'{}'", arg.replace('\'', r"'\''"))
     };
-    let mut words: Vec<String> = args.map(quote).collect();
+    let mut words: Vec<String> = args
+        .map(|arg| quote(arg.to_string_lossy().into_owned()))
+        .collect();
     if let Some(program) = words.first_mut() {
         *program = "prehend".to_owned();
     }
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_command_can_be_typed_again() {
-        let args = ["/x/prehend", "render", "--out", "my file's.gif"].map(str::to_owned);
+        let args = ["/x/prehend", "render", "--out", "my file's.gif"].map(OsString::from);
         assert_eq!(
             as_typed(args.into_iter()),
             r"prehend render --out 'my file'\''s.gif'"

@@ -9,8 +9,8 @@ use indicatif::ProgressBar;
 use prehend_data::EpisodeStore;
 use prehend_sim::FamilySet;
 use prehend_train::{
-    BurnPolicy, Hooks, MetricLine, StepChoice, TrainError, TrainReport, WindowOptions, WindowSet,
-    load_windows,
+    BurnPolicy, CHECKPOINT_FILE, Hooks, MetricLine, Starter, StepChoice, TrainError, TrainReport,
+    WindowOptions, WindowSet, load_windows,
 };
 use prehend_types::config::locate;
 use prehend_types::stats::SuccessRate;
@@ -19,10 +19,12 @@ use serde::Serialize;
 use crate::args::{Threads, seed_range};
 use crate::exit::{Failure, Verdict};
 use crate::policies::Decider;
-use crate::session::Session;
+use crate::session::{Session, VERSION};
 use crate::trials::{Plan, rate};
 use crate::workcell::{Families, Place, Workcell};
 
+/// Seeds from here on are not learned from: exports, validation and evaluation use them.
+const FIRST_RESERVED_SEED: u64 = 700_000;
 /// First seed of validation rollouts: beyond those collected, below those evaluated.
 const VALIDATION_SEED: u64 = 800_000;
 
@@ -71,6 +73,13 @@ impl TrainingArgs {
         validation_share: f64,
         choice: StepChoice,
     ) -> Result<Ground, Failure> {
+        self.check_out()?;
+        if let Err(error) = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.count())
+            .build_global()
+        {
+            tracing::debug!("the threads were chosen before: {error}");
+        }
         let cell = self.place.open()?;
         let stores = self
             .data
@@ -105,6 +114,22 @@ impl TrainingArgs {
     }
 }
 
+impl TrainingArgs {
+    /// Refuses a run folder that training would refuse minutes later, when the clouds are rebuilt.
+    fn check_out(&self) -> Result<(), Failure> {
+        let checkpoint = self.out.join(CHECKPOINT_FILE);
+        match (self.resume, checkpoint.exists()) {
+            (false, true) => Err(Failure::bad_input(format!(
+                "{checkpoint:?} is there already: give --resume, or another --out"
+            ))),
+            (true, false) => Err(Failure::bad_input(format!(
+                "--resume: there is no {checkpoint:?}; leave --resume out, or give another --out"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Ground {
     /// Trains by `run`, which gets the windows, the run folder and the hooks; then reports.
     ///
@@ -127,6 +152,11 @@ impl Ground {
             },
             resume: args.resume,
             progress: true,
+            starter: Starter {
+                command: session.command().to_owned(),
+                version: VERSION.to_owned(),
+                started_wall: session.started_wall(),
+            },
         };
         report(seed, run(&self.windows, &args.out, hooks)?, session)
     }
@@ -157,9 +187,9 @@ impl Ground {
     }
 }
 
-/// The families that all stores were collected with.
+/// The families that all stores were collected with: those for training. Held-out families, and seeds
+/// that policies are judged on, are refused.
 fn families(stores: &[PathBuf]) -> Result<FamilySet, Failure> {
-    let mut found: Option<Families> = None;
     for folder in stores {
         let store = EpisodeStore::open(folder)?;
         let name = store
@@ -173,14 +203,21 @@ fn families(stores: &[PathBuf]) -> Result<FamilySet, Failure> {
                 folder.join("store.toml")
             )));
         };
-        if found.is_some_and(|found| found != families) {
+        if families != Families::Train {
             return Err(Failure::bad_input(format!(
-                "{folder:?} was collected with other families than the stores before it"
+                "{folder:?} was collected with families `{}`: those held out of training would not be \
+                 any more; collect with `--families train`",
+                families.name()
             )));
         }
-        found = Some(families);
+        if let Some(seed) = store.seeds().last().filter(|s| **s >= FIRST_RESERVED_SEED) {
+            return Err(Failure::bad_input(format!(
+                "{folder:?} holds an episode with seed {seed}: seeds from {FIRST_RESERVED_SEED} on are \
+                 kept for judging policies; collect with smaller ones"
+            )));
+        }
     }
-    Ok(found.unwrap_or(Families::Train).into())
+    Ok(FamilySet::Train)
 }
 
 /// The report of a training command.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use prehend_data::{SeedRange, StoreManifest, StoreWriter};
 use prehend_sim::{FamilySet, RolloutConfig};
-use prehend_train::{FlowConfig, Hooks, StepChoice, WindowOptions, load_windows, train_flow};
+use prehend_train::{
+    FlowConfig, Hooks, Starter, StepChoice, WindowOptions, load_windows, train_flow,
+};
 use prehend_types::config::locate;
 
 use crate::exit::{Class, Failure};
@@ -60,6 +62,7 @@ pub fn measure(
             rollouts: None,
             resume: false,
             progress: false,
+            starter: Starter::default(),
         };
         let run = folder.path().join(format!("run-{index}"));
         let report = train_flow(&config, None, &windows, &run, hooks)?;

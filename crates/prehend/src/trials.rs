@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prehend_sim::{FamilySet, RolloutConfig, SimError, rollout};
+use prehend_sim::{FamilySet, Pilot, RolloutConfig, SimError, rollout};
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
@@ -53,16 +53,7 @@ impl Plan<'_> {
     /// A world could not be made, or the policy not loaded. A policy that fails within an episode is a
     /// failed episode.
     pub fn run(&self, source: &PolicySource, session: &Session) -> Result<Vec<Trial>, Failure> {
-        let make = || {
-            Ok(match source.make()? {
-                Decider::Policy(policy) if self.shuffle_cloud => {
-                    let cell = self.cell.clone();
-                    Decider::Policy(Box::new(ShuffledCloud::new(policy, cell, self.families)))
-                }
-                decider => decider,
-            })
-        };
-        self.run_with(source.name(), make, session)
+        self.run_with(source.name(), || source.make(), session)
     }
 
     /// As [`Self::run`], with deciders of the caller's own making, one for each thread.
@@ -93,22 +84,29 @@ impl Plan<'_> {
         let mut world = self.cell.world(seed, self.families)?;
         let family = world.scene().target().family;
         let config = RolloutConfig::default();
-        let (success, failure, duration_s) =
-            match rollout(&mut world, decider.pilot(), &config, &mut |_| {}) {
-                Ok(result) => (
-                    result.success,
-                    result.failure.map(|class| class.name().to_owned()),
-                    Some(result.duration_s),
-                ),
-                // A robot would stand still now: the episode failed, the evaluation did not.
-                Err(SimError::Policy(error)) => {
-                    tracing::warn!("episode with seed {seed}: {error}");
-                    (false, Some("policy_error".to_owned()), None)
-                }
-                Err(error) => {
-                    return Err(Failure::from(error).context(format!("episode with seed {seed}")));
-                }
-            };
+        let result = match decider {
+            Decider::Policy(policy) if self.shuffle_cloud => {
+                let inner = policy.as_mut();
+                let mut blind = ShuffledCloud::new(inner, self.cell, self.families, seed)?;
+                rollout(&mut world, Pilot::Policy(&mut blind), &config, &mut |_| {})
+            }
+            decider => rollout(&mut world, decider.pilot(), &config, &mut |_| {}),
+        };
+        let (success, failure, duration_s) = match result {
+            Ok(result) => (
+                result.success,
+                result.failure.map(|class| class.name().to_owned()),
+                Some(result.duration_s),
+            ),
+            // A robot would stand still now: the episode failed, the evaluation did not.
+            Err(SimError::Policy(error)) => {
+                tracing::warn!("episode with seed {seed}: {error}");
+                (false, Some("policy_error".to_owned()), None)
+            }
+            Err(error) => {
+                return Err(Failure::from(error).context(format!("episode with seed {seed}")));
+            }
+        };
         Ok(Trial {
             seed,
             family: family.name(),

@@ -100,6 +100,12 @@ impl Workcell {
         })
     }
 
+    /// The scene's hash as reports and stores write it.
+    #[must_use]
+    pub fn scene_hash_text(&self) -> String {
+        format!("{:016x}", self.scene_hash)
+    }
+
     /// The settled world of a seed.
     ///
     /// # Errors

@@ -338,6 +338,7 @@ pub fn manifest() -> Manifest {
             started_wall: "2026-01-01T00:00:00Z".into(),
             elapsed_s: 0.0,
             version: "0.1.0".into(),
+            ancestors: Vec::new(),
             evaluation_on: None,
             evaluation: None,
         },

@@ -132,8 +132,11 @@ impl Collect {
         let mut set = |key: &str, value: toml::Value| config.insert(key.to_owned(), value);
         set("families", self.families.name().into());
         set("pilot", source.name().into());
-        if let Some(origin) = source.digest() {
-            set("pilot_sha256", origin.into());
+        if let Some(graph) = source.graph_sha256() {
+            set("pilot_sha256", graph.into());
+        }
+        if let Some(settings) = source.settings() {
+            set("pilot_settings", settings.into());
         }
         let bounds = |actions: [usize; 2]| actions.map(|n| n as i64).to_vec();
         if self.mixed.is_some() {

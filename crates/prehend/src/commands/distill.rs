@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use prehend_train::{Checkpoint, DistillConfig, Hooks, StepChoice, distill};
+use prehend_train::{DistillConfig, Hooks, Parent, StepChoice, distill};
 use prehend_types::config::locate;
 
 use crate::exit::{Failure, Verdict};
@@ -38,8 +38,8 @@ impl Distill {
     /// An input was refused, or training failed; the newest checkpoint stays whole.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let config = DistillConfig::load(&locate(&self.config)?)?;
-        let teacher = Checkpoint::load(&locate(&self.teacher)?)?;
-        let net = &teacher.network;
+        let teacher = Parent::load(&locate(&self.teacher)?)?;
+        let net = &teacher.checkpoint.network;
         let ground = self.training.open(
             net.n_points,
             net.chunk,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use prehend_data::write_atomic;
+use prehend_data::{DataError, write_atomic};
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
@@ -92,6 +92,8 @@ impl FromStr for Requirement {
 struct Body {
     policy: String,
     scene: String,
+    scene_hash: String,
+    graph_sha256: Option<String>,
     shuffle_cloud: bool,
     #[serde(flatten)]
     all: SuccessRate,
@@ -122,9 +124,14 @@ impl Eval {
             .iter()
             .map(open)
             .collect::<Result<Vec<_>, _>>()?;
-        if let Some(path) = &self.log {
-            // A file that cannot be written must not be found out at the end.
-            write_atomic(path, b"")?;
+        if let Some(folder) = self.log.as_ref().and_then(|path| path.parent()) {
+            // A folder that cannot be written to must not be found out at the end.
+            let folder = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
+            tempfile::tempfile_in(folder).map_err(|error| DataError::write(folder, error))?;
         }
         let mut plan = Plan {
             cell: &cell,
@@ -141,6 +148,8 @@ impl Eval {
         let mut body = Body {
             policy: source.name().to_owned(),
             scene: cell.scene.name.clone(),
+            scene_hash: cell.scene_hash_text(),
+            graph_sha256: source.graph_sha256().map(str::to_owned),
             shuffle_cloud: self.shuffle_cloud,
             all: rate(&trials),
             groups: groups(&trials),

@@ -4,16 +4,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use prehend_policy::{NoiseKind, OnnxPolicy, Origin, PolicyInputs, RobotId, observation_to_inputs};
+use prehend_policy::{
+    NoiseKind, OnnxPolicy, Origin, PolicyInputs, RobotId, is_plain_name, observation_to_inputs,
+    sha256_hex,
+};
 use prehend_sim::{FamilySet, Pilot, RolloutConfig, View, rollout};
-use prehend_train::{Checkpoint, ExportRequest, N_ACTION_STEPS, export, parity};
+use prehend_train::{
+    Checkpoint, ExportRequest, N_ACTION_STEPS, Provenance, export, graph_bytes, parity,
+};
 use prehend_types::config::locate;
 use prehend_types::stats::SuccessRate;
-use serde::{Deserialize as _, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::exit::{Class, Failure, Verdict};
 use crate::policies::EngineArgs;
-use crate::session::{Session, VERSION};
+use crate::session::Session;
 use crate::workcell::{Place, Workcell};
 
 const EXAMPLES: &str = "Examples:
@@ -69,7 +74,8 @@ enum Noise {
 
 #[derive(Debug, Serialize)]
 struct Body {
-    out: PathBuf,
+    /// The bundle's folder; `None` if it was not written.
+    out: Option<PathBuf>,
     policy: String,
     graph_bytes: usize,
     golden_cases: usize,
@@ -85,24 +91,34 @@ impl Export {
     /// # Errors
     /// The checkpoint was refused, or the bundle could not be written.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let Some(name) = self.out.file_name().and_then(|name| name.to_str()) else {
-            return Err(Failure::usage("--out must end in the policy's name"));
+        let name = self.out.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| is_plain_name(name)) else {
+            return Err(Failure::usage(
+                "--out must end in the policy's name: 1 to 64 of a-z, A-Z, 0-9, _ or -",
+            ));
         };
         let cell = self.place.open()?;
-        let checkpoint = Checkpoint::load(&locate(&self.checkpoint)?)?;
-        let (evaluation_on, evaluation) = match &self.evaluation {
-            Some(path) => read_evaluation(path)?,
-            None => (None, None),
+        let file = locate(&self.checkpoint)?;
+        let checkpoint = Checkpoint::load(&file)?;
+        let evaluation = match &self.evaluation {
+            Some(path) => Some(Evaluation::read(
+                path,
+                &cell,
+                &sha256_hex(&graph_bytes(&checkpoint)?),
+            )?),
+            None => None,
         };
+        let Provenance { starter, ancestors } = Provenance::beside(&file)?.unwrap_or_default();
         let origin = Origin {
-            command: session.command().to_owned(),
+            command: starter.command,
             data: checkpoint.data.clone(),
             seed: checkpoint.seed,
-            started_wall: session.started_wall(),
+            started_wall: starter.started_wall,
             elapsed_s: checkpoint.elapsed_s,
-            version: VERSION.to_owned(),
-            evaluation_on,
-            evaluation,
+            version: starter.version,
+            ancestors,
+            evaluation_on: evaluation.as_ref().map(|evaluation| evaluation.on.clone()),
+            evaluation: evaluation.map(|evaluation| evaluation.rate),
         };
         let observations = observations(&cell, checkpoint.network.n_points)?;
         let golden: Vec<PolicyInputs> = observations
@@ -125,13 +141,20 @@ impl Export {
             n_action_steps: usize::from(self.action_steps),
             observations: &golden,
         };
-        let bundle = export(&checkpoint, &request, &self.out)?;
+        // Tried elsewhere first: a bundle that differs must not replace one that does not.
+        let trial = tempfile::tempdir()
+            .map_err(|error| Failure::new(Class::Runtime, error).context("no temporary folder"))?;
+        let bundle = export(&checkpoint, &request, &trial.path().join(name))?;
         let runtime = self.engine.open()?;
         let mut policy = OnnxPolicy::from_bundle(&bundle, &runtime, 1)?;
         let difference = parity(&checkpoint, &mut policy, &observations)
             .map_err(|error| Failure::new(Class::Runtime, error))?;
+        let is_equal = difference <= TOLERANCE;
+        if is_equal {
+            export(&checkpoint, &request, &self.out)?;
+        }
         let body = Body {
-            out: self.out.clone(),
+            out: is_equal.then(|| self.out.clone()),
             policy: name.to_owned(),
             graph_bytes: bundle.graph().len(),
             golden_cases: bundle.golden().cases.len(),
@@ -140,9 +163,10 @@ impl Export {
             engine: policy.provider().to_owned(),
         };
         session.report(Some(checkpoint.seed), &body, &body)?;
-        let shortfall = (difference > TOLERANCE).then(|| {
+        let shortfall = (!is_equal).then(|| {
             format!(
-                "burn and {} differ by {difference:.1e}, at most {TOLERANCE:.0e} is allowed",
+                "burn and {} differ by {difference:.1e}, at most {TOLERANCE:.0e} is allowed: nothing \
+                 was written",
                 body.engine
             )
         });
@@ -177,22 +201,54 @@ fn observations(cell: &Workcell, n_points: usize) -> Result<Vec<PolicyInputs>, F
     Ok(observations)
 }
 
-/// The rate in a report of `prehend eval --json`, and on what it was measured.
-fn read_evaluation(path: &Path) -> Result<(Option<String>, Option<SuccessRate>), Failure> {
-    let refuse = |what: String| Failure::bad_input(format!("{path:?}: {what}"));
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let report: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
-        refuse(format!(
-            "{error}; give the object that `prehend eval --json` prints"
-        ))
-    })?;
-    let (Some(scene), Some(seed)) = (report["scene"].as_str(), report["seed"].as_u64()) else {
-        return Err(refuse("fields `scene` and `seed` are missing".to_owned()));
-    };
-    let on = format!("{scene}, seeds from {seed}");
-    let rate = SuccessRate::deserialize(&report)
-        .map_err(|error| refuse(format!("{error}; give what `prehend eval --json` prints")))?;
-    Ok((Some(on), Some(rate)))
+/// What a report of `prehend eval --json` says of this graph in this scene.
+struct Evaluation {
+    on: String,
+    rate: SuccessRate,
+}
+
+/// The fields that are read; the others do not matter here.
+#[derive(Deserialize)]
+struct Report {
+    scene: String,
+    scene_hash: String,
+    graph_sha256: Option<String>,
+    seed: u64,
+    n: u64,
+    successes: u64,
+}
+
+impl Evaluation {
+    fn read(path: &Path, cell: &Workcell, graph_sha256: &str) -> Result<Self, Failure> {
+        let refuse = |what: String| Failure::bad_input(format!("{path:?}: {what}"));
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let report: Report = serde_json::from_str(&text).map_err(|error| {
+            refuse(format!(
+                "{error}; give the object that `prehend eval --json` prints"
+            ))
+        })?;
+        if report.graph_sha256.as_deref() != Some(graph_sha256) {
+            return Err(refuse(
+                "field `graph_sha256` is not that of this checkpoint's graph: evaluate its bundle"
+                    .to_owned(),
+            ));
+        }
+        if report.scene_hash != cell.scene_hash_text() {
+            return Err(refuse(
+                "field `scene_hash` is not that of --scene".to_owned(),
+            ));
+        }
+        if report.n == 0 || report.successes > report.n {
+            return Err(refuse("fields `successes` and `n` make no rate".to_owned()));
+        }
+        Ok(Self {
+            on: format!(
+                "{} ({}), seeds from {}",
+                report.scene, report.scene_hash, report.seed
+            ),
+            rate: SuccessRate::new(report.successes, report.n),
+        })
+    }
 }
 
 fn card(name: &str, cell: &Workcell, checkpoint: &Checkpoint, origin: &Origin) -> String {
@@ -200,6 +256,18 @@ fn card(name: &str, cell: &Workcell, checkpoint: &Checkpoint, origin: &Origin) -
         (Some(rate), Some(on)) => format!("{rate} (95 % Wilson interval) on {on}"),
         _ => "not measured at export".to_owned(),
     };
+    let before: String = origin
+        .ancestors
+        .iter()
+        .rev()
+        .map(|run| {
+            let minutes = run.elapsed_s / 60.0;
+            format!(
+                "; from {} steps, {minutes:.0} min, seed {}",
+                run.steps, run.seed
+            )
+        })
+        .collect();
     format!(
         "# {name}\n\n\
          Picks one object among others and puts it into a receptacle, from point clouds with roles.\n\n\
@@ -208,7 +276,7 @@ fn card(name: &str, cell: &Workcell, checkpoint: &Checkpoint, origin: &Origin) -
          | scene | {scene} |\n\
          | Euler steps from noise to actions | {steps} |\n\
          | trained on | {data} |\n\
-         | training | {train_steps} steps, {minutes:.0} min, seed {seed} |\n\
+         | training | {train_steps} steps, {minutes:.0} min, seed {seed}{before} |\n\
          | success | {evaluation} |\n\
          | made by | `{command}`, prehend {version} |\n\n\
          Inputs, outputs, hashes and provenance are in `policy.toml`; `golden.json` holds inputs with the\n\
@@ -229,9 +297,12 @@ impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "wrote {:?}: graph of {} bytes, {} golden cases; burn and {} differ by at most {:.1e} \
-             on {} observations",
-            self.out,
+            "{}: graph of {} bytes, {} golden cases; burn and {} differ by at most {:.1e} on {} \
+             observations",
+            self.out.as_ref().map_or_else(
+                || "nothing written".to_owned(),
+                |out| format!("wrote {out:?}")
+            ),
             self.graph_bytes,
             self.golden_cases,
             self.engine,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use prehend_data::EpisodeStore;
-use prehend_sim::render::{Picture, write_gif, write_png};
+use prehend_data::{EpisodeStore, write_atomic};
+use prehend_sim::render::{Picture, gif, png};
 use prehend_sim::{FamilySet, RolloutConfig, View, rollout};
 use serde::Serialize;
 
@@ -105,10 +105,11 @@ impl Render {
             }
             pictures.push(view.picture(state, usize::from(self.width))?);
         }
-        match (format, pictures.first()) {
-            (Format::Png, Some(picture)) => write_png(&self.out, picture)?,
-            _ => write_gif(&self.out, &pictures, STEP_S * STRIDE as f64)?,
-        }
+        let bytes = match (format, pictures.first()) {
+            (Format::Png, Some(picture)) => png(picture)?,
+            _ => gif(&pictures, STEP_S * STRIDE as f64)?,
+        };
+        write_atomic(&self.out, &bytes)?;
         let body = Body {
             out: self.out.clone(),
             pictures: pictures.len(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use prehend_train::{Checkpoint, FlowConfig, Hooks, StepChoice, train_flow};
+use prehend_train::{FlowConfig, Hooks, Parent, StepChoice, train_flow};
 use prehend_types::config::locate;
 
 use crate::exit::{Failure, Verdict};
@@ -57,7 +57,7 @@ impl Train {
         let Kind::Flow(flow) = &self.kind;
         let config = FlowConfig::load(&locate(&flow.config)?)?;
         let from = match &flow.from {
-            Some(path) => Some(Checkpoint::load(&locate(path)?)?),
+            Some(path) => Some(Parent::load(&locate(path)?)?),
             None => None,
         };
         let net = &config.network;
