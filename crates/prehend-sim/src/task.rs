@@ -44,14 +44,14 @@ impl Failure {
 /// How a task stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TaskStatus {
-    /// The target was released, came to rest inside the receptacle and stayed there long enough.
+    /// The target was released, came to rest on the receptacle's floor and stayed there long enough.
     /// Once true it stays true.
     pub success: bool,
     /// The episode cannot succeed any more, or its time is up.
     pub failure: Option<Failure>,
     /// The fingers touch the target.
     pub is_held: bool,
-    /// The target's centre is above the receptacle's inner floor.
+    /// The target's centre is over the receptacle's inner floor, at whatever height.
     pub is_inside: bool,
 }
 
@@ -65,6 +65,9 @@ pub(crate) struct Judge {
 
 /// The target counts as lifted when it has risen by this much, m.
 const LIFTED: f64 = 0.03;
+/// The target stands on the receptacle's floor when its lowest point is at most this far above, m: it
+/// must not lie across the walls.
+const ON_FLOOR: f64 = 0.01;
 
 impl Judge {
     /// Judges one physics step.
@@ -84,7 +87,10 @@ impl Judge {
 
         // A point 3 cm from the axis of a turning body must be slow too.
         let speed = target.linear.norm() + 0.03 * target.angular.norm();
-        if is_inside && !is_held && speed < config.task.rest_speed_m_per_s {
+        let is_on_floor =
+            || scene.target().lowest(&target.base_from_body) < scene.receptacle.floor + ON_FLOOR;
+        let is_at_rest = speed < config.task.rest_speed_m_per_s;
+        if is_inside && !is_held && is_at_rest && is_on_floor() {
             self.rest_steps += 1;
         } else {
             self.rest_steps = 0;
@@ -120,4 +126,132 @@ impl Judge {
 /// Middle of the target's height on its axis, in the base frame.
 pub(crate) fn center(scene: &Scene, target: &BodyState) -> Point3<f64> {
     target.base_from_body * Point3::new(0.0, 0.0, 0.5 * scene.target().height)
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{UnitQuaternion, Vector3};
+    use prehend_types::Pose;
+    use prehend_types::config::locate;
+
+    use super::*;
+    use crate::FamilySet;
+
+    struct Case {
+        config: SceneConfig,
+        scene: Scene,
+        judge: Judge,
+        steps: u64,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let path = locate("scenes/tabletop.toml").expect("is there");
+            let config = SceneConfig::load(&path).expect("valid");
+            let scene = (0..)
+                .find_map(|seed| Scene::draw(&config, FamilySet::Train, seed, 0))
+                .expect("one of them fits");
+            Self {
+                config,
+                scene,
+                judge: Judge::default(),
+                steps: 0,
+            }
+        }
+
+        /// The target over the receptacle's middle, its lowest point this far above the floor.
+        fn at(&self, height: f64) -> BodyState {
+            let place = self.scene.receptacle.base_from_body.translation.vector;
+            let lowest = self.scene.target().lowest(&Pose::identity());
+            let z = self.scene.receptacle.floor + height - lowest;
+            BodyState {
+                base_from_body: Pose::from_parts(
+                    Vector3::new(place.x, place.y, z).into(),
+                    UnitQuaternion::identity(),
+                ),
+                linear: Vector3::zeros(),
+                angular: Vector3::zeros(),
+            }
+        }
+
+        fn judge(&mut self, target: &BodyState, touches: [bool; 2], seconds: f64) -> TaskStatus {
+            let mut last = None;
+            for _ in 0..(seconds / DT).round() as u64 {
+                self.steps += 1;
+                let (config, scene) = (&self.config, &self.scene);
+                let status = self.judge.step(config, scene, target, touches, self.steps);
+                last = Some(status);
+            }
+            last.expect("at least one step")
+        }
+    }
+
+    #[test]
+    fn half_a_second_of_rest_on_the_floor_is_success() {
+        let mut case = Case::new();
+        let there = case.at(0.0);
+        assert!(!case.judge(&there, [false; 2], 0.495).success);
+        assert!(case.judge(&there, [false; 2], 0.005).success);
+        // Once true it stays true.
+        let gone = case.at(0.3);
+        assert!(case.judge(&gone, [true; 2], 0.1).success);
+    }
+
+    #[test]
+    fn held_moving_elsewhere_and_on_the_walls_are_not() {
+        let place = |case: &Case| case.at(0.0);
+        let moving = |case: &Case| BodyState {
+            linear: Vector3::new(0.02, 0.0, 0.0),
+            ..case.at(0.0)
+        };
+        let turning = |case: &Case| BodyState {
+            angular: Vector3::new(0.0, 0.0, 0.5),
+            ..case.at(0.0)
+        };
+        let beside = |case: &Case| {
+            let mut state = case.at(0.0);
+            state.base_from_body.translation.x += 0.3;
+            state
+        };
+        let on_walls = |case: &Case| case.at(0.015);
+        let cases: [(&dyn Fn(&Case) -> BodyState, [bool; 2]); 6] = [
+            (&place, [true, false]),
+            (&place, [false, true]),
+            (&moving, [false; 2]),
+            (&turning, [false; 2]),
+            (&beside, [false; 2]),
+            (&on_walls, [false; 2]),
+        ];
+        for (index, (state, touches)) in cases.into_iter().enumerate() {
+            let mut case = Case::new();
+            let state = state(&case);
+            assert!(!case.judge(&state, touches, 2.0).success, "case {index}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_rest_starts_anew() {
+        let mut case = Case::new();
+        let there = case.at(0.0);
+        case.judge(&there, [false; 2], 0.4);
+        case.judge(&there, [true, false], 0.005);
+        assert!(!case.judge(&there, [false; 2], 0.4).success);
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let failure = |height: f64, touches: [bool; 2]| {
+            let mut case = Case::new();
+            let (up, state) = (case.at(0.1), case.at(height));
+            if height > 0.05 {
+                case.judge(&up, [true; 2], 0.1);
+            }
+            case.steps = 1_000_000;
+            case.judge(&state, touches, DT).failure
+        };
+        assert_eq!(failure(0.02, [false; 2]), Some(Failure::NeverLifted));
+        assert_eq!(failure(0.1, [true; 2]), Some(Failure::NotReleased));
+        assert_eq!(failure(0.1, [false; 2]), Some(Failure::Dropped));
+        assert_eq!(failure(-0.5, [false; 2]), Some(Failure::OffTable));
+    }
 }

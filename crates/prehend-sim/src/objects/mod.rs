@@ -4,9 +4,12 @@ mod build;
 mod families;
 mod receptacle;
 
+use nalgebra::Vector3;
 use prehend_robot::Shape;
 use prehend_types::Pose;
 use serde::{Deserialize, Serialize};
+
+use crate::geometry;
 
 pub use families::{Family, FamilySet};
 pub use receptacle::{Receptacle, ReceptacleKind};
@@ -47,6 +50,18 @@ pub struct ObjectModel {
     pub footprint_radius: f64,
     /// Height, m.
     pub height: f64,
+}
+
+impl ObjectModel {
+    /// Height of the lowest point over the table when the object lies like this, m.
+    pub(crate) fn lowest(&self, base_from_object: &Pose) -> f64 {
+        let down = base_from_object.inverse_transform_vector(&-Vector3::z());
+        let reach = self
+            .parts
+            .iter()
+            .map(|part| geometry::extent(part, &down)[1]);
+        base_from_object.translation.z - reach.fold(f64::MIN, f64::max)
+    }
 }
 
 /// Ranges that every generated object's physical properties are drawn from.

@@ -92,7 +92,7 @@ impl Receptacle {
         }
     }
 
-    /// Whether a point in the base frame lies above the inner floor, inside the walls.
+    /// Whether a point in the base frame lies over the inner floor, at whatever height.
     #[must_use]
     pub fn contains(&self, in_base: &Point3<f64>) -> bool {
         let point = self.base_from_body.inverse_transform_point(in_base);

@@ -7,7 +7,6 @@ use super::pick_place::{
     CARRY_CLEARANCE, FINGER_TIP, Goal, Situation, nearest_yaw, next_action, pointing_down, yaw_of,
 };
 use crate::World;
-use crate::geometry;
 
 /// How far open fingers reach sideways from the tool centre point, m.
 const FINGER_REACH: f64 = 0.062;
@@ -50,13 +49,7 @@ fn goal(world: &World, base_from_target: &Pose, base_from_tcp: &Pose) -> Goal {
     let tcp = base_from_tcp.translation.vector;
 
     // How far the target's lowest point hangs below the tool, should it be in the hand now.
-    let down = base_from_target.inverse_transform_vector(&-Vector3::z());
-    let reach = target
-        .parts
-        .iter()
-        .map(|part| geometry::extent(part, &down)[1]);
-    let lowest = base_from_target.translation.z - reach.fold(f64::MIN, f64::max);
-    let hangs = (tcp.z - lowest).max(0.0);
+    let hangs = (tcp.z - target.lowest(base_from_target)).max(0.0);
 
     let receptacle = &scene.receptacle;
     let middle = base_from_target * Point3::new(0.0, 0.0, 0.5 * target.height);
