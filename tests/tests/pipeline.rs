@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use prehend_data::{EpisodeRecord, SeedRange, StepRecord, StoreManifest, StoreWriter, fingerprint};
+use prehend_data::{
+    EpisodeRecord, EpisodeStore, SeedRange, StepRecord, StoreManifest, StoreWriter, fingerprint,
+};
 use prehend_policy::{
     EngineChoice, NoiseKind, OnnxPolicy, Origin, PolicyInputs, RobotId, RuntimeOptions, is_offline,
     observation_to_inputs,
@@ -16,7 +18,7 @@ use prehend_sim::{
 };
 use prehend_train::{
     Checkpoint, DistillConfig, ExportRequest, FlowConfig, Hooks, Parent, Starter, StepChoice,
-    WindowOptions, distill, export, load_windows, parity, train_flow,
+    WindowOptions, WindowSet, distill, export, load_windows, parity, train_flow,
 };
 use prehend_types::config::locate;
 
@@ -110,19 +112,7 @@ fn hooks() -> Hooks<'static> {
     }
 }
 
-#[test]
-fn engines_equal_burn_on_a_thousand_real_observations() {
-    let cell = cell();
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("demos");
-    let observations = collect(&cell, &store);
-
-    let mut flow = FlowConfig::load(&locate("models/train_flow.toml").expect("settings"))
-        .expect("valid settings");
-    flow.optimiser.steps = 20;
-    flow.optimiser.warm_up_steps = 2;
-    flow.optimiser.batch = 32;
-    flow.data.validation_share = 0.2;
+fn windows(cell: &Cell, store: &Path, flow: &FlowConfig) -> WindowSet {
     let options = WindowOptions {
         n_points: flow.network.n_points,
         chunk: flow.network.chunk,
@@ -131,15 +121,73 @@ fn engines_equal_burn_on_a_thousand_real_observations() {
         stride: 2,
         families: FamilySet::Train,
     };
-    let windows = load_windows(
-        &[store],
+    load_windows(
+        &[store.to_owned()],
         &cell.robot,
         &cell.scene,
         cell.scene_hash,
         &options,
         &ProgressBar::hidden(),
     )
-    .expect("windows");
+    .expect("windows")
+}
+
+fn settings() -> FlowConfig {
+    let path = locate("models/train_flow.toml").expect("settings");
+    let mut flow = FlowConfig::load(&path).expect("valid settings");
+    flow.data.validation_share = 0.2;
+    flow
+}
+
+#[test]
+fn kept_windows_are_used_only_where_they_fit() {
+    let cell = cell();
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("demos");
+    collect(&cell, &store);
+    let rebuilt = windows(&cell, &store, &settings());
+    let kept = store.join("cache/expert.windows");
+    let written = || {
+        std::fs::metadata(&kept)
+            .expect("kept")
+            .modified()
+            .expect("a time")
+    };
+    let first = written();
+    assert_eq!(windows(&cell, &store, &settings()), rebuilt);
+    assert_eq!(written(), first, "rebuilt without need");
+
+    // Other options, a damaged file, and a file of other episodes: rebuilt.
+    let mut other = settings();
+    other.network.n_points = 256;
+    assert_ne!(windows(&cell, &store, &other), rebuilt);
+    assert_eq!(windows(&cell, &store, &settings()), rebuilt);
+    let mut bytes = std::fs::read(&kept).expect("kept");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&kept, bytes).expect("writable");
+    assert_eq!(windows(&cell, &store, &settings()), rebuilt);
+    let first_episode = EpisodeStore::open(&store).expect("a store").episode_path(0);
+    std::fs::remove_file(first_episode).expect("removes");
+    let fewer = windows(&cell, &store, &settings());
+    assert!(
+        fewer.training.len() + fewer.validation.len()
+            < rebuilt.training.len() + rebuilt.validation.len()
+    );
+}
+
+#[test]
+fn engines_equal_burn_on_a_thousand_real_observations() {
+    let cell = cell();
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("demos");
+    let observations = collect(&cell, &store);
+
+    let mut flow = settings();
+    flow.optimiser.steps = 20;
+    flow.optimiser.warm_up_steps = 2;
+    flow.optimiser.batch = 32;
+    let windows = windows(&cell, &store, &flow);
     let teacher_run = folder.path().join("teacher");
     let report = train_flow(&flow, None, &windows, &teacher_run, hooks()).expect("trains");
     let parent = Parent::load(&report.checkpoint).expect("a teacher");

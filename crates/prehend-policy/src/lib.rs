@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod decode;
 mod engine;
 mod error;
 mod golden;

@@ -1,33 +1,22 @@
 //! Turns observations into action chunks by running a bundle's graph.
 
 use std::path::Path;
-use std::time::Duration;
 
-use nalgebra::Vector3;
-use prehend_types::{Action, ActionChunk, Observation, Policy, PolicyError, Stream, derive_seed};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use prehend_types::{ActionChunk, Observation, Policy, PolicyError};
 
 use crate::bundle::Bundle;
+use crate::decode::N_ACTION;
 use crate::engine::Engine;
 use crate::error::{BundleError, InferenceError};
 use crate::inputs::PolicyInputs;
-use crate::manifest::{Manifest, NoiseKind};
+use crate::manifest::Manifest;
 use crate::runtime::{Runtime, RuntimeOptions};
-
-/// Numbers per action: translation, rotation vector, gripper opening.
-const N_ACTION: usize = 7;
-
-/// An output this many times over the bundle's bound means a broken network, not a bold one.
-const ABSURD: f64 = 10.0;
 
 /// A bundle's policy, warmed up and found equal to its golden outputs.
 pub struct OnnxPolicy {
     manifest: Manifest,
     engine: Engine,
     notice: Option<String>,
-    dt: Duration,
     inputs: PolicyInputs,
     noise: Vec<f32>,
     output: Vec<f32>,
@@ -61,7 +50,6 @@ impl OnnxPolicy {
         let mut policy = Self {
             engine: Engine::new(bundle, runtime)?,
             notice: runtime.notice().map(str::to_owned),
-            dt: Duration::from_secs_f64(manifest.action.dt_s),
             inputs: PolicyInputs::zeros(manifest.observation.n_points),
             noise: vec![0.0; n_out],
             output: vec![0.0; n_out],
@@ -143,66 +131,6 @@ impl OnnxPolicy {
         self.engine.infer(inputs, noise, &mut self.output)?;
         Ok(&self.output)
     }
-
-    fn checked_action(&mut self, index: usize) -> Result<Action, PolicyError> {
-        let start = N_ACTION * index;
-        let mut row = [0.0; N_ACTION];
-        for (to, from) in row.iter_mut().zip(&self.output[start..start + N_ACTION]) {
-            *to = f64::from(*from);
-        }
-        let [x, y, z, rx, ry, rz, gripper] = row;
-        if !row.iter().all(|value| value.is_finite()) {
-            return Err(PolicyError::NonFinite { index });
-        }
-        let bounds = &self.manifest.action;
-        let (translation, cut_a) = bounded(
-            Vector3::new(x, y, z),
-            bounds.max_translation_m,
-            "translation",
-            "m",
-            index,
-        )?;
-        let (rotation, cut_b) = bounded(
-            Vector3::new(rx, ry, rz),
-            bounds.max_rotation_rad,
-            "rotation",
-            "rad",
-            index,
-        )?;
-        self.n_clamped += u64::from(cut_a || cut_b);
-        Ok(Action {
-            translation,
-            rotation,
-            gripper: gripper.clamp(0.0, 1.0),
-        })
-    }
-}
-
-/// The vector, shortened to `most` if it is longer, and whether it was.
-fn bounded(
-    vector: Vector3<f64>,
-    most: f64,
-    what: &str,
-    unit: &str,
-    index: usize,
-) -> Result<(Vector3<f64>, bool), PolicyError> {
-    let norm = vector.norm();
-    if norm > ABSURD * most {
-        return Err(PolicyError::Inference {
-            reason: format!(
-                "action {index} has a {what} of {norm:.3} {unit}, the bundle's bound is {most} {unit}"
-            ),
-        });
-    }
-    let is_over = norm > most;
-    Ok((
-        if is_over {
-            vector * (most / norm)
-        } else {
-            vector
-        },
-        is_over,
-    ))
 }
 
 impl Policy for OnnxPolicy {
@@ -210,20 +138,8 @@ impl Policy for OnnxPolicy {
         &self.manifest.name
     }
 
-    /// Draws the episode's noise.
-    ///
-    /// One draw serves the whole episode: the noise picks one of several good ways to do the task,
-    /// and drawing it anew for each chunk would let the arm change its mind four times a second.
     fn reset(&mut self, seed: u64) {
-        match self.manifest.sampling.noise {
-            NoiseKind::Zero => self.noise.fill(0.0),
-            NoiseKind::Normal => {
-                let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Policy, 0));
-                for value in &mut self.noise {
-                    *value = StandardNormal.sample(&mut rng);
-                }
-            }
-        }
+        self.manifest.sampling.noise.draw(seed, &mut self.noise);
     }
 
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
@@ -233,17 +149,10 @@ impl Policy for OnnxPolicy {
             .map_err(|e| PolicyError::Inference {
                 reason: e.to_string(),
             })?;
-        let n_actions = self.manifest.action.chunk;
-        let mut actions = [Action::hold(0.0); prehend_types::MAX_CHUNK];
-        for (index, action) in actions.iter_mut().enumerate().take(n_actions) {
-            *action = self.checked_action(index)?;
-        }
-        let steps = self.manifest.action.n_action_steps;
-        ActionChunk::new(observation.stamp, self.dt, steps, &actions[..n_actions]).map_err(|e| {
-            PolicyError::Inference {
-                reason: e.to_string(),
-            }
-        })
+        let action = &self.manifest.action;
+        let (chunk, n_clamped) = action.decode(&self.output, observation.stamp)?;
+        self.n_clamped += n_clamped;
+        Ok(chunk)
     }
 }
 

@@ -1,31 +1,24 @@
 //! A network in training as a policy, for validation rollouts.
 
-use std::time::Duration;
-
 use burn::tensor::{Device, Tensor, TensorData};
-use nalgebra::Vector3;
 use prehend_nets::{ACTION_DIM, FlowPolicyNet, N_ROLES, PROPRIO_DIM, PolicyBatch};
-use prehend_policy::{PolicyInputs, observation_to_inputs};
-use prehend_types::{Action, ActionChunk, Observation, Policy, PolicyError, Stream, derive_seed};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use prehend_policy::{ActionSpace, NoiseKind, PolicyInputs, observation_to_inputs};
+use prehend_types::{ActionChunk, Observation, Policy, PolicyError};
 
 use crate::checkpoint::{Checkpoint, Stage};
+use crate::export::action_space;
 
-/// Length of one action, s.
-pub(crate) const ACTION_DT_S: f64 = 0.05;
 /// Actions of a chunk of eight that are executed before the next one, unless the exporter says
 /// otherwise: chosen on validation scenes.
 pub const N_ACTION_STEPS: u8 = 6;
 
-/// A checkpoint's policy, run by burn. As `OnnxPolicy`, it draws its noise once per episode.
+/// A checkpoint's policy, run by burn as `OnnxPolicy` runs its bundle.
 #[derive(Debug, Clone)]
 pub struct BurnPolicy {
     net: FlowPolicyNet,
     name: &'static str,
     n_points: usize,
-    chunk: usize,
+    space: ActionSpace,
     n_flow_steps: usize,
     noise: Vec<f32>,
 }
@@ -43,9 +36,9 @@ impl BurnPolicy {
             net,
             name,
             n_points: checkpoint.network.n_points,
-            chunk: checkpoint.network.chunk,
+            space: action_space(checkpoint, usize::from(N_ACTION_STEPS)),
             n_flow_steps,
-            noise: Vec::new(),
+            noise: vec![0.0; checkpoint.network.chunk * ACTION_DIM],
         };
         own.reset(0);
         own
@@ -63,7 +56,7 @@ impl BurnPolicy {
             roles: Tensor::from_data(data(&inputs.roles, [1, n, N_ROLES]), &device),
             proprio: Tensor::from_data(proprio, &device),
         };
-        let noise = Tensor::from_data(data(noise, [1, self.chunk, ACTION_DIM]), &device);
+        let noise = Tensor::from_data(data(noise, [1, self.space.chunk, ACTION_DIM]), &device);
         let actions = self.net.act(batch, noise, self.n_flow_steps);
         actions.into_data().iter::<f32>().collect()
     }
@@ -75,33 +68,12 @@ impl Policy for BurnPolicy {
     }
 
     fn reset(&mut self, seed: u64) {
-        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Policy, 0));
-        let draw = |_| StandardNormal.sample(&mut rng);
-        self.noise = (0..self.chunk * ACTION_DIM).map(draw).collect();
+        NoiseKind::Normal.draw(seed, &mut self.noise);
     }
 
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
         let inputs = observation_to_inputs(observation, self.n_points)?;
         let output = self.infer(&inputs, &self.noise);
-        let mut actions = Vec::with_capacity(self.chunk);
-        for (index, row) in output.chunks_exact(ACTION_DIM).enumerate() {
-            let at = |i: usize| f64::from(row[i]);
-            let action = Action {
-                translation: Vector3::new(at(0), at(1), at(2)),
-                rotation: Vector3::new(at(3), at(4), at(5)),
-                gripper: at(6).clamp(0.0, 1.0),
-            };
-            if !action.is_finite() {
-                return Err(PolicyError::NonFinite { index });
-            }
-            actions.push(action);
-        }
-        let dt = Duration::from_secs_f64(ACTION_DT_S);
-        let n_steps = usize::from(N_ACTION_STEPS).min(self.chunk);
-        ActionChunk::new(observation.stamp, dt, n_steps, &actions).map_err(|error| {
-            PolicyError::Inference {
-                reason: error.to_string(),
-            }
-        })
+        Ok(self.space.decode(&output, observation.stamp)?.0)
     }
 }

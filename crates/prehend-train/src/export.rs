@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::TrainError;
-use crate::burn_policy::{ACTION_DT_S, BurnPolicy};
+use crate::burn_policy::BurnPolicy;
 use crate::checkpoint::{Checkpoint, Stage};
 
 const GRAPH_FILE: &str = "policy.onnx";
@@ -26,6 +26,8 @@ const GOLDEN_FILE: &str = "golden.json";
 const TOLERANCE: f32 = 1e-5;
 /// Names of the graph's inputs, in order.
 const INPUTS: [&str; 4] = ["points", "roles", "proprio", "noise"];
+/// Length of one action, s.
+const ACTION_DT_S: f64 = 0.05;
 /// Bytes of the graph besides its parameters: node names and shapes.
 const GRAPH_OVERHEAD: usize = 300_000;
 
@@ -63,20 +65,7 @@ pub fn export(
         roles: ROLE_NAMES.map(String::from).to_vec(),
         proprio: PROPRIO_NAMES.map(String::from).to_vec(),
     };
-    let scale = &checkpoint.scale;
-    let reach = |columns: std::ops::Range<usize>| {
-        let most = |i: usize| f64::from(scale.centre[i].abs() + scale.spread[i]);
-        // Half as much again as the demonstrations' 99 % quantiles together.
-        1.5 * columns.map(|i| most(i).powi(2)).sum::<f64>().sqrt()
-    };
-    let action = ActionSpace {
-        frame: "tool".into(),
-        dt_s: ACTION_DT_S,
-        chunk: checkpoint.network.chunk,
-        n_action_steps: request.n_action_steps.clamp(1, checkpoint.network.chunk),
-        max_translation_m: reach(0..3),
-        max_rotation_rad: reach(3..6),
-    };
+    let action = action_space(checkpoint, request.n_action_steps);
     let manifest = Manifest {
         name: request.name.to_owned(),
         format_version: FORMAT_VERSION,
@@ -102,6 +91,24 @@ pub fn export(
     Ok(writer
         .with_file("README.md", request.card.as_bytes().to_vec())
         .write(dir)?)
+}
+
+/// What the policy does, of which `n_action_steps` actions at a time (one to all).
+pub(crate) fn action_space(checkpoint: &Checkpoint, n_action_steps: usize) -> ActionSpace {
+    let scale = &checkpoint.scale;
+    let reach = |columns: std::ops::Range<usize>| {
+        let most = |i: usize| f64::from(scale.centre[i].abs() + scale.spread[i]);
+        // Half as much again as the demonstrations' 99 % quantiles together.
+        1.5 * columns.map(|i| most(i).powi(2)).sum::<f64>().sqrt()
+    };
+    ActionSpace {
+        frame: "tool".into(),
+        dt_s: ACTION_DT_S,
+        chunk: checkpoint.network.chunk,
+        n_action_steps: n_action_steps.clamp(1, checkpoint.network.chunk),
+        max_translation_m: reach(0..3),
+        max_rotation_rad: reach(3..6),
+    }
 }
 
 fn flow_steps(checkpoint: &Checkpoint) -> usize {

@@ -3,5 +3,6 @@
 mod bad_input;
 mod collect;
 mod common;
+mod eval;
 mod live;
 mod usage;
