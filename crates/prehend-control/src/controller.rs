@@ -96,12 +96,16 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller at its robot's home, not armed.
+    /// A controller at its robot's home, not armed. The robot's own cap on the tool's speed holds too.
     ///
     /// # Errors
     /// [`ControlError`] naming the setting or the joint that is wrong.
     pub fn new(robot: Arc<Robot>, config: ControlConfig) -> Result<Self, ControlError> {
         config.check()?;
+        let config = ControlConfig {
+            max_tcp_speed_m_per_s: config.max_tcp_speed_m_per_s.min(robot.tcp_speed().run),
+            ..config
+        };
         let longest = config.max_chunk_age_s * config.rate_hz;
         Ok(Self {
             drive: Drive::new(robot, config.dt_s())?,

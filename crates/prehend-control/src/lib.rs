@@ -6,7 +6,7 @@
 //!
 //! - [`Controller`]: the pure stepper, with the joint limiter behind it.
 //! - [`WireChecker`]: an independent judge of what was really sent, for the other side of the wire.
-//! - [`SoftStop`]: brings an arm to rest inside its limits when commands cease.
+//! - [`Follower`]: follows setpoints inside every limit, and brings the arm to rest when they cease.
 //! - [`rt::ControlLoop`]: the controller as a real-time thread, and [`rt::measure_floor`] to judge it by.
 
 mod arm;
@@ -16,6 +16,7 @@ mod config;
 mod controller;
 mod drive;
 mod error;
+mod follower;
 mod history;
 mod ik;
 mod limiter;
@@ -23,7 +24,6 @@ mod path;
 mod reasons;
 mod reference;
 pub mod rt;
-mod stop;
 mod wire;
 
 pub use arm::joint_bounds;
@@ -31,6 +31,7 @@ pub use bounds::{JointBounds, VelocityEnvelope};
 pub use config::ControlConfig;
 pub use controller::{ChunkReport, Controller, Mode, Tick};
 pub use error::{ArmError, ChunkError, ControlError, StopReason};
+pub use follower::Follower;
 pub use reasons::{LimitCounters, LimitReason, LimitSet};
-pub use stop::SoftStop;
+
 pub use wire::{WireChecker, WireReport};

@@ -40,7 +40,8 @@ pub struct WireReport {
 /// With `h` the tick: `v = (q0 - q1) / h`, `a = (q0 - 2 q1 + q2) / h²`,
 /// `j = (q0 - 3 q1 + 3 q2 - q3) / h³`. A limit L counts as broken above `L (1 + 1e-9)` plus what the
 /// rounding of the positions to f64 can add: `2ⁿ ε |q| / hⁿ` for the n-th difference. Differences
-/// start anew after a gap, a new epoch and a non-finite command. Never allocates.
+/// start anew after a gap, a new epoch and a non-finite command; across a gap the mean velocity is
+/// checked. Never allocates.
 #[derive(Debug, Clone, Copy)]
 pub struct WireChecker {
     bounds: [Option<JointBounds>; MAX_JOINTS],
@@ -76,7 +77,7 @@ impl WireChecker {
     pub fn check(&mut self, epoch: u64, seq: u64, command: &JointCommand) -> bool {
         let before = self.report;
         self.report.commands += 1;
-        self.follow_sequence(epoch, seq);
+        let steps = self.follow_sequence(epoch, seq);
         if command.q_d.len() != self.n_joints
             || command.dq_d.len() != self.n_joints
             || !command.q_d.is_finite()
@@ -90,7 +91,10 @@ impl WireChecker {
         let mut broken = [false; 4];
         for (joint_idx, q) in command.q_d.iter().enumerate() {
             if let Some(bounds) = self.bounds[joint_idx] {
-                for (broken, now) in broken.iter_mut().zip(self.joint(joint_idx, *q, &bounds)) {
+                for (broken, now) in broken
+                    .iter_mut()
+                    .zip(self.joint(joint_idx, *q, steps, &bounds))
+                {
                     *broken |= now;
                 }
             }
@@ -104,7 +108,11 @@ impl WireChecker {
         self.past[2] = self.past[1];
         self.past[1] = self.past[0];
         self.past[0][..self.n_joints].copy_from_slice(&command.q_d);
-        self.n_past = (self.n_past + 1).min(3);
+        self.n_past = if steps == 1 {
+            (self.n_past + 1).min(3)
+        } else {
+            1
+        };
         self.report.limit_violations == before.limit_violations
             && self.report.out_of_order == before.out_of_order
             && self.report.missing == before.missing
@@ -116,44 +124,51 @@ impl WireChecker {
         &self.report
     }
 
-    fn follow_sequence(&mut self, epoch: u64, seq: u64) {
-        if let Some((last_epoch, last_seq)) = self.last {
-            if epoch < last_epoch || (epoch == last_epoch && seq <= last_seq) {
-                self.report.out_of_order += 1;
-                self.n_past = 0;
-            } else if epoch == last_epoch && seq - last_seq > 1 {
-                self.report.missing += seq - last_seq - 1;
-                self.n_past = 0;
-            } else if epoch != last_epoch {
-                self.n_past = 0;
-            }
+    /// How many ticks lie between this command and the one before it; 0 if that is not known.
+    fn follow_sequence(&mut self, epoch: u64, seq: u64) -> u64 {
+        let last = self.last.replace((epoch, seq));
+        let Some((last_epoch, last_seq)) = last else {
+            return 0;
+        };
+        if epoch < last_epoch || (epoch == last_epoch && seq <= last_seq) {
+            self.report.out_of_order += 1;
+            return 0;
         }
-        self.last = Some((epoch, seq));
+        if epoch != last_epoch {
+            return 0;
+        }
+        self.report.missing += seq - last_seq - 1;
+        seq - last_seq
     }
 
     /// Position, velocity, acceleration, jerk: which of them are broken.
-    fn joint(&mut self, joint_idx: usize, q0: f64, bounds: &JointBounds) -> [bool; 4] {
+    fn joint(&mut self, joint_idx: usize, q0: f64, steps: u64, bounds: &JointBounds) -> [bool; 4] {
         let past = |k: usize| self.past[k][joint_idx];
         let (q1, q2, q3) = (past(0), past(1), past(2));
         let h = self.dt_s;
-        let known = self.n_past;
+        let known = match steps {
+            0 => 0,
+            1 => self.n_past,
+            _ => self.n_past.min(1),
+        };
         let ulp = f64::EPSILON * (q0.abs() + q1.abs() + q2.abs() + q3.abs()).max(1.0);
         let position = q0 < bounds.lower - ulp || q0 > bounds.upper + ulp;
 
-        let v = (q0 - q1) / h;
+        let v = (q0 - q1) / (h * steps.max(1) as f64);
         let towards = if v > 0.0 {
             bounds.upper - q0
         } else {
             q0 - bounds.lower
         };
         let v_limit = match bounds.envelope {
-            Some(envelope) => {
+            // A mean over a gap may be faster than the end of it has to be.
+            Some(envelope) if steps == 1 => {
                 let parabola = (2.0 * envelope.deceleration * (towards + ulp).max(0.0)).sqrt();
                 bounds
                     .max_velocity
                     .min((parabola - envelope.offset).max(0.0))
             }
-            None => bounds.max_velocity,
+            _ => bounds.max_velocity,
         };
         let velocity = known >= 1 && v.abs() > v_limit * (1.0 + RELATIVE) + 2.0 * ulp / h;
 
@@ -248,6 +263,13 @@ mod tests {
             (report.missing, report.out_of_order, report.non_finite),
             (2, 1, 1)
         );
-        assert_eq!(report.limit_violations, 0);
+        assert_eq!(
+            (report.velocity, report.limit_violations),
+            (1, 1),
+            "0.9 rad in three ticks, gap or not"
+        );
+        assert!(!wire.check(2, 4, &command(-0.9)) && wire.check(2, 5, &command(-0.9)));
+        assert!(!wire.check(2, 7, &command(-0.897)), "one is missing");
+        assert_eq!(wire.report().limit_violations, 1, "1.5 rad/s over the gap");
     }
 }

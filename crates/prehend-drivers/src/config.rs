@@ -15,9 +15,9 @@ pub struct DriverConfig {
     pub seed: u64,
     /// What objects are drawn from. Default all families.
     pub families: FamilySet,
-    /// Clouds per second, above 0 to 200. Default 10.
+    /// Clouds per second, 0.1 to 200, such that whole physics steps lie between two. Default 10.
     pub camera_rate_hz: f64,
-    /// `JointState` messages per second, for viewers, above 0 to 200. Default 20.
+    /// `JointState` messages per second, for viewers, as above. Default 20.
     pub joint_state_rate_hz: f64,
     /// Nominal rate of commands, by which the recorder takes differences, 50 to 4000. Default 500.
     pub command_rate_hz: f64,
@@ -48,15 +48,9 @@ impl DriverConfig {
     /// # Errors
     /// [`DriverError::Config`] naming the field and its range.
     pub fn check(&self) -> Result<(), DriverError> {
-        let least = f64::MIN_POSITIVE;
         for (field, value, low, high) in [
-            ("camera_rate_hz", self.camera_rate_hz, least, 200.0),
-            (
-                "joint_state_rate_hz",
-                self.joint_state_rate_hz,
-                least,
-                200.0,
-            ),
+            ("camera_rate_hz", self.camera_rate_hz, 0.1, 200.0),
+            ("joint_state_rate_hz", self.joint_state_rate_hz, 0.1, 200.0),
             ("command_rate_hz", self.command_rate_hz, 50.0, 4000.0),
             (
                 "max_valid_for_millis",
@@ -64,7 +58,7 @@ impl DriverConfig {
                 5.0,
                 1000.0,
             ),
-            ("max_jump_rad", self.max_jump_rad, least, 1.0),
+            ("max_jump_rad", self.max_jump_rad, f64::MIN_POSITIVE, 1.0),
         ] {
             if !(value >= low && value <= high) {
                 return Err(DriverError::Config {
@@ -72,6 +66,20 @@ impl DriverConfig {
                     value,
                     low,
                     high,
+                });
+            }
+        }
+        for (field, rate_hz) in [
+            ("camera_rate_hz", self.camera_rate_hz),
+            ("joint_state_rate_hz", self.joint_state_rate_hz),
+        ] {
+            let steps = 1.0 / (rate_hz * World::DT);
+            if (steps - steps.round()).abs() > 0.01 {
+                let rate = |steps: f64| 1.0 / (steps * World::DT);
+                return Err(DriverError::Rate {
+                    field,
+                    value: rate_hz,
+                    nearest: [rate(steps.ceil()), rate(steps.floor())],
                 });
             }
         }
@@ -108,6 +116,21 @@ mod tests {
             let shown = config.check().expect_err("out of range").to_string();
             assert!(shown.contains("camera_rate_hz"), "{shown}");
         }
+    }
+
+    #[test]
+    fn rates_that_are_no_whole_steps_are_refused_with_the_nearest() {
+        let config = DriverConfig {
+            camera_rate_hz: 150.0,
+            ..DriverConfig::default()
+        };
+        let shown = config.check().expect_err("1.33 steps").to_string();
+        assert!(shown.contains("100") && shown.contains("200"), "{shown}");
+        let slow = DriverConfig {
+            camera_rate_hz: 1e-300,
+            ..DriverConfig::default()
+        };
+        assert!(slow.check().is_err());
     }
 
     #[test]

@@ -20,6 +20,21 @@ pub enum DriverError {
         /// Most allowed.
         high: f64,
     },
+    /// A rate does not leave whole physics steps between two events.
+    #[error(
+        "driver configuration: field `{field}`: {value} Hz is no whole number of physics steps; the \
+         nearest are {:.3} and {:.3} Hz",
+        nearest[0],
+        nearest[1]
+    )]
+    Rate {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value, Hz.
+        value: f64,
+        /// The nearest rates that are possible, Hz.
+        nearest: [f64; 2],
+    },
     /// The robot's limits or state cannot be used.
     #[error(transparent)]
     Control(#[from] ControlError),

@@ -17,24 +17,21 @@ pub(crate) struct Outbox {
     event: Publisher<EpisodeEvent>,
     report: Publisher<Report>,
     joint_names: Vec<String>,
-    finger_name: String,
+    finger_name: Option<String>,
     last_joint_state: Option<RobotState>,
     failures: u64,
 }
 
 impl Outbox {
     pub fn new(link: &Link, robot: &Robot) -> Result<Self, LinkError> {
-        let name = robot.name();
         Ok(Self {
             status: link.publisher()?,
             joint_state: link.publisher()?,
             cloud: link.publisher()?,
             event: link.publisher()?,
             report: link.publisher()?,
-            joint_names: (1..=robot.n_joints())
-                .map(|i| format!("{name}_joint{i}"))
-                .collect(),
-            finger_name: format!("{name}_finger_joint1"),
+            joint_names: robot.joint_names().to_vec(),
+            finger_name: robot.finger_joint().map(str::to_owned),
             last_joint_state: None,
             failures: 0,
         })
@@ -53,11 +50,11 @@ impl Outbox {
             if dt > 0.0 { moved / dt } else { 0.0 }
         });
         self.last_joint_state = Some(*state);
-        let finger = FingerState {
-            name: &self.finger_name,
+        let finger = self.finger_name.as_deref().map(|name| FingerState {
+            name,
             position: 0.5 * state.gripper.width,
             velocity: speed,
-        };
+        });
         let message = JointState::new(state, &self.joint_names, finger);
         let sent = self.joint_state.send(&message);
         self.note(sent);

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use prehend_control::{JointBounds, WireChecker};
 use prehend_link::{GateCounts, LinkCounts, messages::JointCommand};
-use prehend_types::Stamp;
+use prehend_types::{JointCommand as JointSetpoint, Stamp};
 use serde::{Deserialize, Serialize};
 
 /// Highest command age that is told apart, us.
@@ -45,6 +45,11 @@ pub struct WireReport {
     pub gaps: u64,
     /// Commands that were repeated, overtaken, or of an earlier epoch.
     pub out_of_order: u64,
+    /// Setpoints told to the arm that broke at least one limit, by finite differences. Must be 0.
+    pub told_violations: u64,
+    /// Ticks in which the arm was not told to be where the command was: a limit stood in the way, or it
+    /// was returning from a pause.
+    pub held_back: u64,
     /// Commands that moved the arm.
     pub applied: u64,
     /// Commands that moved the arm after they had expired. Must be 0.
@@ -75,17 +80,22 @@ pub struct WireReport {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     checker: WireChecker,
+    /// The same of what the arm is told.
+    told: WireChecker,
+    ticks: u64,
     /// `None` cannot happen with these constants; then ages are not reported.
     age_micros: Option<Histogram<u64>>,
     pub(crate) report: WireReport,
 }
 
 impl Recorder {
-    /// A recorder for limits and the nominal time between two commands, s.
+    /// A recorder for limits, the nominal time between two commands and that between two ticks, s.
     #[must_use]
-    pub fn new(bounds: &[JointBounds], command_dt_s: f64) -> Self {
+    pub fn new(bounds: &[JointBounds], command_dt_s: f64, dt_s: f64) -> Self {
         Self {
             checker: WireChecker::new(bounds, command_dt_s),
+            told: WireChecker::new(bounds, dt_s),
+            ticks: 0,
             age_micros: Histogram::new_with_bounds(1, MAX_AGE_MICROS, 3).ok(),
             report: WireReport::default(),
         }
@@ -101,6 +111,12 @@ impl Recorder {
         if let Some(command) = message.setpoint() {
             self.checker.check(message.epoch, message.seq, &command);
         }
+    }
+
+    /// Looks at what the arm is told in this tick.
+    pub fn told(&mut self, epoch: u64, command: &JointSetpoint) {
+        self.ticks += 1;
+        self.told.check(epoch, self.ticks, command);
     }
 
     /// Notes that a command moves the arm; `at` is taken as the arm is told.
@@ -122,6 +138,7 @@ impl Recorder {
             jerk_violations: wire.jerk,
             worst_share: wire.worst_share,
             non_finite: wire.non_finite,
+            told_violations: self.told.report().limit_violations + self.told.report().non_finite,
             gaps: wire.missing,
             out_of_order: wire.out_of_order,
             command_age_ms: self

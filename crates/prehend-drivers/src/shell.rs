@@ -3,17 +3,19 @@
 //! The driver-side half of safety, for any arm: it runs where the motors are, so it works when the
 //! sender, the link or the whole other process is gone. Pure: time and messages come in as arguments.
 //!
-//! A command carries the arm on at its own velocity for a moment; after that the arm glides along the
-//! stop that would follow if no other command ever came. The next one takes over from there, and what
-//! lies between the two paths fades out. So lost commands neither freeze the arm nor repeat a position
-//! nor end in a lurch, and when the time to live is over the stop is already under way. A stop
-//! latches: only a new epoch ends it.
+//! A command carries the arm on for a moment; after that the arm brakes as if no other command ever came.
+//! The next one takes over from there, and the gap to the commanded path is closed inside the limits. So
+//! lost commands neither freeze the arm nor repeat a position nor end in a lurch, and when the time to
+//! live is over the stop is already under way. A stop latches: only a new epoch ends it.
+//!
+//! Whatever a sender asks for, the arm is told only what [`Follower`] allows: inside every limit, and
+//! always able to stop inside them.
 
 use std::time::Duration;
 
-use prehend_control::{ControlError, JointBounds, SoftStop};
+use prehend_control::{ControlError, Follower, JointBounds};
 use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
-use prehend_link::{Accepted, CommandGate};
+use prehend_link::{Accepted, CommandGate, Received};
 use prehend_types::{
     GripperCommand, JointAccelerations, JointCommand, JointPositions, JointVelocities, Plant,
     RobotState, Stamp,
@@ -21,13 +23,11 @@ use prehend_types::{
 
 use crate::{Recorder, WireReport};
 
-/// How long a command carries the arm on at its own velocity: a hiccup of a desktop's scheduler, as
-/// many ticks of 1 ms as Franka's own controller bridges.
+/// How long a command carries the arm on: a hiccup of a desktop's scheduler, as many ticks of 1 ms as
+/// Franka's own controller bridges.
 const CARRY: Duration = Duration::from_millis(20);
 /// Velocities above this share of a joint's limit are not carried on.
 const VELOCITY_SLACK: f64 = 1.1;
-/// Ticks over which the arm returns from a glide to the commanded path.
-const FADE_TICKS: u32 = 20;
 
 /// Settings of a [`Shell`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,15 +55,9 @@ pub struct Shell {
     /// Accepted last, used or not, and the one before it.
     newest: Option<Accepted>,
     before: Option<Accepted>,
-    /// The stop under way while no command is fresh.
-    glide: Option<SoftStop>,
-    /// From the commanded path to where a glide had led when commands came back, fading out.
-    offset: JointPositions,
-    offset_rate: JointVelocities,
-    fade_tick: u32,
-    /// What the arm was told last.
-    told: JointCommand,
-    standstill: JointAccelerations,
+    /// What the arm is told, and how it goes on from there.
+    follower: Follower,
+    opening: f64,
 }
 
 impl Shell {
@@ -77,62 +71,42 @@ impl Shell {
         state: &RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
-        let n_joints = state.q.len();
-        let still = JointVelocities::from_slice(&vec![0.0; n_joints])
-            .map_err(|_| ControlError::JointCount { n_joints })?;
-        let standstill = JointAccelerations::from_slice(&still)
-            .map_err(|_| ControlError::JointCount { n_joints })?;
-        // Whatever a later stop would refuse is refused now.
-        SoftStop::new(bounds, config.dt_s, &state.q, &still, &standstill)?;
         Ok(Self {
             config,
             bounds: bounds.to_vec(),
-            gate: CommandGate::new(n_joints, epoch, config.max_valid_for),
-            recorder: Recorder::new(bounds, config.command_dt_s),
+            gate: CommandGate::new(state.q.len(), epoch, config.max_valid_for),
+            recorder: Recorder::new(bounds, config.command_dt_s, config.dt_s),
             stop_reason: StopReason::NotArmed,
             fresh: None,
             newest: None,
             before: None,
-            glide: None,
-            offset: state.q.map(|_| 0.0),
-            offset_rate: still,
-            fade_tick: FADE_TICKS,
-            told: JointCommand {
-                q_d: state.q,
-                dq_d: still,
-                gripper: GripperCommand {
-                    opening: state.gripper.commanded,
-                },
-            },
-            standstill,
+            follower: standing(bounds, config.dt_s, &state.q)?,
+            opening: state.gripper.commanded,
         })
     }
 
     /// Starts a new session with the arm standing still at `state`. Leaves any stop; counts go on.
-    pub fn arm(&mut self, epoch: u64, state: &RobotState) {
+    ///
+    /// # Errors
+    /// [`ControlError`] if the state is not this arm's, or not finite; the old session then goes on.
+    pub fn arm(&mut self, epoch: u64, state: &RobotState) -> Result<(), ControlError> {
+        self.follower = standing(&self.bounds, self.config.dt_s, &state.q)?;
+        self.opening = state.gripper.commanded;
         self.gate.arm(epoch);
         self.stop_reason = StopReason::NotArmed;
         self.fresh = None;
         self.newest = None;
         self.before = None;
-        self.glide = None;
-        self.fade_tick = FADE_TICKS;
-        self.told = JointCommand {
-            q_d: state.q,
-            dq_d: self.told.dq_d.map(|_| 0.0),
-            gripper: GripperCommand {
-                opening: state.gripper.commanded,
-            },
-        };
+        Ok(())
     }
 
-    /// Takes in a command that arrived at `arrived`.
-    pub fn receive(&mut self, message: &Message, arrived: Stamp) {
-        self.recorder.received(message, arrived);
-        let Ok(accepted) = self.gate.admit(message, arrived) else {
+    /// Takes in a command.
+    pub fn receive(&mut self, received: &Received<Message>) {
+        self.recorder.received(&received.message, received.at);
+        let Ok(accepted) = self.gate.admit(received) else {
             return;
         };
-        if !matches!(self.stop_reason, StopReason::None | StopReason::NotArmed) {
+        if self.is_latched() {
             self.recorder.report.ignored_while_stopped += 1;
             return;
         }
@@ -150,7 +124,7 @@ impl Shell {
 
     /// Brings the arm to rest and keeps it there until [`Self::arm`]. The first reason stays.
     pub fn stop(&mut self, reason: StopReason) {
-        if !matches!(self.stop_reason, StopReason::None | StopReason::NotArmed) {
+        if self.is_latched() {
             return;
         }
         match reason {
@@ -164,25 +138,36 @@ impl Shell {
 
     /// What the arm is told at `now`, and the command's expiry if it follows one.
     pub fn next(&mut self, now: Stamp) -> (JointCommand, Option<Stamp>) {
+        let mut expires = None;
         if let Some(accepted) = self.fresh.take() {
             if now < accepted.expires {
                 self.stop_reason = StopReason::None;
-                self.follow(&accepted, now);
-                return (self.told, Some(accepted.expires));
+                expires = Some(accepted.expires);
+            } else {
+                self.recorder.report.expired_unused += 1;
             }
-            self.recorder.report.expired_unused += 1;
         }
         if self.newest.is_some_and(|newest| now >= newest.expires) {
             self.stop(StopReason::Expired);
         }
-        let is_following = self.stop_reason == StopReason::None && self.glide.is_none();
         match self.newest {
-            Some(newest) if is_following && now.saturating_since(newest.sent) <= CARRY => {
+            Some(newest)
+                if self.stop_reason == StopReason::None
+                    && (expires.is_some() || now.saturating_since(newest.sent) <= CARRY) =>
+            {
                 self.follow(&newest, now);
             }
-            _ => self.glide_on(),
+            _ => self.follower.stop(),
         }
-        (self.told, None)
+        let told = JointCommand {
+            q_d: *self.follower.q(),
+            dq_d: *self.follower.dq(),
+            gripper: GripperCommand {
+                opening: self.opening,
+            },
+        };
+        self.recorder.told(self.gate.epoch(), &told);
+        (told, expires)
     }
 
     /// Notes that the arm is told at `at` to follow a command.
@@ -193,7 +178,7 @@ impl Shell {
     /// Whether a command is too far from where the arm is, or too fast to be carried on.
     fn jumps(&self, command: &JointCommand) -> bool {
         let is_wild = |joint_idx: usize| {
-            let distance = (command.q_d[joint_idx] - self.told.q_d[joint_idx]).abs();
+            let distance = (command.q_d[joint_idx] - self.follower.q()[joint_idx]).abs();
             distance > self.config.max_jump_rad
                 || command.dq_d[joint_idx].abs()
                     > VELOCITY_SLACK * self.bounds[joint_idx].max_velocity
@@ -201,92 +186,49 @@ impl Shell {
         (0..command.q_d.len()).any(is_wild)
     }
 
-    /// The setpoint at `now`: a command is a little old when a tick comes to use it, so its own
-    /// velocity carries it on. Without this the sender's and the driver's rates would beat against
+    /// One tick towards where the command is at `now`: it is a little old when a tick comes to use it, so
+    /// its own motion carries it on. Without this the sender's and the driver's rates would beat against
     /// each other in the arm's speed.
     fn follow(&mut self, accepted: &Accepted, now: Stamp) {
         let ahead = now
             .seconds_since(accepted.stamp)
             .clamp(0.0, CARRY.as_secs_f64());
-        let mut command = accepted.command;
-        for (q, dq) in command.q_d.iter_mut().zip(command.dq_d.iter()) {
-            *q += dq * ahead;
+        let (mut q_d, mut dq_d) = (accepted.command.q_d, accepted.command.dq_d);
+        for joint_idx in 0..q_d.len() {
+            let ddq = self.acceleration(joint_idx);
+            q_d[joint_idx] += (dq_d[joint_idx] + 0.5 * ddq * ahead) * ahead;
+            dq_d[joint_idx] += ddq * ahead;
         }
-        if self.glide.is_some() {
-            self.glide_on();
-            self.glide = None;
-            self.fade_tick = 0;
-            for joint_idx in 0..command.q_d.len() {
-                self.offset[joint_idx] = self.told.q_d[joint_idx] - command.q_d[joint_idx];
-                self.offset_rate[joint_idx] = self.told.dq_d[joint_idx] - command.dq_d[joint_idx];
-            }
+        if !self.follower.follow(&q_d, &dq_d) {
+            self.recorder.report.held_back += 1;
         }
-        self.fade(&mut command);
-        self.told = command;
+        self.opening = accepted.command.gripper.opening;
     }
 
-    /// Adds what is left of the offset, a cubic from the glide's position and velocity to none.
-    fn fade(&mut self, command: &mut JointCommand) {
-        if self.fade_tick >= FADE_TICKS {
-            return;
+    /// Acceleration of one joint, from the velocities of the last two commands; zero if it is not known.
+    fn acceleration(&self, joint_idx: usize) -> f64 {
+        let Some((newest, before)) = self.newest.zip(self.before) else {
+            return 0.0;
+        };
+        let dt = newest.stamp.seconds_since(before.stamp);
+        if !(dt > 0.0 && dt <= 2.0 * self.config.dt_s.max(self.config.command_dt_s)) {
+            return 0.0;
         }
-        let duration = f64::from(FADE_TICKS) * self.config.dt_s;
-        let s = f64::from(self.fade_tick) / f64::from(FADE_TICKS);
-        self.fade_tick += 1;
-        for joint_idx in 0..command.q_d.len() {
-            let (offset, rate) = (self.offset[joint_idx], self.offset_rate[joint_idx]);
-            // Hermite's basis for the start's position and velocity, and its derivative.
-            command.q_d[joint_idx] += (2.0 * s - 3.0) * s * s * offset
-                + offset
-                + ((s - 2.0) * s + 1.0) * s * duration * rate;
-            command.dq_d[joint_idx] +=
-                6.0 * (s - 1.0) * s * offset / duration + ((3.0 * s - 4.0) * s + 1.0) * rate;
-        }
-    }
-
-    /// One tick of the stop that begins where the last command ended.
-    fn glide_on(&mut self) {
-        if self.glide.is_none() {
-            self.glide = SoftStop::new(
-                &self.bounds,
-                self.config.dt_s,
-                &self.told.q_d,
-                &self.told.dq_d,
-                &self.acceleration(),
-            )
-            .ok();
-        }
-        match &mut self.glide {
-            Some(glide) if !glide.is_at_rest() => {
-                let (q_d, dq_d) = glide.advance();
-                self.told.q_d = q_d;
-                self.told.dq_d = dq_d;
-            }
-            _ => self.told.dq_d = self.told.dq_d.map(|_| 0.0),
-        }
-    }
-
-    /// Acceleration of the last two commands, from their velocities; zero if it is not known.
-    fn acceleration(&self) -> JointAccelerations {
-        let known =
-            self.newest.zip(self.before).and_then(|(newest, before)| {
-                let dt = newest.stamp.seconds_since(before.stamp);
-                (dt > 0.0 && dt <= 2.0 * self.config.dt_s.max(self.config.command_dt_s))
-                    .then_some((newest.command.dq_d, before.command.dq_d, dt))
-            });
-        let mut ddq = self.standstill;
-        if let Some((newest, before, dt)) = known {
-            for ((ddq, newest), before) in ddq.iter_mut().zip(newest.iter()).zip(before.iter()) {
-                *ddq = (newest - before) / dt;
-            }
-        }
-        ddq
+        let most = self.bounds[joint_idx].max_acceleration;
+        let ddq = (newest.command.dq_d[joint_idx] - before.command.dq_d[joint_idx]) / dt;
+        ddq.clamp(-most, most)
     }
 
     /// Whether the arm is told to stand still.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.fresh.is_none() && self.told.dq_d.iter().all(|dq| *dq == 0.0)
+        self.fresh.is_none() && self.follower.is_at_rest()
+    }
+
+    /// Whether the arm is stopped until [`Self::arm`].
+    #[must_use]
+    pub fn is_latched(&self) -> bool {
+        !matches!(self.stop_reason, StopReason::None | StopReason::NotArmed)
     }
 
     /// Why commands are not followed.
@@ -304,7 +246,7 @@ impl Shell {
     /// Positions that the arm was told last.
     #[must_use]
     pub fn q_d(&self) -> &JointPositions {
-        &self.told.q_d
+        self.follower.q()
     }
 
     /// The newest command that may move or moved the arm in this session: its number and its age.
@@ -322,6 +264,19 @@ impl Shell {
             ..self.recorder.report()
         }
     }
+}
+
+/// An arm that stands still.
+fn standing(
+    bounds: &[JointBounds],
+    dt_s: f64,
+    q: &JointPositions,
+) -> Result<Follower, ControlError> {
+    let n_joints = q.len();
+    let count = |_| ControlError::JointCount { n_joints };
+    let dq = JointVelocities::zeros(n_joints).map_err(count)?;
+    let ddq = JointAccelerations::zeros(n_joints).map_err(count)?;
+    Follower::new(bounds, dt_s, q, &dq, &ddq)
 }
 
 /// One tick of any arm: decides, tells the arm, and reads it.

@@ -225,7 +225,7 @@ impl Driver {
         }
         self.pace.advance(Stamp::now());
         while let Some(received) = self.commands.take() {
-            self.shell.receive(&received.message, received.at);
+            self.shell.receive(&received);
         }
         let Ok(state) = tick(&mut self.shell, &mut self.cell);
         self.publish_status(&state);
@@ -250,7 +250,7 @@ impl Driver {
         self.judge();
         if self.wants_rearm && self.shell.is_at_rest() {
             self.wants_rearm = false;
-            self.shell.arm(self.shell.epoch() + 1, &state);
+            self.rearm(&state);
         }
     }
 
@@ -289,7 +289,8 @@ impl Driver {
         while let Some(received) = self.requests.take() {
             match received.message.kind {
                 RequestKind::Reset => self.reset(received.message.seed),
-                RequestKind::Rearm => self.wants_rearm = true,
+                // Asked for while nothing is latched, it would undo a stop that is still to come.
+                RequestKind::Rearm => self.wants_rearm = self.shell.is_latched(),
                 RequestKind::Report => {
                     let report = self.report();
                     self.outbox.report(&report);
@@ -316,12 +317,18 @@ impl Driver {
             return;
         }
         self.wants_rearm = false;
-        self.shell.arm(self.shell.epoch() + 1, &self.cell.state());
+        self.rearm(&self.cell.state());
         self.episode += 1;
         self.is_over = false;
         self.steps = self.steps.next_multiple_of(self.camera_steps);
         self.say(EventKind::Started, String::new());
         self.pace.restart(Stamp::now());
+    }
+
+    fn rearm(&mut self, state: &RobotState) {
+        if let Err(error) = self.shell.arm(self.shell.epoch() + 1, state) {
+            tracing::error!(%error, "driver: not armed");
+        }
     }
 
     fn report(&self) -> WireReport {

@@ -9,6 +9,7 @@ use prehend_types::{self as types, Stamp};
 use serde::{Deserialize, Serialize};
 
 use crate::messages::{CommandMode, JointCommand};
+use crate::{Received, SenderId};
 
 /// How far in the future a command may claim to have been sent. All processes of one machine share the
 /// clock, so anything more is another machine's clock, by which nothing can be timed.
@@ -34,6 +35,9 @@ pub enum Rejection {
         /// Newest accepted number.
         newest: u64,
     },
+    /// Another sender moves the arm in this session.
+    #[error("another sender moves the arm in this session")]
+    OtherSender,
     /// Its time to live had passed on arrival.
     #[error("expired {late:?} before it arrived")]
     Expired {
@@ -85,6 +89,8 @@ pub struct GateCounts {
     pub wrong_epoch: u64,
     /// Refused: repeated or overtaken.
     pub not_newer: u64,
+    /// Refused: of another sender than the one that moves the arm.
+    pub other_sender: u64,
     /// Refused: expired on arrival.
     pub expired: u64,
     /// Refused: sent in the future.
@@ -102,6 +108,8 @@ pub struct CommandGate {
     max_valid_for: Duration,
     epoch: u64,
     newest: Option<u64>,
+    /// Who moves the arm in this session: the first whose command was accepted.
+    sender: Option<Option<SenderId>>,
     counts: GateCounts,
 }
 
@@ -117,6 +125,7 @@ impl CommandGate {
             max_valid_for,
             epoch,
             newest: None,
+            sender: None,
             counts: GateCounts::default(),
         }
     }
@@ -125,6 +134,7 @@ impl CommandGate {
     pub fn arm(&mut self, epoch: u64) {
         self.epoch = epoch;
         self.newest = None;
+        self.sender = None;
     }
 
     /// The session whose commands pass.
@@ -139,17 +149,21 @@ impl CommandGate {
         self.counts
     }
 
-    /// Decides about a command that arrived at `arrived`.
+    /// Decides about a command. A stop passes from anybody.
     ///
     /// # Errors
     /// [`Rejection`], already counted.
-    pub fn admit(&mut self, message: &JointCommand, arrived: Stamp) -> Result<Accepted, Rejection> {
-        let verdict = self.judge(message, arrived);
+    pub fn admit(&mut self, received: &Received<JointCommand>) -> Result<Accepted, Rejection> {
+        let verdict = self.judge(received);
         let counter = match &verdict {
             Ok(accepted) => {
-                self.newest = Some(accepted.seq);
+                if accepted.mode == CommandMode::Track {
+                    self.newest = Some(accepted.seq);
+                    self.sender = Some(received.sender);
+                }
                 &mut self.counts.accepted
             }
+            Err(Rejection::OtherSender) => &mut self.counts.other_sender,
             Err(Rejection::Epoch { .. }) => &mut self.counts.wrong_epoch,
             Err(Rejection::NotNewer { .. }) => &mut self.counts.not_newer,
             Err(Rejection::Expired { .. }) => &mut self.counts.expired,
@@ -161,14 +175,20 @@ impl CommandGate {
         verdict
     }
 
-    fn judge(&self, message: &JointCommand, arrived: Stamp) -> Result<Accepted, Rejection> {
+    fn judge(&self, received: &Received<JointCommand>) -> Result<Accepted, Rejection> {
+        let (message, arrived) = (&received.message, received.at);
         if message.epoch != self.epoch {
             return Err(Rejection::Epoch {
                 got: message.epoch,
                 current: self.epoch,
             });
         }
+        let moves = message.mode == CommandMode::Track;
+        if moves && self.sender.is_some_and(|sender| sender != received.sender) {
+            return Err(Rejection::OtherSender);
+        }
         if let Some(newest) = self.newest
+            && moves
             && message.seq <= newest
         {
             return Err(Rejection::NotNewer {
@@ -241,15 +261,60 @@ mod tests {
         CommandGate::new(7, EPOCH, CommandGate::MAX_VALID_FOR)
     }
 
+    fn admit(
+        gate: &mut CommandGate,
+        message: &JointCommand,
+        at: Stamp,
+    ) -> Result<Accepted, Rejection> {
+        gate.admit(&from(1, message, at))
+    }
+
+    fn from(sender: u8, message: &JointCommand, at: Stamp) -> Received<JointCommand> {
+        Received {
+            message: message.clone(),
+            at,
+            sender: Some([sender; 16]),
+        }
+    }
+
     fn at_millis(millis: u64) -> Stamp {
         Stamp::from_nanos(millis * MS)
     }
 
     #[test]
+    fn one_sender_moves_the_arm_and_anybody_stops_it() {
+        let mut gate = gate();
+        let now = at_millis(1001);
+        assert!(gate.admit(&from(1, &command(5), now)).is_ok());
+        let second = gate.admit(&from(2, &command(6), now));
+        assert_eq!(second, Err(Rejection::OtherSender));
+        let nameless = Received {
+            sender: None,
+            ..from(1, &command(7), now)
+        };
+        assert_eq!(gate.admit(&nameless), Err(Rejection::OtherSender));
+        let stop = JointCommand {
+            mode: CommandMode::Stop,
+            ..command(0)
+        };
+        assert!(gate.admit(&from(2, &stop, now)).is_ok());
+        assert!(
+            gate.admit(&from(1, &command(6), now)).is_ok(),
+            "its own go on"
+        );
+        assert_eq!(gate.counts().other_sender, 2);
+        gate.arm(EPOCH);
+        assert!(
+            gate.admit(&from(2, &command(0), now)).is_ok(),
+            "a new session"
+        );
+    }
+
+    #[test]
     fn a_fresh_command_passes_until_it_expires() {
-        let accepted = gate().admit(&command(0), at_millis(1010)).expect("fresh");
+        let accepted = admit(&mut gate(), &command(0), at_millis(1010)).expect("fresh");
         assert_eq!(accepted.expires, at_millis(1050));
-        let late = gate().admit(&command(0), at_millis(1050));
+        let late = admit(&mut gate(), &command(0), at_millis(1050));
         assert_eq!(
             late,
             Err(Rejection::Expired {
@@ -268,14 +333,14 @@ mod tests {
                 ..command(0)
             };
             assert!(matches!(
-                gate.admit(&old, at_millis(1001)),
+                admit(&mut gate, &old, at_millis(1001)),
                 Err(Rejection::Epoch { .. })
             ));
         }
-        assert!(gate.admit(&command(0), at_millis(1001)).is_ok());
+        assert!(admit(&mut gate, &command(0), at_millis(1001)).is_ok());
         gate.arm(EPOCH + 1);
         assert!(
-            gate.admit(&command(1), at_millis(1001)).is_err(),
+            admit(&mut gate, &command(1), at_millis(1001)).is_err(),
             "the epoch has passed"
         );
         assert_eq!(gate.counts().wrong_epoch, 5);
@@ -293,7 +358,7 @@ mod tests {
             (0, false),
         ] {
             assert_eq!(
-                gate.admit(&command(seq), at_millis(1001)).is_ok(),
+                admit(&mut gate, &command(seq), at_millis(1001)).is_ok(),
                 passes,
                 "{seq}"
             );
@@ -307,7 +372,7 @@ mod tests {
             valid_for_nanos: u64::MAX,
             ..command(0)
         };
-        let accepted = gate().admit(&eternal, at_millis(1001)).expect("fresh");
+        let accepted = admit(&mut gate(), &eternal, at_millis(1001)).expect("fresh");
         assert_eq!(accepted.expires, at_millis(1200));
     }
 
@@ -317,24 +382,22 @@ mod tests {
             valid_for_nanos: 0,
             ..command(0)
         };
-        assert!(gate().admit(&none, at_millis(1000)).is_err());
+        assert!(admit(&mut gate(), &none, at_millis(1000)).is_err());
     }
 
     #[test]
     fn the_future_is_refused_and_buys_no_time() {
         assert!(matches!(
-            gate().admit(&command(0), at_millis(900)),
+            admit(&mut gate(), &command(0), at_millis(900)),
             Err(Rejection::FromFuture { .. })
         ));
         let end = JointCommand {
             sent_nanos: u64::MAX,
             ..command(0)
         };
-        assert!(gate().admit(&end, at_millis(1000)).is_err());
+        assert!(admit(&mut gate(), &end, at_millis(1000)).is_err());
         let slightly = Stamp::from_nanos(1000 * MS - 1000);
-        let accepted = gate()
-            .admit(&command(0), slightly)
-            .expect("within tolerance");
+        let accepted = admit(&mut gate(), &command(0), slightly).expect("within tolerance");
         assert_eq!(accepted.expires, slightly.after(Duration::from_millis(50)));
     }
 
@@ -352,14 +415,14 @@ mod tests {
             };
             for message in [q, dq, gripper] {
                 assert_eq!(
-                    gate.admit(&message, at_millis(1001)),
+                    admit(&mut gate, &message, at_millis(1001)),
                     Err(Rejection::NonFinite)
                 );
             }
         }
         assert_eq!(gate.counts().non_finite, 9);
         assert!(
-            gate.admit(&command(0), at_millis(1001)).is_ok(),
+            admit(&mut gate, &command(0), at_millis(1001)).is_ok(),
             "a refused number is not used up"
         );
     }
@@ -372,7 +435,7 @@ mod tests {
                 dq_d: vec![0.0; n],
                 ..command(0)
             };
-            let verdict = gate().admit(&other, at_millis(1001));
+            let verdict = admit(&mut gate(), &other, at_millis(1001));
             assert_eq!(
                 verdict,
                 Err(Rejection::JointCount {

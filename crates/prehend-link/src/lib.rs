@@ -37,5 +37,5 @@ pub use error::LinkError;
 pub use gate::{Accepted, CommandGate, GateCounts, Rejection};
 pub use link::Link;
 pub use publisher::Publisher;
-pub use subscriber::{Latest, LinkCounts, Queue, Received, Subscription};
+pub use subscriber::{Latest, LinkCounts, Queue, Received, SenderId, Subscription};
 pub use topic::Topic;

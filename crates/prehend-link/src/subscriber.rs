@@ -19,7 +19,12 @@ pub struct Received<M> {
     pub message: M,
     /// Arrival, taken before decoding.
     pub at: Stamp,
+    /// Who published it; `None` if it says nothing (a plain zenoh tool).
+    pub sender: Option<SenderId>,
 }
+
+/// What tells publishers apart: new for every publisher that is declared.
+pub type SenderId = [u8; 16];
 
 /// What happened on one subscription so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,11 +137,16 @@ impl Link {
             .declare_subscriber(key.clone())
             .callback_mut(move |sample: Sample| {
                 let at = Stamp::now();
-                shared.note_sequence(&mut tracker, &sample);
+                let sender = shared.note_sequence(&mut tracker, &sample);
                 match decode::<M>(&sample.payload().to_bytes()) {
                     Ok(message) => {
                         shared.received.fetch_add(1, Ordering::Relaxed);
-                        handle(Received { message, at }, &shared);
+                        let received = Received {
+                            message,
+                            at,
+                            sender,
+                        };
+                        handle(received, &shared);
                     }
                     Err(error) => shared.note_decode_error(&sample, &error),
                 }
@@ -157,7 +167,7 @@ impl Link {
 
 impl Counters {
     /// Messages without our attachment (a plain zenoh tool) are accepted; they cannot be counted.
-    fn note_sequence(&self, tracker: &mut SequenceTracker, sample: &Sample) {
+    fn note_sequence(&self, tracker: &mut SequenceTracker, sample: &Sample) -> Option<SenderId> {
         let attachment = sample
             .attachment()
             .and_then(|bytes| Attachment::from_bytes(&bytes.to_bytes()));
@@ -166,6 +176,7 @@ impl Counters {
             Some(Step::Old) => _ = self.out_of_order.fetch_add(1, Ordering::Relaxed),
             Some(Step::Next) | None => {}
         }
+        attachment.map(|attachment| attachment.publisher)
     }
 
     /// Logged at powers of two only: a flood of junk must not become a flood of log lines.

@@ -55,20 +55,20 @@ impl Topic {
     }
 
     /// An old setpoint is worthless, so commands and states are dropped rather than delayed, before
-    /// anything else on the wire; a request or an event must arrive, so its sender waits. Clouds have a
-    /// priority of their own, so that a large one never stands before a command in a queue.
+    /// anything else on the wire. Nothing that a driver sends may hold up its arm, so events and reports
+    /// are dropped too when a receiver does not keep up, and can be asked for again; who asks, waits.
+    /// Clouds have a priority of their own, so that a large one never stands before a command in a queue.
     pub(crate) const fn qos(self) -> Qos {
         let (priority, congestion, express) = match self {
             Self::Command => (Priority::RealTime, CongestionControl::Drop, true),
             Self::Status | Self::Chunk => {
                 (Priority::InteractiveHigh, CongestionControl::Drop, true)
             }
-            Self::Event | Self::Request => {
-                (Priority::InteractiveLow, CongestionControl::Block, true)
-            }
+            Self::Event => (Priority::InteractiveLow, CongestionControl::Drop, true),
+            Self::Request => (Priority::InteractiveLow, CongestionControl::Block, true),
             Self::Cloud => (Priority::DataHigh, CongestionControl::Drop, true),
             Self::JointState => (Priority::DataLow, CongestionControl::Drop, false),
-            Self::Report => (Priority::DataLow, CongestionControl::Block, true),
+            Self::Report => (Priority::DataLow, CongestionControl::Drop, true),
         };
         Qos {
             priority,

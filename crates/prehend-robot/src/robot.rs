@@ -18,6 +18,8 @@ const MAX_URDF_BYTES: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Robot {
     pub(crate) name: String,
+    pub(crate) joint_names: Vec<String>,
+    pub(crate) finger_joint: Option<String>,
     pub(crate) links: Vec<Link>,
     pub(crate) limits: Limits,
     pub(crate) home: JointPositions,
@@ -65,6 +67,18 @@ impl Robot {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Names of the arm's joints in the URDF, base to tip.
+    #[must_use]
+    pub fn joint_names(&self) -> &[String] {
+        &self.joint_names
+    }
+
+    /// Name of the left finger's joint in the URDF, if there is a gripper.
+    #[must_use]
+    pub fn finger_joint(&self) -> Option<&str> {
+        self.finger_joint.as_deref()
     }
 
     /// Number of arm joints; the gripper's do not count.

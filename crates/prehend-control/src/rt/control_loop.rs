@@ -222,15 +222,25 @@ impl Worker {
                 self.stats.period.record(nanos_between(last, woke));
             }
             last = Some(woke);
-            if finish.load(Relaxed) {
-                let give_up = *give_up.get_or_insert(woke.after(STOP_PATIENCE));
+            // After a long sleep the newest moment that was planned: an older one would make what came
+            // meanwhile look as if it were from the future.
+            while next.after(period) <= woke {
+                next = next.after(period);
+                self.stats.deadline_misses.fetch_add(1, Relaxed);
+            }
+            let is_ending = finish.load(Relaxed);
+            if is_ending {
                 self.controller.soft_stop();
+            }
+            // The planned moment, not the moment of waking up: the plan is sampled evenly.
+            self.work(next);
+            if is_ending {
+                // Only after the work, which tells the driver to stop even if the arm stands already.
+                let give_up = *give_up.get_or_insert(woke.after(STOP_PATIENCE));
                 if self.controller.is_at_rest() || woke >= give_up {
                     return;
                 }
             }
-            // The planned moment, not the moment of waking up: the plan is sampled evenly.
-            self.work(next);
             let done = Stamp::now();
             self.stats.compute.record(nanos_between(woke, done));
             self.stats.ticks.fetch_add(1, Relaxed);

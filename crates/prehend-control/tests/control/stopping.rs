@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nalgebra::Vector3;
 use prehend_control::{
-    ArmError, ChunkError, ControlConfig, LimitReason, Mode, SoftStop, StopReason, joint_bounds,
+    ArmError, ChunkError, ControlConfig, Follower, LimitReason, Mode, StopReason, joint_bounds,
 };
 use prehend_types::{
     Action, GripperCommand, JointAccelerations, JointCommand, JointPositions, JointVelocities,
@@ -186,10 +186,11 @@ fn the_drivers_stop_stays_inside_the_limits_from_any_commanded_motion() {
         if k % 5 == 0 {
             let mut wire = rig.wire;
             let mut stop =
-                SoftStop::new(bounds, 0.002, &command.q_d, &command.dq_d, &ddq).expect("finite");
+                Follower::new(bounds, 0.002, &command.q_d, &command.dq_d, &ddq).expect("finite");
             let mut seq = k + 1;
             while !stop.is_at_rest() {
-                let (q_d, dq_d) = stop.advance();
+                stop.stop();
+                let (q_d, dq_d) = (*stop.q(), *stop.dq());
                 seq += 1;
                 let gripper = GripperCommand { opening: 1.0 };
                 wire.check(0, seq, &JointCommand { q_d, dq_d, gripper });
@@ -216,12 +217,12 @@ fn a_stop_from_a_hostile_motion_is_refused_or_ends() {
     let n = robot.n_joints();
     let zero = JointAccelerations::zeros(n).expect("fits");
     let nan = JointVelocities::zeros(n).expect("fits").map(|_| f64::NAN);
-    assert!(SoftStop::new(bounds, 0.001, robot.home(), &nan, &zero).is_err());
+    assert!(Follower::new(bounds, 0.001, robot.home(), &nan, &zero).is_err());
     let fast = nan.map(|_| 1e30);
-    let mut stop = SoftStop::new(bounds, 0.001, robot.home(), &fast, &zero).expect("finite");
+    let mut stop = Follower::new(bounds, 0.001, robot.home(), &fast, &zero).expect("finite");
     let mut ticks = 0;
     while !stop.is_at_rest() {
-        stop.advance();
+        stop.stop();
         ticks += 1;
     }
     assert!(ticks < 1000, "{ticks}");

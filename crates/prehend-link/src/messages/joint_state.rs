@@ -70,9 +70,13 @@ pub struct JointState {
 }
 
 impl JointState {
-    /// An arm's joints in order and one finger behind them. Efforts are not measured: left empty.
+    /// An arm's joints in order and one finger, if there is one, behind them. Efforts are not measured: left empty.
     #[must_use]
-    pub fn new(state: &RobotState, joint_names: &[String], finger: FingerState<'_>) -> Self {
+    pub fn new(
+        state: &RobotState,
+        joint_names: &[String],
+        finger: Option<FingerState<'_>>,
+    ) -> Self {
         Self {
             header: Header {
                 stamp: state.stamp.into(),
@@ -81,10 +85,20 @@ impl JointState {
             name: joint_names
                 .iter()
                 .cloned()
-                .chain([finger.name.to_owned()])
+                .chain(finger.map(|finger| finger.name.to_owned()))
                 .collect(),
-            position: state.q.iter().copied().chain([finger.position]).collect(),
-            velocity: state.dq.iter().copied().chain([finger.velocity]).collect(),
+            position: state
+                .q
+                .iter()
+                .copied()
+                .chain(finger.map(|finger| finger.position))
+                .collect(),
+            velocity: state
+                .dq
+                .iter()
+                .copied()
+                .chain(finger.map(|finger| finger.velocity))
+                .collect(),
             effort: Vec::new(),
         }
     }

@@ -64,6 +64,11 @@ pub(crate) fn robot(
     }
     Ok(Robot {
         name: spec.name.clone(),
+        joint_names: spec.joint.iter().map(|joint| joint.name.clone()).collect(),
+        finger_joint: spec
+            .gripper
+            .as_ref()
+            .map(|gripper| gripper.left.joint.clone()),
         capsule_pairs: collision::find_pairs(&chain, &links, gripper.as_ref(), &home),
         tcp_speed: TcpSpeed {
             run: spec.tcp.run_speed_m_per_s,

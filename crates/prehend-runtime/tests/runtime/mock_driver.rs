@@ -61,10 +61,10 @@ impl MockDriver {
                         stamp: Stamp::now(),
                         ..home
                     };
-                    shell.arm(shell.epoch() + 1, &state);
+                    shell.arm(shell.epoch() + 1, &state).expect("this arm");
                 }
                 while let Some(received) = commands.take() {
-                    shell.receive(&received.message, received.at);
+                    shell.receive(&received);
                 }
                 let (told, expires) = shell.next(Stamp::now());
                 if let Some(expires) = expires {
