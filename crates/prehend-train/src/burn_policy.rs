@@ -9,8 +9,12 @@ use crate::checkpoint::{Checkpoint, Stage};
 use crate::export::action_space;
 
 /// Actions of a chunk of eight that are executed before the next one, unless the exporter says
-/// otherwise: chosen on validation scenes.
+/// otherwise. On 300 validation scenes the student succeeded in 293 with 4, 293 with 6, 294 with 8.
 pub const N_ACTION_STEPS: u8 = 6;
+/// What a policy starts its flow from, unless the exporter says otherwise. On 300 validation scenes the
+/// student succeeded in 280 from normal noise and in 293 from none, the teacher in 282 and 289: the
+/// middle of the noise leads to the most usual of several good actions.
+pub const NOISE: NoiseKind = NoiseKind::Zero;
 
 /// A checkpoint's policy, run by burn as `OnnxPolicy` runs its bundle.
 #[derive(Debug, Clone)]
@@ -68,7 +72,7 @@ impl Policy for BurnPolicy {
     }
 
     fn reset(&mut self, seed: u64) {
-        NoiseKind::Normal.draw(seed, &mut self.noise);
+        NOISE.draw(seed, &mut self.noise);
     }
 
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {

@@ -29,7 +29,7 @@ mod trainer;
 mod window_cache;
 mod windows;
 
-pub use burn_policy::{BurnPolicy, N_ACTION_STEPS};
+pub use burn_policy::{BurnPolicy, N_ACTION_STEPS, NOISE};
 pub use checkpoint::{CHECKPOINT_FILE, Checkpoint, Stage};
 pub use config::{
     DataConfig, DistillConfig, FlowConfig, FlowSettings, LogConfig, OptimiserConfig,

@@ -10,7 +10,7 @@ use prehend_policy::{
 };
 use prehend_sim::{FamilySet, Pilot, RolloutConfig, View, rollout};
 use prehend_train::{
-    Checkpoint, ExportRequest, N_ACTION_STEPS, Provenance, export, graph_bytes, parity,
+    Checkpoint, ExportRequest, N_ACTION_STEPS, NOISE, Provenance, export, graph_bytes, parity,
 };
 use prehend_types::config::locate;
 use prehend_types::stats::SuccessRate;
@@ -50,9 +50,9 @@ pub struct Export {
     /// Report of `prehend eval --json` of this policy.
     #[arg(long, value_name = "FILE")]
     evaluation: Option<PathBuf>,
-    /// What the flow starts from when the policy is run: a random draw that is kept for an episode, or
-    /// zero, which a student was never distilled at.
-    #[arg(long, value_enum, default_value_t = Noise::Normal)]
+    /// What the flow starts from when the policy is run: zero, or a random draw that is kept for an
+    /// episode.
+    #[arg(long, value_enum, default_value_t = Noise::from(NOISE))]
     noise: Noise,
     /// Actions of a chunk that are executed before the next one.
     #[arg(long, default_value_t = N_ACTION_STEPS, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -70,6 +70,15 @@ enum Noise {
     Zero,
     /// A standard normal draw.
     Normal,
+}
+
+impl From<NoiseKind> for Noise {
+    fn from(kind: NoiseKind) -> Self {
+        match kind {
+            NoiseKind::Zero => Self::Zero,
+            NoiseKind::Normal => Self::Normal,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
