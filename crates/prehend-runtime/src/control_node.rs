@@ -51,7 +51,7 @@ pub struct ControlReport {
     pub arm_refused: u64,
     /// Why the last of them was.
     pub last_arm_error: Option<String>,
-    /// Stops that latched, by reason.
+    /// Stops that latched, by reason; the driver's own with `driver_` before it.
     pub stops: BTreeMap<String, u64>,
     /// Chunks that the loop took.
     pub chunks_accepted: u64,
@@ -189,7 +189,21 @@ impl Feeder {
             let status = received.message;
             let verdict = self
                 .handover
-                .on_status(status.epoch, || control_loop.report().mode);
+                .on_status(status.epoch, status.stop_reason, || {
+                    control_loop.report().mode
+                });
+            if verdict.driver_stopped {
+                let reason = status.stop_reason;
+                tracing::warn!(
+                    ?reason,
+                    "control: the driver stopped the arm; waiting for a new session"
+                );
+                *self
+                    .counts
+                    .stops
+                    .entry(format!("driver_{}", kind(&reason)))
+                    .or_default() += 1;
+            }
             if let Some(state) = status.state().filter(|_| verdict.feed) {
                 // A full ring means that the loop does not run; it then has older news to work off.
                 let _ = self.states.push(state);

@@ -5,9 +5,12 @@
 
 use prehend_control::Mode;
 use prehend_control::rt::{LoopEvent, LoopMessage};
+use prehend_link::messages::StopReason as DriverStop;
 
 /// Statuses between two attempts to arm, 100 ms at the driver's 200 per second.
 const RETRY_STATUSES: u32 = 20;
+/// Statuses without an answer after which the loop is asked again, half a second.
+const ANSWER_STATUSES: u32 = 100;
 
 /// Where the loop stands with the driver's sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +21,11 @@ enum Phase {
     Leaving,
     /// The loop sees the new session's states; it is asked to arm after so many more.
     Settling { statuses: u32 },
-    /// The loop was asked to arm and has not answered.
-    Arming,
+    /// The loop was asked to arm and has not answered; it is asked again after so many more statuses.
+    Arming { statuses: u32 },
     /// The loop commands the arm.
     Armed,
-    /// The loop stopped for good: nothing moves until the driver announces a new session.
+    /// The loop or the driver stopped for good: nothing moves until the driver announces a new session.
     Latched,
 }
 
@@ -33,6 +36,18 @@ pub(crate) struct Verdict {
     pub feed: bool,
     /// What the loop is told after it.
     pub message: Option<LoopMessage>,
+    /// Whether this status says that the driver stopped an arm that the loop was commanding.
+    pub driver_stopped: bool,
+}
+
+impl Verdict {
+    const fn new(feed: bool, message: Option<LoopMessage>) -> Self {
+        Self {
+            feed,
+            message,
+            driver_stopped: false,
+        }
+    }
 }
 
 /// Follows the sessions that a driver announces.
@@ -63,73 +78,92 @@ impl Handover {
         }
     }
 
-    /// Decides about a status of session `epoch`; `mode` asks the loop what it is doing.
-    pub fn on_status(&mut self, epoch: u64, mode: impl FnOnce() -> Mode) -> Verdict {
-        let mut message = None;
+    /// Decides about a status of session `epoch` whose driver stands as `driver_stop` says; `mode` asks
+    /// the loop what it is doing.
+    pub fn on_status(
+        &mut self,
+        epoch: u64,
+        driver_stop: DriverStop,
+        mode: impl FnOnce() -> Mode,
+    ) -> Verdict {
         if epoch < self.epoch {
             // Epochs only rise: this is late, or from somebody who is not the driver any more.
-            return Verdict {
-                feed: false,
-                message,
-            };
+            return Verdict::new(false, None);
         }
+        let mut message = None;
         if epoch != self.epoch || self.phase == Phase::Waiting {
             self.epoch = epoch;
             self.phase = Phase::Leaving;
             message = Some(LoopMessage::Stop);
         }
+        if self.phase == Phase::Leaving && is_moving(mode()) {
+            return Verdict::new(false, message);
+        }
+        if is_latched(driver_stop) && self.phase != Phase::Latched {
+            return self.latch();
+        }
         match self.phase {
             Phase::Leaving => {
-                if is_moving(mode()) {
-                    return Verdict {
-                        feed: false,
-                        message,
-                    };
-                }
                 // The state goes in with this status and the request with a later one, so that the
                 // loop cannot take the arm over where the old session left it.
                 self.phase = Phase::Settling { statuses: 1 };
-                Verdict {
-                    feed: true,
-                    message,
-                }
             }
-            Phase::Settling { statuses: 0 | 1 } => {
-                self.phase = Phase::Arming;
-                Verdict {
-                    feed: true,
-                    message: Some(LoopMessage::Arm { epoch }),
-                }
+            Phase::Settling { statuses: 0 | 1 } | Phase::Arming { statuses: 0 | 1 } => {
+                self.phase = Phase::Arming {
+                    statuses: ANSWER_STATUSES,
+                };
+                message = Some(LoopMessage::Arm { epoch });
             }
             Phase::Settling { statuses } => {
                 self.phase = Phase::Settling {
                     statuses: statuses - 1,
                 };
-                Verdict {
-                    feed: true,
-                    message,
-                }
             }
-            Phase::Waiting | Phase::Arming | Phase::Armed | Phase::Latched => Verdict {
-                feed: true,
-                message,
-            },
+            Phase::Arming { statuses } => {
+                self.phase = Phase::Arming {
+                    statuses: statuses - 1,
+                };
+            }
+            Phase::Waiting | Phase::Armed | Phase::Latched => {}
+        }
+        Verdict::new(true, message)
+    }
+
+    /// The driver follows nobody in this session any more: to go on would be to track an arm that stands,
+    /// and to arm would be to believe that it moves. Telling a loop to stop that is not armed does no harm.
+    fn latch(&mut self) -> Verdict {
+        let was_armed = self.phase == Phase::Armed;
+        self.phase = Phase::Latched;
+        Verdict {
+            feed: true,
+            message: Some(LoopMessage::Stop),
+            driver_stopped: was_armed,
         }
     }
 
     /// Learns what became of a message, and of the arm.
     pub fn on_event(&mut self, event: &LoopEvent) {
         match (event, self.phase) {
-            (LoopEvent::Armed { epoch }, Phase::Arming) if *epoch == self.epoch => {
-                self.phase = Phase::Armed;
-            }
-            (LoopEvent::ArmRefused(_), Phase::Arming) => {
+            (_, Phase::Waiting | Phase::Latched) => {}
+            // Also while settling: the refusal that led there may have answered an older session.
+            (LoopEvent::Armed { epoch }, _) if *epoch == self.epoch => self.phase = Phase::Armed,
+            (LoopEvent::ArmRefused(_), Phase::Arming { .. }) => {
                 self.phase = Phase::Settling {
                     statuses: RETRY_STATUSES,
                 };
             }
             (LoopEvent::Stopping(_), Phase::Armed) => self.phase = Phase::Latched,
             _ => {}
+        }
+    }
+}
+
+/// Whether a driver stays as it is until a new session, whatever it is sent.
+const fn is_latched(stop: DriverStop) -> bool {
+    match stop {
+        DriverStop::None | DriverStop::NotArmed => false,
+        DriverStop::Expired | DriverStop::Requested | DriverStop::Fault | DriverStop::Shutdown => {
+            true
         }
     }
 }
@@ -144,9 +178,11 @@ mod tests {
 
     use super::*;
 
+    const FREE: DriverStop = DriverStop::NotArmed;
+
     fn arm(handover: &mut Handover, epoch: u64) {
-        assert!(handover.on_status(epoch, || Mode::Idle).feed);
-        let verdict = handover.on_status(epoch, || Mode::Idle);
+        assert!(handover.on_status(epoch, FREE, || Mode::Idle).feed);
+        let verdict = handover.on_status(epoch, FREE, || Mode::Idle);
         assert_eq!(verdict.message, Some(LoopMessage::Arm { epoch }));
         handover.on_event(&LoopEvent::Armed { epoch });
         assert_eq!(handover.armed(), Some(epoch));
@@ -157,14 +193,8 @@ mod tests {
         let mut handover = Handover::new();
         assert!(handover.may_arm(7));
         arm(&mut handover, 7);
-        let verdict = handover.on_status(7, || Mode::Tracking);
-        assert_eq!(
-            verdict,
-            Verdict {
-                feed: true,
-                message: None
-            }
-        );
+        let verdict = handover.on_status(7, FREE, || Mode::Tracking);
+        assert_eq!(verdict, Verdict::new(true, None));
         assert!(!handover.may_arm(6));
     }
 
@@ -172,24 +202,12 @@ mod tests {
     fn a_new_session_is_hidden_until_the_arm_stands() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(8, || Mode::Tracking);
-        assert_eq!(
-            verdict,
-            Verdict {
-                feed: false,
-                message: Some(LoopMessage::Stop)
-            }
-        );
+        let verdict = handover.on_status(8, FREE, || Mode::Tracking);
+        assert_eq!(verdict, Verdict::new(false, Some(LoopMessage::Stop)));
         handover.on_event(&LoopEvent::Stopping(StopReason::Requested));
         assert_eq!(handover.armed(), None);
-        let verdict = handover.on_status(8, || Mode::Stopping);
-        assert_eq!(
-            verdict,
-            Verdict {
-                feed: false,
-                message: None
-            }
-        );
+        let verdict = handover.on_status(8, FREE, || Mode::Stopping);
+        assert_eq!(verdict, Verdict::new(false, None));
         arm(&mut handover, 8);
     }
 
@@ -199,14 +217,8 @@ mod tests {
         arm(&mut handover, 7);
         handover.on_event(&LoopEvent::Stopping(StopReason::StaleState));
         for _ in 0..100 {
-            let verdict = handover.on_status(7, || Mode::Stopped);
-            assert_eq!(
-                verdict,
-                Verdict {
-                    feed: true,
-                    message: None
-                }
-            );
+            let verdict = handover.on_status(7, FREE, || Mode::Stopped);
+            assert_eq!(verdict, Verdict::new(true, None));
         }
         assert!(!handover.may_arm(7) && handover.may_arm(8));
         arm(&mut handover, 8);
@@ -216,26 +228,103 @@ mod tests {
     fn an_older_session_changes_nothing() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(6, || Mode::Tracking);
-        assert_eq!(
-            verdict,
-            Verdict {
-                feed: false,
-                message: None
-            }
-        );
+        let verdict = handover.on_status(6, FREE, || Mode::Tracking);
+        assert_eq!(verdict, Verdict::new(false, None));
         assert_eq!(handover.armed(), Some(7));
     }
 
     #[test]
     fn a_refusal_is_tried_again_later() {
         let mut handover = Handover::new();
-        handover.on_status(7, || Mode::Idle);
-        handover.on_status(7, || Mode::Idle);
+        handover.on_status(7, FREE, || Mode::Idle);
+        handover.on_status(7, FREE, || Mode::Idle);
         handover.on_event(&LoopEvent::ArmRefused(ArmError::AlreadyArmed));
         let asked = (0..RETRY_STATUSES)
-            .filter(|_| handover.on_status(7, || Mode::Idle).message.is_some())
+            .filter(|_| handover.on_status(7, FREE, || Mode::Idle).message.is_some())
             .count();
         assert_eq!(asked, 1);
+    }
+
+    #[test]
+    fn a_driver_that_stopped_stops_the_loop_until_a_new_session() {
+        let mut handover = Handover::new();
+        arm(&mut handover, 7);
+        assert!(
+            handover
+                .on_status(7, DriverStop::None, || Mode::Tracking)
+                .message
+                .is_none()
+        );
+        let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Tracking);
+        assert_eq!(
+            verdict,
+            Verdict {
+                feed: true,
+                message: Some(LoopMessage::Stop),
+                driver_stopped: true
+            }
+        );
+        handover.on_event(&LoopEvent::Stopping(StopReason::Requested));
+        // Said once, and no answer that was under way takes the arm back.
+        handover.on_event(&LoopEvent::Armed { epoch: 7 });
+        let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Stopped);
+        assert_eq!(verdict, Verdict::new(true, None));
+        assert!(handover.armed().is_none() && !handover.may_arm(7));
+        arm(&mut handover, 8);
+    }
+
+    #[test]
+    fn a_driver_that_had_stopped_before_is_not_armed() {
+        let mut handover = Handover::new();
+        for _ in 0..5 * RETRY_STATUSES {
+            let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Idle);
+            assert!(verdict.feed && !verdict.driver_stopped);
+            assert!(!matches!(verdict.message, Some(LoopMessage::Arm { .. })));
+        }
+        arm(&mut handover, 8);
+    }
+
+    #[test]
+    fn a_stopped_new_session_is_hidden_while_the_arm_moves() {
+        let mut handover = Handover::new();
+        arm(&mut handover, 7);
+        let verdict = handover.on_status(8, DriverStop::Fault, || Mode::Tracking);
+        assert_eq!(verdict, Verdict::new(false, Some(LoopMessage::Stop)));
+        assert!(
+            !handover
+                .on_status(8, DriverStop::Fault, || Mode::Stopping)
+                .feed
+        );
+        assert!(
+            handover
+                .on_status(8, DriverStop::Fault, || Mode::Stopped)
+                .feed
+        );
+        assert!(!handover.may_arm(8));
+    }
+
+    #[test]
+    fn a_late_refusal_of_an_older_session_does_not_hide_the_answer() {
+        let mut handover = Handover::new();
+        handover.on_status(7, FREE, || Mode::Idle);
+        handover.on_status(7, FREE, || Mode::Idle);
+        handover.on_status(8, FREE, || Mode::Idle);
+        handover.on_status(8, FREE, || Mode::Idle);
+        // The loop refused session 7 and took 8 over before either answer was read.
+        handover.on_event(&LoopEvent::ArmRefused(ArmError::NoState));
+        handover.on_event(&LoopEvent::Armed { epoch: 7 });
+        assert_eq!(handover.armed(), None);
+        handover.on_event(&LoopEvent::Armed { epoch: 8 });
+        assert_eq!(handover.armed(), Some(8));
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_repeated() {
+        let mut handover = Handover::new();
+        handover.on_status(7, FREE, || Mode::Idle);
+        let asked = (0..=ANSWER_STATUSES)
+            .filter(|_| handover.on_status(7, FREE, || Mode::Idle).message.is_some())
+            .count();
+        assert_eq!(asked, 2);
     }
 }
