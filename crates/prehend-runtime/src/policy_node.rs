@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, PointCloud2, RequestKind, RobotStatus,
 };
-use prehend_link::{Latest, Link, LinkCounts, Publisher, Queue, Received};
+use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
 use prehend_robot::Robot;
 use prehend_types::{Observation, Policy, Stamp, Stream, derive_seed};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct PolicyReport {
     pub unmatched: u64,
     /// Clouds outside of any episode.
     pub outside_episode: u64,
-    /// Clouds or observations that were refused, and failed inferences: no chunk came of them.
+    /// Clouds, observations or chunks that were refused, and failed inferences: nothing was sent.
     pub errors: u64,
     /// The last of these errors.
     pub last_error: Option<String>,
@@ -94,6 +94,12 @@ impl PolicyNode {
         link: &Link,
         live: Live<PolicyReport>,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        let report = PolicyReport {
+            policy: policy.policy.name().to_owned(),
+            provider: policy.provider,
+            ..PolicyReport::default()
+        };
+        live.set(report.clone());
         let mut worker = Worker {
             robot: Arc::clone(robot),
             lead,
@@ -106,11 +112,7 @@ impl PolicyNode {
             episode: None,
             asked: None,
             next_due: Stamp::ZERO,
-            report: PolicyReport {
-                policy: policy.policy.name().to_owned(),
-                provider: policy.provider,
-                ..PolicyReport::default()
-            },
+            report,
             policy: policy.policy,
             times: Default::default(),
             live,
@@ -246,8 +248,15 @@ impl Worker {
         };
         let decided = Stamp::now();
         let act_time = decided.saturating_since(seen);
-        self.chunks
-            .send(&ActionChunk::new(epoch, &chunk, act_time))?;
+        match self.chunks.send(&ActionChunk::new(epoch, &chunk, act_time)) {
+            Ok(()) => {}
+            // Not finite, or too long: as little a chunk as none at all.
+            Err(error @ LinkError::Refused(_)) => {
+                self.note(&error);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
         let sent = Stamp::now();
         let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
         self.next_due = stamp.after(executed.saturating_sub(self.lead));

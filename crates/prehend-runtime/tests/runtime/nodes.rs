@@ -239,6 +239,9 @@ fn a_new_session_is_taken_over_where_the_arm_is_then() {
     assert_eq!((wire.limit_violations, wire.jumps_refused), (0, 0));
 }
 
+/// Points of a cloud that [`Counting`] answers with a chunk that is not finite.
+const CONFUSING: usize = 13;
+
 /// Opens its gripper with its count of calls, and cannot decide about empty clouds.
 struct Counting(f64);
 
@@ -258,6 +261,9 @@ impl Policy for Counting {
             });
         }
         self.0 += 0.125;
+        if observation.cloud.points.len() == CONFUSING {
+            self.0 = f64::NAN;
+        }
         let reason = |error: prehend_types::ChunkTooLong| PolicyError::Inference {
             reason: error.to_string(),
         };
@@ -344,11 +350,14 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
         show(295, 7, 5).is_some(),
         "due 25 ms before the executed part ends"
     );
+    assert_eq!(show(590, CONFUSING, 5), None, "not finite: never sent");
     assert_eq!(show(600, 7, 6), None, "a state of another session");
     events.send(&event(EventKind::Failed, 5)).expect("open");
     std::thread::sleep(Duration::from_millis(30));
     assert_eq!(show(900, 7, 5), None, "the episode is over");
     let report = node.join().expect("ends in order");
-    assert_eq!((report.chunks, report.errors, report.not_due), (2, 1, 1));
+    assert_eq!((report.chunks, report.errors, report.not_due), (2, 2, 1));
+    let refused = report.last_error.expect("counted");
+    assert!(refused.contains("will not send"), "{refused}");
     assert_eq!(report.act_ms.n, 2);
 }
