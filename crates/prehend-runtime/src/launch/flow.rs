@@ -5,6 +5,7 @@ use prehend_link::{LinkConfig, LinkError, Topic};
 
 use super::{Fault, LaunchFile, Wires, need};
 use crate::NodeKind;
+use crate::demo::has_port_zero;
 
 /// What a node really sends and receives.
 const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
@@ -28,6 +29,7 @@ pub(super) fn check(file: &LaunchFile) -> Result<(), Fault> {
         same_topics(node, "receives", &wires.receives, receives)?;
         check_connections(file, node, wires)?;
     }
+    check_endpoints(file)?;
     for sender in NodeKind::ALL {
         for receiver in NodeKind::ALL {
             check_pair(file, sender, receiver)?;
@@ -107,6 +109,31 @@ fn check_connections(file: &LaunchFile, node: NodeKind, wires: &Wires) -> Result
             &field,
             format!("`{other}` listens on nothing; give it `listen = \"tcp/127.0.0.1:0\"`"),
         )?;
+    }
+    Ok(())
+}
+
+/// Two processes cannot listen on one port: the second would not start.
+fn check_endpoints(file: &LaunchFile) -> Result<(), Fault> {
+    let listens = |node: NodeKind| {
+        let endpoint = file.wires(node).listen.as_deref();
+        endpoint.filter(|endpoint| !has_port_zero(endpoint))
+    };
+    for (index, node) in NodeKind::ALL.into_iter().enumerate() {
+        let Some(endpoint) = listens(node) else {
+            continue;
+        };
+        let other = NodeKind::ALL[..index]
+            .iter()
+            .find(|other| listens(**other) == Some(endpoint));
+        if let Some(other) = other {
+            return Err(Fault {
+                field: format!("{node}.wires.listen"),
+                message: format!(
+                    "`{other}` already listens on {endpoint}; give `{node}` another port"
+                ),
+            });
+        }
     }
     Ok(())
 }

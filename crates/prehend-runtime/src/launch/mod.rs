@@ -21,6 +21,8 @@ pub use sections::{
 use crate::NodeKind;
 
 const MAX_BYTES: u64 = 1 << 20;
+/// Follows from the control loop's rate, and must not say otherwise where it is written.
+const COMMAND_RATE: &str = "driver.sim.command_rate_hz";
 
 /// Everything one launch file says, in the file's own order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +73,10 @@ impl LaunchFile {
     /// # Errors
     /// [`ConfigError`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: Self = config::parse(text, path)?;
+        let mut file: Self = config::parse(text, path)?;
+        if !lines::is_written(text, COMMAND_RATE) {
+            file.driver.sim.command_rate_hz = file.control.controller.rate_hz;
+        }
         let faults = file.check_sections().and_then(|()| flow::check(&file));
         faults.map_err(|fault| ConfigError::Parse {
             path: path.to_owned(),

@@ -9,7 +9,7 @@ use prehend_drivers::DriverConfig;
 use prehend_policy::{EngineChoice, Provider, RuntimeOptions};
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, LaunchFile, need};
+use super::{COMMAND_RATE, Fault, LaunchFile, need};
 use crate::NodeKind;
 
 /// What all processes share of the link.
@@ -58,7 +58,7 @@ pub struct Wires {
 pub struct DriverSection {
     /// Its place in the data flow.
     pub wires: Wires,
-    /// The simulated arm.
+    /// The simulated arm. Its `command_rate_hz` may be left out: it is the control loop's rate.
     #[serde(default)]
     pub sim: DriverConfig,
 }
@@ -187,21 +187,6 @@ impl ControlSection {
 impl LaunchFile {
     /// Everything that can be judged without the data flow.
     pub(super) fn check_sections(&self) -> Result<(), Fault> {
-        self.driver.sim.check().map_err(|error| match error {
-            prehend_drivers::DriverError::Config {
-                field,
-                value,
-                low,
-                high,
-            } => Fault {
-                field: format!("driver.sim.{field}"),
-                message: format!("is {value}, must be from {low} to {high}"),
-            },
-            other => Fault {
-                field: "driver.sim".to_owned(),
-                message: other.to_string(),
-            },
-        })?;
         let controller = &self.control.controller;
         controller.check().map_err(|error| match error {
             prehend_control::ControlError::Config {
@@ -218,10 +203,25 @@ impl LaunchFile {
                 message: other.to_string(),
             },
         })?;
+        self.driver.sim.check().map_err(|error| match error {
+            prehend_drivers::DriverError::Config {
+                field,
+                value,
+                low,
+                high,
+            } => Fault {
+                field: format!("driver.sim.{field}"),
+                message: format!("is {value}, must be from {low} to {high}"),
+            },
+            other => Fault {
+                field: "driver.sim".to_owned(),
+                message: other.to_string(),
+            },
+        })?;
         let (sim_rate, rate) = (self.driver.sim.command_rate_hz, controller.rate_hz);
         need(
             sim_rate == rate,
-            "driver.sim.command_rate_hz",
+            COMMAND_RATE,
             format!("is {sim_rate}, must be what control.controller.rate_hz is, {rate}"),
         )?;
         let (own, granted) = (

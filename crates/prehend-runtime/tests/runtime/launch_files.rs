@@ -89,7 +89,7 @@ fn values_out_of_range_are_named() {
     );
     check("episodes", "episodes = 0", &["operator.episodes"]);
     check(
-        "command_rate_hz",
+        "max_valid_for_millis",
         "command_rate_hz = 1000",
         &["control.controller.rate_hz"],
     );
@@ -143,6 +143,24 @@ fn the_data_flow_must_be_what_the_nodes_do() {
         "connect = [\"operator\"]",
         &["listens on nothing"],
     );
+}
+
+#[test]
+fn the_recorder_follows_the_control_rate_unless_told_otherwise() {
+    let text = demo_text().replace("rate_hz = 500 #", "rate_hz = 1000 #");
+    let file = LaunchFile::parse(&text, Path::new("x.toml")).expect("valid");
+    assert_eq!(file.control.controller.rate_hz, 1000.0);
+    assert_eq!(file.driver.sim.command_rate_hz, 1000.0);
+}
+
+#[test]
+fn two_nodes_on_one_endpoint_are_named() {
+    let text = demo_text().replace("tcp/127.0.0.1:0", "tcp/127.0.0.1:7450");
+    let error = LaunchFile::parse(&text, Path::new("x.toml")).expect_err("twice");
+    let shown = error.to_string();
+    for word in ["policy.wires.listen", "`driver` already", "7450"] {
+        assert!(shown.contains(word), "{word:?} is not in: {shown}");
+    }
 }
 
 #[test]
