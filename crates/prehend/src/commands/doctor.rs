@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
 use prehend_control::rt::{RealtimeConfig, measure_floor};
 use prehend_policy::{EngineChoice, Runtime, RuntimeOptions};
+use prehend_runtime::{LaunchFile, NodeKind};
 use serde::Serialize;
 
 use crate::exit::{Failure, Verdict};
@@ -16,6 +17,7 @@ use crate::session::{Session, cores};
 
 const EXAMPLES: &str = "Examples:
   prehend doctor
+  prehend doctor --launch launch/demo.toml
   prehend doctor --json | tail -n 1 | python3 -m json.tool";
 
 /// Smallest free space that a day of collecting needs, bytes.
@@ -27,9 +29,12 @@ const CONTROL_RATE_HZ: f64 = 500.0;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Doctor {
-    /// Port on 127.0.0.1 that a launch file will use.
-    #[arg(long, default_value_t = 7450)]
-    port: u16,
+    /// Launch file whose ports and policy are looked at.
+    #[arg(long, default_value = "launch/fr3_sim.toml", value_name = "FILE")]
+    launch: PathBuf,
+    /// This port on 127.0.0.1 instead of the launch file's.
+    #[arg(long)]
+    port: Option<u16>,
 }
 
 /// One line of the report.
@@ -57,7 +62,11 @@ impl Doctor {
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let mut checks = vec![project(), onnx_runtime(), python()];
         checks.extend(realtime());
-        checks.extend([core_count(), disk(), port(self.port)]);
+        checks.extend([core_count(), disk()]);
+        checks.extend(self.launch_checks());
+        for check in &mut checks {
+            check.forget_needless_remedy();
+        }
         let checks = Checks { checks };
         session.report(None, &checks, &checks)?;
         let lacking: Vec<&str> = checks
@@ -68,6 +77,40 @@ impl Doctor {
             .collect();
         let shortfall = (!lacking.is_empty()).then(|| format!("missing: {}", lacking.join(", ")));
         Ok(Verdict::from_shortfall(shortfall))
+    }
+
+    /// What only a launch file tells: which policy runs, and on which ports.
+    fn launch_checks(&self) -> Vec<Check> {
+        let launch = LaunchFile::load(&self.launch);
+        let mut checks = vec![match &launch {
+            Ok(launch) => policy(launch),
+            Err(error) => Check {
+                name: "launch file",
+                ok: false,
+                found: error.to_string(),
+                remedy: "correct it, or name another with --launch",
+                required: false,
+            },
+        }];
+        match (self.port, &launch) {
+            (Some(number), _) => checks.push(port(&format!("127.0.0.1:{number}"))),
+            (None, Ok(launch)) => checks.extend(
+                NodeKind::ALL
+                    .into_iter()
+                    .filter_map(|node| launch.wires(node).listen.as_deref())
+                    .map(|endpoint| port(endpoint.trim_start_matches("tcp/"))),
+            ),
+            (None, Err(_)) => {}
+        }
+        checks
+    }
+}
+
+impl Check {
+    fn forget_needless_remedy(&mut self) {
+        if self.ok {
+            self.remedy = "";
+        }
     }
 }
 
@@ -119,16 +162,7 @@ fn onnx_runtime() -> Check {
         ..RuntimeOptions::default()
     };
     let (ok, found) = match Runtime::open(&options) {
-        Ok(runtime) => match runtime.library() {
-            Some(library) => (
-                true,
-                format!(
-                    "1.{}, CPUExecutionProvider, {:?}",
-                    library.minor_version, library.path
-                ),
-            ),
-            None => (false, "only the embedded engine".to_owned()),
-        },
+        Ok(runtime) => (runtime.library().is_some(), runtime.describe()),
         Err(error) => (false, error.to_string()),
     };
     Check {
@@ -137,6 +171,26 @@ fn onnx_runtime() -> Check {
         found,
         remedy: "run `prehend bench` or `prehend demo` once with a network: they fetch it; until then \
                  the embedded engine runs policies, about twenty times slower",
+        required: false,
+    }
+}
+
+/// Loads the launch file's policy as a demo would, without fetching anything, and says what computes it.
+fn policy(launch: &LaunchFile) -> Check {
+    let mut launch = launch.clone();
+    launch.policy.allow_install = false;
+    launch.policy.warm_up_runs = 0;
+    let loaded = launch
+        .load_robot()
+        .and_then(|robot| launch.load_policy(&robot));
+    Check {
+        name: "policy",
+        ok: loaded.is_ok(),
+        found: match loaded {
+            Ok(named) => format!("{} through {}", named.policy.name(), named.provider),
+            Err(error) => error.to_string(),
+        },
+        remedy: "give the launch file's `policy.model` a bundle for its robot; `prehend export` writes one",
         required: false,
     }
 }
@@ -225,14 +279,14 @@ fn disk() -> Check {
     }
 }
 
-fn port(port: u16) -> Check {
-    let result = TcpListener::bind(("127.0.0.1", port));
+fn port(address: &str) -> Check {
+    let result = TcpListener::bind(address);
     Check {
         name: "port",
         ok: result.is_ok(),
         found: match result {
-            Ok(_) => format!("127.0.0.1:{port} is free"),
-            Err(error) => format!("127.0.0.1:{port}: {error}"),
+            Ok(_) => format!("{address} is free"),
+            Err(error) => format!("{address}: {error}"),
         },
         remedy: "end the process that uses it (ss -ltnp), or change the port in the launch file",
         required: false,

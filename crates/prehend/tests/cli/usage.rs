@@ -50,6 +50,7 @@ fn doctor_reports_one_object_as_the_last_line() {
         for key in ["name", "ok", "found", "remedy"] {
             assert!(!check[key].is_null(), "{check}");
         }
+        assert_eq!(check["remedy"] == "", check["ok"] == true, "{check}");
     }
 }
 
@@ -67,4 +68,26 @@ fn doctor_sees_an_occupied_port() {
         .find(|check| check["name"] == "port")
         .expect("it is checked");
     assert_eq!(check["ok"], false);
+}
+
+#[test]
+fn doctor_looks_at_every_port_and_the_policy_of_a_launch_file() {
+    let output = run(&["doctor", "--json"]);
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let object: serde_json::Value =
+        serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON");
+    let found = |name: &str| -> Vec<String> {
+        let checks = object["checks"].as_array().expect("an array");
+        let named = checks.iter().filter(|check| check["name"] == name);
+        named.map(|check| check["found"].to_string()).collect()
+    };
+    let ports = found("port");
+    for port in ["127.0.0.1:7450", "127.0.0.1:7451"] {
+        assert!(ports.iter().any(|found| found.contains(port)), "{ports:?}");
+    }
+    let policies = found("policy");
+    assert!(
+        policies[0].contains("fr3_pick_place through "),
+        "{policies:?}"
+    );
 }
