@@ -55,12 +55,18 @@ impl RunDir {
         self.lock.folder()
     }
 
+    /// Where the run's log is.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.path().join("run.log")
+    }
+
     /// The run's log, `run.log`, open for appending.
     ///
     /// # Errors
     /// [`DataError::Write`].
     pub fn log_file(&self) -> Result<File, DataError> {
-        let path = self.path().join("run.log");
+        let path = self.log_path();
         OpenOptions::new()
             .create(true)
             .append(true)

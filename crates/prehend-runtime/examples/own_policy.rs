@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..DemoConfig::new(launch)
     };
     let mut finished = 0;
-    let report = demo(config, &Stop::default(), &mut |progress| {
+    let outcome = demo(config, &Stop::default(), &mut |progress| {
         if progress.operator.finished > finished {
             finished = progress.operator.finished;
             println!(
@@ -30,6 +30,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             );
         }
     })?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    println!("{}", serde_json::to_string_pretty(&outcome.whole()?)?);
     Ok(())
 }

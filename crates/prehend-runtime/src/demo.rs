@@ -11,7 +11,7 @@ use crate::launch::LaunchFile;
 use crate::live::Live;
 use crate::operator::{Operator, OperatorProgress, OperatorReport};
 use crate::policy_node::{NamedPolicy, PolicyNode, PolicyReport};
-use crate::{NodeKind, RuntimeError, Stop};
+use crate::{NodeKind, Outcome, RuntimeError, Stop};
 
 /// What a demo runs.
 pub struct DemoConfig {
@@ -58,26 +58,28 @@ impl DemoProgress {
     }
 }
 
-/// What every node of a demo reported.
+/// What the nodes of a demo reported; without a report of its own for a node that gave up.
 #[derive(Debug)]
 pub(crate) struct NodeReports {
     pub operator: OperatorReport,
-    pub driver: WireReport,
+    pub driver: Option<WireReport>,
     pub policy: PolicyReport,
-    pub control: ControlReport,
+    pub control: Option<ControlReport>,
     pub floor: Option<FloorReport>,
 }
 
 /// Runs all nodes in this process, each on a session of its own over loopback, until every episode
 /// is done or `stop` is set. `progress` is called a few times per second, on this thread.
 ///
+/// A node that gives up ends the demo; what was finished until then is in the report all the same.
+///
 /// # Errors
-/// [`RuntimeError`]: a file was refused, the nodes did not come alive, or one of them gave up.
+/// [`RuntimeError`]: a file was refused, or a node could not be started.
 pub fn demo(
     config: DemoConfig,
     stop: &Stop,
     progress: &mut dyn FnMut(&DemoProgress),
-) -> Result<DemoReport, RuntimeError> {
+) -> Result<Outcome<DemoReport>, RuntimeError> {
     let mut launch = config.launch;
     choose_ports(&mut launch)?;
     let robot = launch.load_robot()?;
@@ -134,14 +136,32 @@ pub fn demo(
     let floor = floor.and_then(|floor| floor.finish().ok());
     // Policy first, so that its silence is bridged; the driver last, so that it is stopped and not lost.
     let (policy, control, driver) = (policy.join(), control.join(), driver.join());
+    let mut errors = Vec::new();
+    let policy = keep(policy, &mut errors).unwrap_or_else(|| live_policy.get());
+    let control = keep(control, &mut errors).or_else(|| live_control.get());
+    let driver = keep(driver, &mut errors).or_else(|| outcome.report.wire.clone());
+    errors.extend(outcome.error);
+    let mut errors = errors.into_iter();
+    // The first node that gave up explains the others.
+    let error = errors.next();
+    for error in errors {
+        tracing::error!(%error, "demo: this went wrong too");
+    }
     let reports = NodeReports {
-        policy: policy?,
-        control: control?,
-        driver: driver?,
-        operator: outcome?,
+        policy,
+        control,
+        driver,
+        operator: outcome.report,
         floor,
     };
-    Ok(DemoReport::new(&scene.name, reports))
+    Ok(Outcome {
+        report: DemoReport::new(&scene.name, reports, error.as_ref()),
+        error,
+    })
+}
+
+fn keep<R>(result: Result<R, RuntimeError>, errors: &mut Vec<RuntimeError>) -> Option<R> {
+    result.map_err(|error| errors.push(error)).ok()
 }
 
 /// Replaces port 0 by a free port, so that the others can be told.

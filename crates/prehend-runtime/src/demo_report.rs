@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use prehend_control::rt::{Quantiles, Realtime};
+use prehend_control::rt::{FloorReport, LoopReport, Quantiles, Realtime};
 use prehend_drivers::{AgeMillis, WireReport};
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
-use crate::Millis;
 use crate::control_node::ControlReport;
 use crate::demo::NodeReports;
 use crate::operator::EpisodeRecord;
 use crate::policy_node::PolicyReport;
+use crate::{Millis, RuntimeError};
 
 /// Everything a demo measured. Keys are those of the machine-readable report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,37 +24,40 @@ pub struct DemoReport {
     /// All episodes together.
     #[serde(flatten)]
     pub rate: SuccessRate,
-    /// Episodes with families that training sees (`seen`), and that it does not (`held_out`).
+    /// Episodes with families that training sees (`seen`), and that it does not (`held_out`); those
+    /// without a scene are in neither.
     pub groups: BTreeMap<String, SuccessRate>,
     /// How often each class of failure occurred.
     pub failures: BTreeMap<String, u64>,
     /// Always empty: a demo runs one policy.
     pub baselines: BTreeMap<String, SuccessRate>,
-    /// The control loop.
+    /// The control loop; `null` if it gave up before it measured anything.
     #[serde(rename = "loop")]
-    pub control_loop: LoopSummary,
+    pub control_loop: Option<LoopSummary>,
     /// The policy itself, observation to checked chunk.
     pub policy_ms: Millis,
     /// From a command's tick until it arrived at the driver.
     pub command_age_ms: AgeMillis,
-    /// The driver's account of the commands.
-    pub wire: WireReport,
+    /// The driver's account of the commands; `null` if the driver gave up.
+    pub wire: Option<WireReport>,
     /// How often each limit applied, in ticks; late actions and refused chunks in pieces.
     pub limiter: BTreeMap<String, u64>,
     /// What really computed the policy.
     pub provider: String,
-    /// What the system granted the control thread.
-    pub realtime: Realtime,
+    /// What the system granted the control thread; `null` as for `loop`.
+    pub realtime: Option<Realtime>,
     /// Folder with the run's files, if the caller made one.
     pub run_dir: Option<PathBuf>,
     /// Whether the user stopped it before all episodes were done.
     pub interrupted: bool,
+    /// What ended it early, if something went wrong.
+    pub error: Option<String>,
     /// Every episode, in order.
     pub episodes: Vec<EpisodeRecord>,
     /// Everything the policy node counted.
     pub policy_node: PolicyReport,
-    /// Everything the control node counted.
-    pub control_node: ControlReport,
+    /// Everything the control node counted; `null` as for `loop`.
+    pub control_node: Option<ControlReport>,
 }
 
 /// Timing of the control loop beside a bare timer loop of the same run.
@@ -78,8 +81,23 @@ pub struct LoopSummary {
     pub deadline_misses: u64,
 }
 
+impl LoopSummary {
+    fn new(timing: &LoopReport, floor: Option<&FloorReport>) -> Self {
+        Self {
+            rate_hz: timing.rate_hz,
+            ticks: timing.ticks,
+            period_us: timing.period_us,
+            floor_us: floor.map(|floor| floor.period_us),
+            latency_us: timing.latency_us,
+            floor_latency_us: floor.map(|floor| floor.latency_us),
+            compute_us: timing.compute_us,
+            deadline_misses: timing.deadline_misses,
+        }
+    }
+}
+
 impl DemoReport {
-    pub(crate) fn new(scene: &str, reports: NodeReports) -> Self {
+    pub(crate) fn new(scene: &str, reports: NodeReports, error: Option<&RuntimeError>) -> Self {
         let NodeReports {
             operator,
             driver,
@@ -88,22 +106,7 @@ impl DemoReport {
             floor,
         } = reports;
         let episodes = operator.episodes;
-        let timing = &control.control_loop;
-        let control_loop = LoopSummary {
-            rate_hz: timing.rate_hz,
-            ticks: timing.ticks,
-            period_us: timing.period_us,
-            floor_us: floor.as_ref().map(|floor| floor.period_us),
-            latency_us: timing.latency_us,
-            floor_latency_us: floor.as_ref().map(|floor| floor.latency_us),
-            compute_us: timing.compute_us,
-            deadline_misses: timing.deadline_misses,
-        };
-        let limiter = timing
-            .limiter
-            .iter()
-            .map(|(name, n)| (name.to_owned(), n))
-            .collect();
+        let timing = control.as_ref().map(|control| &control.control_loop);
         Self {
             policy: policy.policy.clone(),
             scene: scene.to_owned(),
@@ -111,24 +114,30 @@ impl DemoReport {
             groups: BTreeMap::from([
                 (
                     "seen".to_owned(),
-                    rate(&episodes, |episode| !episode.held_out),
+                    rate(&episodes, |episode| episode.held_out == Some(false)),
                 ),
                 (
                     "held_out".to_owned(),
-                    rate(&episodes, |episode| episode.held_out),
+                    rate(&episodes, |episode| episode.held_out == Some(true)),
                 ),
             ]),
             failures: failures(&episodes),
             baselines: BTreeMap::new(),
-            control_loop,
+            control_loop: timing.map(|timing| LoopSummary::new(timing, floor.as_ref())),
             policy_ms: policy.act_ms,
-            command_age_ms: driver.command_age_ms,
+            command_age_ms: driver
+                .as_ref()
+                .map_or_else(AgeMillis::default, |wire| wire.command_age_ms),
             wire: driver,
-            limiter,
+            limiter: timing.map_or_else(BTreeMap::new, |timing| {
+                let named = timing.limiter.iter().map(|(name, n)| (name.to_owned(), n));
+                named.collect()
+            }),
             provider: policy.provider.clone(),
-            realtime: control.realtime.clone(),
+            realtime: control.as_ref().map(|control| control.realtime.clone()),
             run_dir: None,
-            interrupted: operator.interrupted,
+            interrupted: operator.interrupted && error.is_none(),
+            error: error.map(ToString::to_string),
             episodes,
             policy_node: policy,
             control_node: control,
@@ -161,11 +170,11 @@ fn failures(episodes: &[EpisodeRecord]) -> BTreeMap<String, u64> {
 mod tests {
     use super::*;
 
-    fn episode(held_out: bool, failure: Option<&str>) -> EpisodeRecord {
+    fn episode(held_out: impl Into<Option<bool>>, failure: Option<&str>) -> EpisodeRecord {
         EpisodeRecord {
             seed: 0,
-            target: "box".to_owned(),
-            held_out,
+            target: Some("box".to_owned()),
+            held_out: held_out.into(),
             success: failure.is_none(),
             failure: failure.map(str::to_owned),
             duration_s: 1.0,
@@ -181,14 +190,15 @@ mod tests {
             episode(true, None),
             episode(false, Some("dropped")),
             episode(false, None),
+            episode(None, Some("no_scene")),
         ];
-        let seen = rate(&episodes, |episode| !episode.held_out);
+        let seen = rate(&episodes, |episode| episode.held_out == Some(false));
         assert_eq!((seen.successes, seen.n), (2, 3));
-        let held_out = rate(&episodes, |episode| episode.held_out);
+        let held_out = rate(&episodes, |episode| episode.held_out == Some(true));
         assert_eq!((held_out.successes, held_out.n), (1, 2));
         assert_eq!(
             failures(&episodes),
-            BTreeMap::from([("dropped".to_owned(), 2)])
+            BTreeMap::from([("dropped".to_owned(), 2), ("no_scene".to_owned(), 1)])
         );
     }
 }

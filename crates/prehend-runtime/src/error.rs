@@ -115,12 +115,4 @@ pub enum RuntimeError {
         /// What to look at.
         remedy: &'static str,
     },
-    /// The driver would not start an episode.
-    #[error("the driver refused the episode with seed {seed}: {detail}")]
-    Refused {
-        /// Seed of the scene.
-        seed: u64,
-        /// What the driver said.
-        detail: String,
-    },
 }

@@ -12,7 +12,7 @@ use prehend_types::Stamp;
 use serde::{Deserialize, Serialize};
 
 use crate::launch::OperatorSection;
-use crate::{RuntimeError, Stop};
+use crate::{Outcome, RuntimeError, Stop};
 
 /// How often progress is shown, and the flag to stop is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -20,16 +20,18 @@ const LOOK: Duration = Duration::from_millis(100);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 const EVENT_QUEUE: usize = 256;
+/// Failure class of an episode whose scene the driver refused.
+const NO_SCENE: &str = "no_scene";
 
 /// How one episode went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeRecord {
     /// Seed of the scene.
     pub seed: u64,
-    /// Family of the object to pick.
-    pub target: String,
-    /// That family is kept out of all training.
-    pub held_out: bool,
+    /// Family of the object to pick; `null` if there was no scene.
+    pub target: Option<String>,
+    /// That family is kept out of all training; `null` if there was no scene.
+    pub held_out: Option<bool>,
     /// Whether the task was done.
     pub success: bool,
     /// Class of the failure, if it failed.
@@ -38,6 +40,21 @@ pub struct EpisodeRecord {
     pub duration_s: f64,
     /// Why the driver did not follow commands at the end, if it did not.
     pub driver_stop: Option<String>,
+}
+
+impl EpisodeRecord {
+    /// An episode whose scene the driver could not build.
+    fn without_scene(seed: u64) -> Self {
+        Self {
+            seed,
+            target: None,
+            held_out: None,
+            success: false,
+            failure: Some(NO_SCENE.to_owned()),
+            duration_s: 0.0,
+            driver_stop: None,
+        }
+    }
 }
 
 /// What an operator saw.
@@ -115,15 +132,21 @@ impl Operator {
         })
     }
 
-    /// Waits until driver, policy and control work together, then runs every episode.
-    ///
-    /// # Errors
-    /// [`RuntimeError::NotReady`], [`RuntimeError::Refused`], [`RuntimeError::Link`].
-    pub fn run(
-        mut self,
-        stop: &Stop,
-        look: OnProgress<'_>,
-    ) -> Result<OperatorReport, RuntimeError> {
+    /// Waits until driver, policy and control work together, then runs every episode. What cuts it short
+    /// leaves the finished episodes: [`RuntimeError::NotReady`], [`RuntimeError::Link`].
+    pub fn run(mut self, stop: &Stop, look: OnProgress<'_>) -> Outcome<OperatorReport> {
+        let ended = self.episodes(stop, look);
+        let asked = self.ask_for_report();
+        let is_short = (self.report.episodes.len() as u64) < self.section.episodes;
+        let error = ended.err().or(asked.err());
+        self.report.interrupted = is_short && error.is_none();
+        Outcome {
+            report: self.report,
+            error,
+        }
+    }
+
+    fn episodes(&mut self, stop: &Stop, look: OnProgress<'_>) -> Result<(), RuntimeError> {
         self.wait_until_ready(stop, look)?;
         for index in 0..self.section.episodes {
             if stop.is_set() {
@@ -136,9 +159,7 @@ impl Operator {
                 self.report.episodes.push(record);
             }
         }
-        self.report.interrupted = (self.report.episodes.len() as u64) < self.section.episodes;
-        self.report.wire = self.ask_for_report()?;
-        Ok(self.report)
+        Ok(())
     }
 
     /// The driver's first scene is a rehearsal: a chunk was made for it, and a command followed. Only
@@ -188,8 +209,10 @@ impl Operator {
         stop: &Stop,
         look: OnProgress<'_>,
     ) -> Result<Option<EpisodeRecord>, RuntimeError> {
-        let Some(started) = self.start(seed, stop, look)? else {
-            return Ok(None);
+        let started = match self.start(seed, stop, look)? {
+            Start::Started(event) => event,
+            Start::Refused => return Ok(Some(EpisodeRecord::without_scene(seed))),
+            Start::Interrupted => return Ok(None),
         };
         let begun = Instant::now();
         self.progress.target.clone_from(&started.target);
@@ -197,8 +220,8 @@ impl Operator {
         let timeout = Duration::from_secs_f64(self.section.episode_timeout_s);
         let record = |success, failure: Option<String>, duration_s, driver_stop| EpisodeRecord {
             seed,
-            target: started.target.clone(),
-            held_out: started.held_out,
+            target: Some(started.target.clone()),
+            held_out: Some(started.held_out),
             success,
             failure,
             duration_s,
@@ -234,13 +257,13 @@ impl Operator {
         }
     }
 
-    /// Asks for a scene until it has started; `None` if interrupted.
+    /// Asks for a scene until it has started or is refused.
     fn start(
         &mut self,
         seed: u64,
         stop: &Stop,
         look: OnProgress<'_>,
-    ) -> Result<Option<EpisodeEvent>, RuntimeError> {
+    ) -> Result<Start, RuntimeError> {
         self.progress.seed = seed;
         self.progress.elapsed_s = 0.0;
         while self.events.take().is_some() {}
@@ -255,13 +278,11 @@ impl Operator {
             }
             match self.next_event(look).filter(|event| event.seed == seed) {
                 Some(event) if event.kind == EventKind::Started && event.epoch > before => {
-                    return Ok(Some(event));
+                    return Ok(Start::Started(event));
                 }
                 Some(event) if event.kind == EventKind::Refused => {
-                    return Err(RuntimeError::Refused {
-                        seed,
-                        detail: event.detail,
-                    });
+                    tracing::warn!(seed, detail = event.detail, "operator: no scene");
+                    return Ok(Start::Refused);
                 }
                 _ => {}
             }
@@ -273,7 +294,7 @@ impl Operator {
                 });
             }
         }
-        Ok(None)
+        Ok(Start::Interrupted)
     }
 
     fn next_event(&mut self, look: OnProgress<'_>) -> Option<EpisodeEvent> {
@@ -298,21 +319,28 @@ impl Operator {
         }
     }
 
-    fn ask_for_report(&mut self) -> Result<Option<WireReport>, RuntimeError> {
+    /// A driver that does not answer leaves the account out.
+    fn ask_for_report(&mut self) -> Result<(), RuntimeError> {
         let _ = self.reports.take();
         self.requests
             .send(&EpisodeRequest::of(RequestKind::Report))?;
         let received = self.reports.wait(REPORT_TIMEOUT);
-        let report = received.map(|received| serde_json::from_str(&received.message.data));
-        match report {
-            Some(Ok(report)) => Ok(Some(report)),
+        match received.map(|received| serde_json::from_str(&received.message.data)) {
+            Some(Ok(report)) => self.report.wire = Some(report),
             Some(Err(error)) => {
                 tracing::warn!(%error, "operator: the driver's report cannot be read");
-                Ok(None)
             }
-            None => Ok(None),
+            None => tracing::warn!("operator: the driver sent no report"),
         }
+        Ok(())
     }
+}
+
+/// What became of the wish for a scene.
+enum Start {
+    Started(EpisodeEvent),
+    Refused,
+    Interrupted,
 }
 
 const fn stop_name(reason: StopReason) -> Option<&'static str> {

@@ -1,10 +1,11 @@
 //! Turns a launch file into processes, or into one node of it in this process.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use prehend_drivers::WireReport;
 use prehend_link::{Link, LinkConfig};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::Serialize;
@@ -16,48 +17,97 @@ use crate::launch::LaunchFile;
 use crate::operator::{Operator, OperatorProgress};
 use crate::policy_node::PolicyNode;
 use crate::supervisor::{SUPERVISOR_VARIABLE, Supervisor, listen_variable};
-use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
+use crate::{NodeHandle, NodeKind, Outcome, RuntimeError, Stop};
 
 /// How often a node's process looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// What is run, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunConfig {
+    /// The launch file.
+    pub file: PathBuf,
+    /// Run this node alone, in this process. `None` for all, each in a process of its own.
+    pub only: Option<NodeKind>,
+    /// How many `-v` the nodes' processes are started with. Default 0.
+    pub verbosity: u8,
+    /// File that the nodes' processes write their log to as well. None by default.
+    pub log: Option<PathBuf>,
+}
+
+impl RunConfig {
+    /// All nodes of a launch file.
+    #[must_use]
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self {
+            file: file.into(),
+            only: None,
+            verbosity: 0,
+            log: None,
+        }
+    }
+}
 
 /// What the nodes of a run reported.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct RunReport {
     /// Every node's own report; `null` for a process that ended without one.
     pub nodes: BTreeMap<NodeKind, serde_json::Value>,
+    /// Processes that crashed or left no report, in words. Empty if the report is complete.
+    pub lost: Vec<String>,
+    /// Folder with the run's files, if the caller made one.
+    pub run_dir: Option<PathBuf>,
+}
+
+impl RunReport {
+    /// Whether no node left a report.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.values().all(serde_json::Value::is_null)
+    }
+
+    /// The driver's account of the commands, if it left one.
+    #[must_use]
+    pub fn wire(&self) -> Option<WireReport> {
+        serde_json::from_value(self.nodes.get(&NodeKind::Driver)?.clone()).ok()
+    }
 }
 
 /// Runs a launch file until its operator is done or `stop` is set.
 ///
-/// Without `only`, one process per node is started: this program again, as `run <file> --only <node>
-/// --json`, whose last line on stdout is the node's [`RunReport`]. None is ever restarted: an arm whose
-/// processes die stays stopped. With `only`, that one node runs in this process; an operator's progress
+/// Without [`RunConfig::only`], one process per node is started: this program again, as `run <file>
+/// --only <node> --json`, whose last line on stdout is the node's [`RunReport`]. None is ever restarted:
+/// an arm whose processes die stays stopped. Each reads the files that it needs:
+/// [`LaunchFile::check_files`] says before, once, what is wrong with them. A single operator's progress
 /// goes to `progress`.
 ///
 /// # Errors
-/// [`RuntimeError`]: the file was refused, a node could not start, or a process ended too early.
+/// [`RuntimeError`]: a file was refused, or a node could not start. What goes wrong later is in the
+/// outcome, beside every report that was made.
 pub fn run(
-    path: &Path,
-    only: Option<NodeKind>,
+    config: &RunConfig,
     stop: &Stop,
     progress: &mut dyn FnMut(&OperatorProgress),
-) -> Result<RunReport, RuntimeError> {
-    let mut launch = LaunchFile::load(path)?;
-    let Some(node) = only else {
+) -> Result<Outcome<RunReport>, RuntimeError> {
+    let mut launch = LaunchFile::load(&config.file)?;
+    let Some(node) = config.only else {
         choose_ports(&mut launch)?;
         let program = std::env::current_exe().map_err(|source| RuntimeError::Spawn {
             node: NodeKind::Driver,
             program: "this program".into(),
             source,
         })?;
-        return Supervisor::start(&program, path, &launch)?.watch(stop);
+        return Ok(Supervisor::start(&program, config, &launch)?.watch(stop));
     };
     die_with_supervisor(stop);
     take_endpoints(&mut launch, node)?;
-    let report = run_node(&launch, node, stop, progress)?;
-    Ok(RunReport {
-        nodes: BTreeMap::from([(node, report)]),
+    let Outcome { report, error } = run_node(&launch, node, stop, progress)?;
+    Ok(Outcome {
+        report: RunReport {
+            nodes: BTreeMap::from([(node, report)]),
+            ..RunReport::default()
+        },
+        error,
     })
 }
 
@@ -104,7 +154,7 @@ fn run_node(
     node: NodeKind,
     stop: &Stop,
     progress: &mut dyn FnMut(&OperatorProgress),
-) -> Result<serde_json::Value, RuntimeError> {
+) -> Result<Outcome<serde_json::Value>, RuntimeError> {
     // Files first: what is wrong with them should not depend on who else is running.
     let open = || open_unless_stopped(launch.link_config(node), stop);
     match node {
@@ -135,8 +185,11 @@ fn run_node(
         }
         NodeKind::Operator => {
             let link = open()?;
-            let report = Operator::new(&launch.operator, &link)?.run(stop, progress)?;
-            to_value(&report)
+            let outcome = Operator::new(&launch.operator, &link)?.run(stop, progress);
+            Ok(Outcome {
+                report: to_value(&outcome.report)?,
+                error: outcome.error,
+            })
         }
     }
 }
@@ -170,11 +223,14 @@ fn open_unless_stopped(config: LinkConfig, stop: &Stop) -> Result<Link, RuntimeE
 fn wait<R: Serialize + Send + 'static>(
     handle: NodeHandle<R>,
     stop: &Stop,
-) -> Result<serde_json::Value, RuntimeError> {
+) -> Result<Outcome<serde_json::Value>, RuntimeError> {
     while handle.is_running() && !stop.is_set() {
         std::thread::sleep(LOOK);
     }
-    to_value(&handle.join()?)
+    Ok(Outcome {
+        report: to_value(&handle.join()?)?,
+        error: None,
+    })
 }
 
 fn to_value(report: &impl Serialize) -> Result<serde_json::Value, RuntimeError> {

@@ -13,6 +13,18 @@ use crate::launch::LaunchFile;
 use crate::policy_node::NamedPolicy;
 
 impl LaunchFile {
+    /// Reads robot, scene and bundle, to say what is wrong with them before anything is started.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Config`], [`RuntimeError::Robot`], [`RuntimeError::Scene`],
+    /// [`RuntimeError::Bundle`].
+    pub fn check_files(&self) -> Result<(), RuntimeError> {
+        let robot = self.load_robot()?;
+        self.load_scene()?;
+        self.load_bundle(&robot)?;
+        Ok(())
+    }
+
     /// Reads the robot's folder.
     ///
     /// # Errors
@@ -32,15 +44,23 @@ impl LaunchFile {
         })
     }
 
-    /// Loads the bundle, checks that it is for this robot, finds an engine and warms it up.
+    /// Reads the bundle and checks that it is whole and for this robot.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Config`], [`RuntimeError::Bundle`].
+    pub fn load_bundle(&self, robot: &Robot) -> Result<Bundle, RuntimeError> {
+        let bundle = Bundle::load(&locate(&self.policy.model)?)?;
+        bundle.check_robot(robot.name(), robot.content_hash())?;
+        Ok(bundle)
+    }
+
+    /// As [`Self::load_bundle`]; then finds an engine for the bundle and warms it up.
     ///
     /// # Errors
     /// [`RuntimeError::Config`], [`RuntimeError::Bundle`].
     pub fn load_policy(&self, robot: &Robot) -> Result<NamedPolicy, RuntimeError> {
-        let section = &self.policy;
-        let bundle = Bundle::load(&locate(&section.model)?)?;
-        bundle.check_robot(robot.name(), robot.content_hash())?;
-        let options = section.runtime_options();
+        let bundle = self.load_bundle(robot)?;
+        let options = self.policy.runtime_options();
         let runtime = Runtime::open(&options).map_err(prehend_policy::BundleError::from)?;
         let policy = OnnxPolicy::from_bundle(&bundle, &runtime, options.warm_up_runs)?;
         tracing::info!(

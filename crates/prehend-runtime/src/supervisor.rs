@@ -1,6 +1,5 @@
 //! Starts one process per node, passes the wish to stop on, and leaves none behind.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -11,17 +10,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::launch::LaunchFile;
-use crate::run::RunReport;
-use crate::{NodeKind, RuntimeError, Stop};
+use crate::run::{RunConfig, RunReport};
+use crate::{NodeKind, Outcome, RuntimeError, Stop};
 
-/// Tells a node's process who watches it.
-pub(crate) const SUPERVISOR_VARIABLE: &str = "PREHEND_SUPERVISOR";
+/// Environment variable that tells a node's process who watches it: the supervisor's process id.
+pub const SUPERVISOR_VARIABLE: &str = "PREHEND_SUPERVISOR";
+/// Environment variable that tells a node's process which file its log goes to as well.
+pub const LOG_VARIABLE: &str = "PREHEND_RUN_LOG";
 const LOOK: Duration = Duration::from_millis(50);
 /// From the wish to stop until a process is killed: longer than a control loop takes to bring the arm
 /// to rest.
 const GRACE: Duration = Duration::from_secs(8);
 /// Most bytes of one line that a process may print.
 const MAX_LINE: u64 = 4 << 20;
+/// A process that ends with this code did its work and reports what fell short, being stopped included.
+const FELL_SHORT: i32 = 1;
 
 /// Tells a node's process where a node listens, if the supervisor chose the port.
 pub(crate) fn listen_variable(node: NodeKind) -> String {
@@ -36,6 +39,24 @@ struct Process {
     status: Option<ExitStatus>,
 }
 
+impl Process {
+    /// What the run lost with this process, which has ended; `None` if it ended in order.
+    fn lost(&self, is_silent: bool, is_cut_short: bool) -> Option<String> {
+        let node = self.node;
+        let Some(status) = self.status else {
+            return Some(format!("{node} could not be waited for"));
+        };
+        let fell_short = status.code() == Some(FELL_SHORT);
+        let without = if is_silent { " without a report" } else { "" };
+        let in_order = if is_silent {
+            fell_short && is_cut_short
+        } else {
+            fell_short || status.success()
+        };
+        (!in_order).then(|| format!("{node} ended with {status}{without}"))
+    }
+}
+
 /// The processes of one run. Dropping it kills those that are left.
 pub(crate) struct Supervisor {
     processes: Vec<Process>,
@@ -43,7 +64,11 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Starts every node. If one cannot be started, those before it are killed.
-    pub fn start(program: &Path, file: &Path, launch: &LaunchFile) -> Result<Self, RuntimeError> {
+    pub fn start(
+        program: &Path,
+        config: &RunConfig,
+        launch: &LaunchFile,
+    ) -> Result<Self, RuntimeError> {
         let mut this = Self {
             processes: Vec::new(),
         };
@@ -51,13 +76,17 @@ impl Supervisor {
             let mut command = Command::new(program);
             command
                 .arg("run")
-                .arg(file)
+                .arg(&config.file)
                 .args(["--only", node.name(), "--json"])
+                .args(std::iter::repeat_n("-v", config.verbosity.into()))
                 .env(SUPERVISOR_VARIABLE, std::process::id().to_string())
                 // A group of its own: Ctrl-C on the terminal reaches it once, through us, in order.
                 .process_group(0)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped());
+            if let Some(log) = &config.log {
+                command.env(LOG_VARIABLE, log);
+            }
             for other in NodeKind::ALL {
                 if let Some(endpoint) = &launch.wires(other).listen {
                     command.env(listen_variable(other), endpoint);
@@ -68,6 +97,7 @@ impl Supervisor {
                 program: program.to_owned(),
                 source,
             })?;
+            tracing::info!("{node}: process {}", child.id());
             let reader = child
                 .stdout
                 .take()
@@ -83,8 +113,8 @@ impl Supervisor {
     }
 
     /// Waits for the operator to finish, for `stop`, or for a process that ends too early; then stops
-    /// all.
-    pub fn watch(mut self, stop: &Stop) -> Result<RunReport, RuntimeError> {
+    /// all. Whatever ended it, every report that a process left is kept.
+    pub fn watch(mut self, stop: &Stop) -> Outcome<RunReport> {
         let early = loop {
             if stop.is_set() {
                 break None;
@@ -95,10 +125,10 @@ impl Supervisor {
             }
             std::thread::sleep(LOOK);
         };
-        let report = self.stop_all();
-        match early {
-            Some((node, status)) => Err(RuntimeError::ChildEnded { node, status }),
-            None => Ok(report),
+        let is_cut_short = stop.is_set() || early.is_some();
+        Outcome {
+            report: self.stop_all(is_cut_short),
+            error: early.map(|(node, status)| RuntimeError::ChildEnded { node, status }),
         }
     }
 
@@ -122,20 +152,28 @@ impl Supervisor {
     }
 
     /// Asks all to stop, the driver last so that the arm is brought to rest by the control loop; kills
-    /// who does not, and collects the reports.
-    fn stop_all(&mut self) -> RunReport {
+    /// who does not, and collects the reports. A run that is cut short may stop a process before it has
+    /// anything to report.
+    fn stop_all(&mut self, is_cut_short: bool) -> RunReport {
         self.stop_those(|node| node != NodeKind::Driver);
         self.stop_those(|node| node == NodeKind::Driver);
         self.kill_leftovers();
-        let mut nodes = BTreeMap::new();
+        let mut report = RunReport::default();
         for process in &mut self.processes {
             let line = process
                 .reader
                 .take()
                 .and_then(|reader| reader.join().ok().flatten());
-            nodes.insert(process.node, report_of(process.node, line.as_deref()));
+            if let Some(status) = process.status {
+                tracing::info!("{}: ended, {status}", process.node);
+            }
+            let own = report_of(process.node, line.as_deref());
+            report
+                .lost
+                .extend(process.lost(own.is_null(), is_cut_short));
+            report.nodes.insert(process.node, own);
         }
-        RunReport { nodes }
+        report
     }
 
     fn stop_those(&mut self, wanted: impl Fn(NodeKind) -> bool) {
@@ -220,7 +258,7 @@ mod tests {
     fn start(program: &Path) -> Supervisor {
         let file = locate("launch/fr3_sim.toml").expect("exists");
         let launch = LaunchFile::load(&file).expect("valid");
-        Supervisor::start(program, &file, &launch).expect("starts")
+        Supervisor::start(program, &RunConfig::new(file), &launch).expect("starts")
     }
 
     // One test: a script that another thread is still writing cannot be started.
@@ -239,8 +277,21 @@ mod tests {
             "if [ $node = policy ]; then exit 3; fi",
         );
         let runs = program(folder.path(), "runs", "");
+        let crashes = program(
+            folder.path(),
+            "crashes",
+            "if [ $node = operator ]; then sleep 0.3; \
+             echo '{\"nodes\":{\"operator\":{\"episodes\":7}}}'; exit 0; fi; \
+             if [ $node = policy ]; then \
+             trap 'echo \"{\\\"nodes\\\":{\\\"policy\\\":{}}}\"; exit 4' INT; fi; \
+             if [ $node = control ]; then trap 'exit 0' INT; fi",
+        );
 
-        let report = start(&done).watch(&Stop::default()).expect("in order");
+        let report = start(&done)
+            .watch(&Stop::default())
+            .whole()
+            .expect("in order");
+        assert!(report.lost.is_empty(), "{:?}", report.lost);
         assert_eq!(report.nodes[&NodeKind::Operator]["episodes"], 7);
         assert_eq!(report.nodes[&NodeKind::Driver]["stopped"], true);
 
@@ -250,9 +301,9 @@ mod tests {
             .iter()
             .map(|process| Pid::from_child(&process.child))
             .collect();
-        let error = supervisor
-            .watch(&Stop::default())
-            .expect_err("the policy failed");
+        let outcome = supervisor.watch(&Stop::default());
+        assert_eq!(outcome.report.nodes[&NodeKind::Driver]["stopped"], true);
+        let error = outcome.error.expect("the policy failed");
         assert!(
             matches!(error, RuntimeError::ChildEnded { node: NodeKind::Policy, status } if status.code() == Some(3)),
             "{error}"
@@ -268,7 +319,20 @@ mod tests {
         let supervisor = start(&runs);
         std::thread::sleep(Duration::from_millis(300));
         stop.set();
-        let report = supervisor.watch(&stop).expect("in order");
+        let report = supervisor.watch(&stop).whole().expect("in order");
         assert_eq!(report.nodes[&NodeKind::Control]["stopped"], true);
+
+        let report = start(&crashes)
+            .watch(&Stop::default())
+            .whole()
+            .expect("the operator was done");
+        assert_eq!(report.nodes[&NodeKind::Operator]["episodes"], 7);
+        assert_eq!(report.lost.len(), 2, "{:?}", report.lost);
+        for (lost, words) in report.lost.iter().zip([
+            "policy ended with exit status: 4",
+            "control ended with exit status: 0 without a report",
+        ]) {
+            assert!(lost.contains(words), "{lost}");
+        }
     }
 }

@@ -146,8 +146,15 @@ impl From<LaunchError> for Failure {
             LaunchError::UnknownNode { .. } => Class::Usage,
             LaunchError::Config(_)
             | LaunchError::Robot(_)
+            | LaunchError::Scene { .. }
             | LaunchError::Control(_)
             | LaunchError::PortNotFixed { .. } => Class::BadInput,
+            // The process has said which input it refused, and why.
+            LaunchError::ChildEnded { status, .. }
+                if status.code() == Some(Class::BadInput as i32) =>
+            {
+                Class::BadInput
+            }
             _ => Class::Runtime,
         };
         Self::new(class, error)

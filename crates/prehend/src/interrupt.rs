@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use prehend_runtime::SUPERVISOR_VARIABLE;
+
 use crate::exit::{Class, Failure};
 
 /// Whether the user asked to stop. The first signal sets it, so that work ends in order and keeps what
@@ -20,7 +22,7 @@ impl Interrupt {
         let flag = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&flag);
         // A node's process is stopped by its supervisor, which has told the user.
-        let is_watched = std::env::var_os("PREHEND_SUPERVISOR").is_some();
+        let is_watched = std::env::var_os(SUPERVISOR_VARIABLE).is_some();
         ctrlc::set_handler(move || {
             if seen.swap(true, Ordering::SeqCst) {
                 std::process::exit(Class::Runtime as i32);

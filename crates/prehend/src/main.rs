@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod closing;
 mod commands;
 mod exit;
 mod film;
@@ -21,6 +22,7 @@ mod shuffle;
 mod training;
 mod training_speed;
 mod trials;
+mod wire;
 mod workcell;
 mod workers;
 
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<Verdict, Failure> {
-    let session = Session::start(cli.json)?;
+    let session = Session::start(cli.json, cli.verbose)?;
     commands::run(&cli.command, &session)
 }
 

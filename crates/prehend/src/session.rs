@@ -18,6 +18,8 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PREHEND
 pub struct Session {
     /// Whether the user asked for JSON.
     pub json: bool,
+    /// How often `-v` was given, for the processes that a command starts.
+    pub verbose: u8,
     /// Whether the user asked to stop.
     pub interrupt: Interrupt,
     command: String,
@@ -50,9 +52,10 @@ impl Session {
     ///
     /// # Errors
     /// The signal handler could not be set.
-    pub fn start(json: bool) -> Result<Self, Failure> {
+    pub fn start(json: bool, verbose: u8) -> Result<Self, Failure> {
         Ok(Self {
             json,
+            verbose,
             interrupt: Interrupt::install()?,
             command: as_typed(std::env::args_os()),
             started_wall: jiff::Timestamp::now(),

@@ -3,4 +3,5 @@
 mod launch_files;
 mod mock_driver;
 mod nodes;
+mod operator;
 mod whole_demo;

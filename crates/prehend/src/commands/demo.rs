@@ -1,18 +1,20 @@
 //! Turns a launch file into a demonstration in one process, measured, with a folder that remembers it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use prehend_data::RunDir;
-use prehend_runtime::{DemoConfig, DemoReport, LaunchFile, Stop, demo};
+use prehend_runtime::{DemoConfig, DemoReport, LaunchFile, LoopSummary, Outcome, Stop, demo};
 
 use crate::args::seed_range;
-use crate::exit::{Failure, Verdict};
+use crate::closing::{conclude, print_and_save};
+use crate::exit::{Failure, Verdict, explain};
 use crate::film::Recording;
 use crate::live::{LiveDisplay, number};
 use crate::logging;
 use crate::session::Session;
+use crate::wire;
 use crate::workcell::Workcell;
 
 const EXAMPLES: &str = "Examples:
@@ -50,7 +52,8 @@ impl Demo {
     /// Runs it.
     ///
     /// # Errors
-    /// An input was refused, a node gave up, or the run's files could not be saved.
+    /// An input was refused; or a node gave up or the run's files could not be saved, after everything
+    /// that was finished has been reported.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let launch = self.load()?;
         let seed = launch.operator.seed;
@@ -69,18 +72,17 @@ impl Demo {
         let stop = Stop::from_flag(session.interrupt.flag());
         let result = demo(config, &stop, &mut |progress| display.show_demo(progress));
         display.finish();
-        let mut report = result?;
+        let Outcome { mut report, error } = result?;
 
         report.run_dir = Some(run_dir.path().to_owned());
-        run_dir.write_summary(&session.object(Some(seed), &report))?;
-        // The first success if there is one: a failure is worth looking at only if all failed.
-        let shown = report.episodes.iter().find(|episode| episode.success);
-        if let Some(episode) = shown.or(report.episodes.first()) {
-            let path = run_dir.path().join("episode.gif");
-            recording.draw(&cell, episode.seed, frame_s, &path)?;
+        let table = Table(&report);
+        let kept = print_and_save(session, Some(seed), &table, &report, Some(&run_dir));
+        let path = run_dir.path().join("episode.gif");
+        if let Err(failure) = draw(&recording, &report, &cell, frame_s, &path) {
+            let error = explain(&failure.error);
+            tracing::warn!(%error, "the animation cannot be written");
         }
-        session.report(Some(seed), &Table(&report), &report)?;
-        Ok(verdict(&report))
+        conclude(kept, error, verdict(&report))
     }
 
     fn load(&self) -> Result<LaunchFile, Failure> {
@@ -94,19 +96,24 @@ impl Demo {
     }
 }
 
+/// Shows the first success if there is one: a failure is worth looking at only if all failed.
+fn draw(
+    recording: &Recording,
+    report: &DemoReport,
+    cell: &Workcell,
+    frame_s: f64,
+    path: &Path,
+) -> Result<(), Failure> {
+    let shown = report.episodes.iter().find(|episode| episode.success);
+    if let Some(episode) = shown.or(report.episodes.first()) {
+        recording.draw(cell, episode.seed, frame_s, path)?;
+    }
+    Ok(())
+}
+
 /// What must never happen on the wire, and whether the run is whole.
 fn verdict(report: &DemoReport) -> Verdict {
-    let wire = &report.wire;
-    let counts = [
-        ("commands beyond a limit", wire.limit_violations),
-        ("commands that are not finite", wire.non_finite),
-        ("expired commands that moved the arm", wire.expired_executed),
-    ];
-    let mut faults: Vec<String> = counts
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(what, count)| format!("{count} {what}"))
-        .collect();
+    let mut faults = report.wire.as_ref().map(wire::faults).unwrap_or_default();
     if report.interrupted {
         faults
             .push("stopped before all episodes were done; those finished are reported".to_owned());
@@ -131,25 +138,9 @@ impl fmt::Display for Table<'_> {
         for (class, count) in &report.failures {
             writeln!(f, "    failed: {class} {count}")?;
         }
-        let timing = &report.control_loop;
-        let mut quantiles = |what: &str, q: &prehend_control::rt::Quantiles| {
-            let [p50, p99, p999, max] = [q.p50, q.p99, q.p999, q.max].map(|value| number(value, 0));
-            writeln!(
-                f,
-                "  {what:14} p50 {p50}, p99 {p99}, p99.9 {p999}, worst {max} us"
-            )
-        };
-        quantiles("loop period", &timing.period_us)?;
-        if let Some(floor) = &timing.floor_us {
-            quantiles("bare timer", floor)?;
+        if let Some(timing) = &report.control_loop {
+            write_loop(f, timing)?;
         }
-        quantiles("loop work", &timing.compute_us)?;
-        let (ticks, rate_hz) = (timing.ticks, timing.rate_hz);
-        let missed = timing.deadline_misses;
-        writeln!(
-            f,
-            "  loop           {ticks} ticks at {rate_hz} Hz, {missed} missed"
-        )?;
         let policy = &report.policy_ms;
         let [p50, p99] = [policy.p50, policy.p99].map(|value| number(value, 2));
         writeln!(
@@ -160,22 +151,53 @@ impl fmt::Display for Table<'_> {
         let age = &report.command_age_ms;
         let [p50, p99, max] = [age.p50, age.p99, age.max].map(|value| number(value, 2));
         writeln!(f, "  command age    p50 {p50}, p99 {p99}, worst {max} ms")?;
-        let wire = &report.wire;
-        writeln!(
-            f,
-            "  wire           {} commands, {} beyond a limit, {} not finite, {} expired but executed",
-            wire.commands, wire.limit_violations, wire.non_finite, wire.expired_executed
-        )?;
+        match &report.wire {
+            Some(wire) => writeln!(
+                f,
+                "  wire           {} commands, {} beyond a limit, {} not finite, {} expired but executed",
+                wire.commands, wire.limit_violations, wire.non_finite, wire.expired_executed
+            )?,
+            None => writeln!(f, "  wire           unknown: the driver left no report")?,
+        }
         for (reason, count) in report.limiter.iter().filter(|(_, count)| **count > 0) {
             writeln!(f, "  limiter        {reason} {count}")?;
         }
-        write!(f, "  real time      {}", report.realtime.scheduler)?;
-        for note in &report.realtime.notes {
-            write!(f, "; {note}")?;
+        match &report.realtime {
+            Some(realtime) => {
+                write!(f, "  real time      {}", realtime.scheduler)?;
+                for note in &realtime.notes {
+                    write!(f, "; {note}")?;
+                }
+            }
+            None => write!(
+                f,
+                "  real time      unknown: the control loop left no report"
+            )?,
         }
         if let Some(folder) = &report.run_dir {
             write!(f, "\n  run folder     {}", folder.display())?;
         }
         Ok(())
     }
+}
+
+fn write_loop(f: &mut fmt::Formatter<'_>, timing: &LoopSummary) -> fmt::Result {
+    let mut quantiles = |what: &str, q: &prehend_control::rt::Quantiles| {
+        let [p50, p99, p999, max] = [q.p50, q.p99, q.p999, q.max].map(|value| number(value, 0));
+        writeln!(
+            f,
+            "  {what:14} p50 {p50}, p99 {p99}, p99.9 {p999}, worst {max} us"
+        )
+    };
+    quantiles("loop period", &timing.period_us)?;
+    if let Some(floor) = &timing.floor_us {
+        quantiles("bare timer", floor)?;
+    }
+    quantiles("loop work", &timing.compute_us)?;
+    let (ticks, rate_hz) = (timing.ticks, timing.rate_hz);
+    let missed = timing.deadline_misses;
+    writeln!(
+        f,
+        "  loop           {ticks} ticks at {rate_hz} Hz, {missed} missed"
+    )
 }

@@ -1,22 +1,30 @@
 //! Turns a launch file into one process per node, or into a single one of them.
 
 use std::fmt;
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 
 use clap::Args;
-use prehend_runtime::{NodeKind, RunReport, Stop, run};
+use prehend_data::RunDir;
+use prehend_runtime::{
+    LOG_VARIABLE, LaunchFile, NodeKind, Outcome, RunConfig, RunReport, RuntimeError, Stop, run,
+};
 
-use crate::exit::{Failure, Verdict};
+use crate::closing::{conclude, print_and_save};
+use crate::exit::{Class, Failure, Verdict};
 use crate::live::LiveDisplay;
+use crate::logging;
 use crate::session::Session;
+use crate::wire;
 
 const EXAMPLES: &str = "Examples:
   prehend run launch/demo.toml
   prehend run launch/fr3_sim.toml --only driver
   prehend run launch/fr3_sim.toml --only operator --json
 
-Without --only, the run ends when its operator is done. Ctrl-C stops every node in order, the driver
-last; a run that was stopped before its operator was done exits with 1.";
+Without --only, the run ends when its operator is done, and leaves a folder with its log and summary.
+Ctrl-C stops every node in order, the driver last; a run that was stopped before its operator was done
+exits with 1, one whose nodes crashed or left no report with 5.";
 
 /// Arguments of `prehend run`.
 #[derive(Debug, Args)]
@@ -28,29 +36,100 @@ pub struct Run {
     /// Run this node alone, in this process: driver, policy, control or operator.
     #[arg(long, value_name = "NODE")]
     only: Option<NodeKind>,
+    /// Folder that run folders are made in; a node alone makes none.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    runs: PathBuf,
 }
 
 impl Run {
     /// Runs it.
     ///
     /// # Errors
-    /// The file was refused, a node could not start, or one ended too early.
+    /// A file was refused, a node could not start or ended too early, or results were lost.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        match self.only {
+            Some(node) => self.run_node(node, session),
+            None => self.run_all(session),
+        }
+    }
+
+    fn run_all(&self, session: &Session) -> Result<Verdict, Failure> {
+        LaunchFile::load(&self.file)?.check_files()?;
+        let run_dir = RunDir::create(&self.runs, "run")?;
+        logging::also_to(run_dir.log_file()?);
+        let config = RunConfig {
+            verbosity: session.verbose,
+            log: Some(run_dir.log_path()),
+            ..RunConfig::new(&self.file)
+        };
+        let stop = Stop::from_flag(session.interrupt.flag());
+        let Outcome { mut report, error } = run(&config, &stop, &mut |_| {})?;
+        report.run_dir = Some(run_dir.path().to_owned());
+        if report.is_empty()
+            && let Some(error) = error
+        {
+            return Err(error.into());
+        }
+        let kept = print_and_save(session, None, &Nodes(&report), &report, Some(&run_dir));
+        // What ended the run early explains why reports are missing.
+        let kept = match error {
+            None => kept.and(nothing_lost(&report)),
+            Some(_) => kept,
+        };
+        conclude(kept, error, verdict(&report, session.interrupt.is_set()))
+    }
+
+    fn run_node(&self, node: NodeKind, session: &Session) -> Result<Verdict, Failure> {
+        join_log();
+        let config = RunConfig {
+            only: Some(node),
+            ..RunConfig::new(&self.file)
+        };
         let stop = Stop::from_flag(session.interrupt.flag());
         let mut display = LiveDisplay::new();
-        let result = run(&self.file, self.only, &stop, &mut |progress| {
-            display.show_operator(progress)
+        let result = run(&config, &stop, &mut |progress| {
+            display.show_operator(progress);
         });
         display.finish();
-        let report = result?;
-        session.report(None, &Nodes(&report), &report)?;
+        let Outcome { report, error } = match result {
+            Err(error @ RuntimeError::Interrupted) => {
+                return Ok(Verdict::FellShort(error.to_string()));
+            }
+            other => other?,
+        };
+        let kept = print_and_save(session, None, &Nodes(&report), &report, None);
         // A single node that is not the operator has no other end than being stopped.
-        let ends_by_stopping = self.only.is_some_and(|node| node != NodeKind::Operator);
-        let was_stopped = session.interrupt.is_set() && !ends_by_stopping;
-        Ok(Verdict::from_shortfall(
-            was_stopped.then(|| "stopped by the user".to_owned()),
-        ))
+        let was_stopped = session.interrupt.is_set() && node == NodeKind::Operator;
+        conclude(kept, error, verdict(&report, was_stopped))
     }
+}
+
+/// A node's process writes to its supervisor's log, if it has one; without it, stderr has to do.
+fn join_log() {
+    let Some(path) = std::env::var_os(LOG_VARIABLE) else {
+        return;
+    };
+    match OpenOptions::new().append(true).open(&path) {
+        Ok(file) => logging::also_to(file),
+        Err(error) => tracing::warn!(%error, "cannot write to {path:?}"),
+    }
+}
+
+fn nothing_lost(report: &RunReport) -> Result<(), Failure> {
+    if report.lost.is_empty() {
+        return Ok(());
+    }
+    let lost = report.lost.join("; ");
+    let error = anyhow::anyhow!("the report is incomplete: {lost}");
+    Err(Failure::new(Class::LostData, error))
+}
+
+fn verdict(report: &RunReport, was_stopped: bool) -> Verdict {
+    let mut faults = report.wire().as_ref().map(wire::faults).unwrap_or_default();
+    if was_stopped {
+        faults.push("stopped by the user".to_owned());
+    }
+    Verdict::from_shortfall((!faults.is_empty()).then(|| faults.join("; ")))
 }
 
 struct Nodes<'a>(&'a RunReport);
@@ -60,6 +139,9 @@ impl fmt::Display for Nodes<'_> {
         for (index, (node, report)) in self.0.nodes.iter().enumerate() {
             let separator = if index > 0 { "\n" } else { "" };
             write!(f, "{separator}{node}: {report}")?;
+        }
+        if let Some(folder) = &self.0.run_dir {
+            write!(f, "\nrun folder: {}", folder.display())?;
         }
         Ok(())
     }
