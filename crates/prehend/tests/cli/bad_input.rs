@@ -127,3 +127,30 @@ fn a_bundle_for_another_robot_is_refused() {
     let args = ["eval", "models/fr3_pick_place", "--robot", text(&robot)];
     check_refused(&args, 3, &["is for robot"]);
 }
+
+#[test]
+fn a_run_refuses_what_its_launch_file_names_before_it_starts_anything() {
+    let (_launch, folder) = copy("launch");
+    let (_scenes, scenes) = copy("scenes");
+    let file = folder.join("fr3_sim.toml");
+    let whole = std::fs::read_to_string(&file).expect("reads");
+    let runs = folder.join("runs");
+    let scene = scenes.join("tabletop.toml");
+    edit(&scene, "time_limit_s", "time_limt_s");
+    for (from, to, word) in [
+        ("scenes/tabletop.toml", text(&scene), "time_limt_s"),
+        ("robots/fr3", "robots/nowhere", "robots/nowhere"),
+        ("models/fr3_pick_place", "scenes", "policy.toml"),
+    ] {
+        std::fs::write(&file, &whole).expect("writes");
+        edit(&file, from, to);
+        let args = ["run", text(&file), "--runs", text(&runs)];
+        check_refused(&args, 3, &[word]);
+        assert!(!runs.exists(), "nothing was started");
+        let stderr = crate::common::code_and_stderr(&crate::common::run(&args)).1;
+        assert_eq!(stderr.matches("error:").count(), 1, "said once: {stderr}");
+        if word == "time_limt_s" {
+            check_refused(&["run", text(&file), "--only", "driver"], 3, &[word]);
+        }
+    }
+}

@@ -5,21 +5,135 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use prehend_link::messages::{RobotStatus, StopReason};
+use prehend_link::{Link, LinkConfig, Queue, free_loopback_endpoint};
+
 use crate::common::{check_refused, code_and_stderr, prehend, root};
 
-/// A launch file with `from` replaced, in a temporary folder.
-fn launch_with(file: &str, from: &str, to: &str) -> (tempfile::TempDir, PathBuf) {
-    let text = std::fs::read_to_string(root().join("launch").join(file)).expect("reads");
-    assert!(text.contains(from), "{file} has no {from:?}");
+/// A launch file with every `from` replaced, in a temporary folder.
+fn launch_with(file: &str, changes: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
+    let mut text = std::fs::read_to_string(root().join("launch").join(file)).expect("reads");
+    for (from, to) in changes {
+        assert!(text.contains(from), "{file} has no {from:?}");
+        text = text.replace(from, to);
+    }
     let folder = tempfile::tempdir().expect("temporary folder");
     let copy = folder.path().join(file);
-    std::fs::write(&copy, text.replace(from, to)).expect("writes");
+    std::fs::write(&copy, text).expect("writes");
     (folder, copy)
 }
 
+/// A demo or a run of all nodes with one more listener: the test.
+struct WatchedRun {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+    child: Child,
+    statuses: Queue<RobotStatus>,
+}
+
+impl WatchedRun {
+    /// Starts `command`, whose arguments end with what comes before the launch file.
+    fn start(command: &[&str], changes: &[(&str, &str)]) -> Self {
+        let endpoint = free_loopback_endpoint().expect("a free port");
+        let ports = format!("[driver.wires]\nlisten = \"{endpoint}\"");
+        let mut all = vec![(
+            "[driver.wires]\nlisten = \"tcp/127.0.0.1:0\"",
+            ports.as_str(),
+        )];
+        all.extend(changes);
+        let (folder, file) = launch_with("demo.toml", &all);
+        let child = prehend(&["--json"])
+            .args(command)
+            .arg(&file)
+            .arg("--runs")
+            .arg(folder.path().join("runs"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let config = LinkConfig {
+            connect_timeout_millis: 60_000,
+            ..LinkConfig::for_robot("fr3").connecting(&endpoint)
+        };
+        let link = Link::open(&config).expect("the driver listens");
+        Self {
+            folder,
+            file,
+            child,
+            statuses: link.queue(1 << 15).expect("declares"),
+        }
+    }
+
+    /// Waits until commands move the arm in a counted episode: the first session seen may be the
+    /// rehearsal's, which ends as soon as everybody works.
+    fn wait_until_moving(&self) {
+        let mut first = None;
+        wait_until("moving", || {
+            std::iter::from_fn(|| self.statuses.take()).any(|received| {
+                let status = received.message;
+                let is_counted = status.epoch > *first.get_or_insert(status.epoch);
+                is_counted && status.is_following() && speed(&status) > 0.1
+            })
+        });
+    }
+
+    /// Waits for the end: exit code, stderr, and the JSON object if there is one.
+    fn finish(self) -> Ended {
+        let output = self.child.wait_with_output().expect("it ends");
+        let (code, stderr) = code_and_stderr(&output);
+        assert_eq!(processes_with(&self.file, ""), [0_u32; 0], "left behind");
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        let last = stdout.lines().last().unwrap_or_else(|| panic!("{stderr}"));
+        Ended {
+            code,
+            stderr,
+            report: serde_json::from_str(last).expect("JSON"),
+            last_status: std::iter::from_fn(|| self.statuses.take())
+                .last()
+                .map(|received| received.message),
+            _folder: self.folder,
+        }
+    }
+}
+
+struct Ended {
+    code: Option<i32>,
+    stderr: String,
+    report: serde_json::Value,
+    last_status: Option<RobotStatus>,
+    _folder: tempfile::TempDir,
+}
+
+impl Ended {
+    /// What must never be on the wire was not, and something was.
+    #[track_caller]
+    fn check_wire(&self) {
+        check_wire(&self.report["nodes"]["driver"]);
+    }
+}
+
+#[track_caller]
+fn check_wire(wire: &serde_json::Value) {
+    for count in ["commands", "applied"] {
+        assert!(wire[count].as_u64() > Some(0), "{count}: {wire}");
+    }
+    for count in ["limit_violations", "non_finite", "expired_executed"] {
+        assert_eq!(wire[count], 0, "{count}");
+    }
+}
+
+/// Highest speed of any joint, rad/s.
+fn speed(status: &RobotStatus) -> f64 {
+    status.dq.iter().fold(0.0, |speed, dq| speed.max(dq.abs()))
+}
+
 fn interrupt(child: &Child) {
+    send("-INT", child.id());
+}
+
+fn send(signal: &str, pid: u32) {
     let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &pid.to_string()])
         .status();
     assert!(status.expect("kill runs").success());
 }
@@ -32,73 +146,131 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Processes whose command line names this file.
-fn processes_with(file: &Path) -> usize {
+/// Processes whose command line names this file and contains these words.
+fn processes_with(file: &Path, words: &str) -> Vec<u32> {
     let name = file.to_string_lossy();
     let entries = std::fs::read_dir("/proc").expect("lists");
+    let is_ours = |path: &Path| {
+        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(&*name) && line.contains(words)
+    };
     entries
         .flatten()
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).contains(&*name))
-        .count()
+        .filter(|entry| is_ours(&entry.path()))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 #[test]
 fn a_taken_port_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").to_string();
-    let (_folder, file) = launch_with("fr3_sim.toml", "127.0.0.1:7450", &port);
+    let (_folder, file) = launch_with("fr3_sim.toml", &[("127.0.0.1:7450", &port)]);
     let file = file.to_str().expect("a plain path");
     let words = [port.as_str(), "the port is taken", "another port"];
     check_refused(&["run", file, "--only", "driver"], 4, &words);
-    check_refused(&["run", file], 4, &words);
-    check_refused(&["demo", "--launch", file], 4, &words);
+    let runs = tempfile::tempdir().expect("temporary folder");
+    let runs = runs.path().to_str().expect("a plain path");
+    check_refused(&["run", file, "--runs", runs], 4, &words);
+    check_refused(&["demo", "--launch", file, "--runs", runs], 4, &words);
 }
 
 #[test]
 fn ctrl_c_ends_a_demo_with_the_arm_at_rest_and_its_report_saved() {
-    let runs = tempfile::tempdir().expect("temporary folder");
-    let child = prehend(&["demo", "--episodes", "1000", "--json", "--runs"])
-        .arg(runs.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let log = || {
-        let folder = std::fs::read_dir(runs.path()).ok()?.flatten().next()?;
-        std::fs::metadata(folder.path().join("run.log")).ok()
-    };
-    wait_until("started", || log().is_some());
-    std::thread::sleep(Duration::from_secs(5));
-    interrupt(&child);
-    let output = child.wait_with_output().expect("it ends");
-    let (code, stderr) = code_and_stderr(&output);
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("stopping in order"), "{stderr}");
-    let stdout = String::from_utf8(output.stdout).expect("text");
-    let report: serde_json::Value =
-        serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON");
+    let run = WatchedRun::start(&["demo", "--episodes", "1000", "--launch"], &[]);
+    run.wait_until_moving();
+    interrupt(&run.child);
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("stopping in order"),
+        "{}",
+        ended.stderr
+    );
+    let report = &ended.report;
     assert_eq!(report["interrupted"], true);
-    for count in ["limit_violations", "non_finite", "expired_executed"] {
-        assert_eq!(report["wire"][count], 0, "{count}");
-    }
+    check_wire(&report["wire"]);
+    assert_at_rest(&ended);
     let summary = Path::new(report["run_dir"].as_str().expect("a folder")).join("summary.json");
     assert!(summary.exists(), "{summary:?}");
 }
 
 #[test]
+fn a_run_of_one_episode_ends_with_every_report() {
+    let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1")]);
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let nodes = &ended.report["nodes"];
+    for node in ["driver", "policy", "control", "operator"] {
+        assert!(nodes[node].is_object(), "{node}: {}", nodes[node]);
+    }
+    let episodes = nodes["operator"]["episodes"].as_array().expect("a list");
+    assert_eq!(episodes.len(), 1);
+    assert_eq!(ended.report["lost"], serde_json::json!([]));
+    ended.check_wire();
+    let folder = Path::new(ended.report["run_dir"].as_str().expect("a folder"));
+    assert!(folder.join("summary.json").exists(), "{folder:?}");
+    let log = std::fs::read_to_string(folder.join("run.log")).expect("reads");
+    assert!(log.contains("operator: ended, exit status: 0"), "{log}");
+}
+
+#[test]
 fn ctrl_c_ends_a_run_and_leaves_no_process_behind() {
-    let (_folder, file) = launch_with("demo.toml", "episodes = 10", "episodes = 1000");
-    let child = prehend(&["run"])
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    wait_until("all five started", || processes_with(&file) == 5);
-    std::thread::sleep(Duration::from_secs(5));
-    interrupt(&child);
-    let (code, stderr) = code_and_stderr(&child.wait_with_output().expect("it ends"));
-    assert_eq!(code, Some(1), "{stderr}");
-    assert_eq!(processes_with(&file), 0);
+    let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1000")]);
+    wait_until("all five started", || {
+        processes_with(&run.file, "").len() == 5
+    });
+    run.wait_until_moving();
+    interrupt(&run.child);
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    ended.check_wire();
+    let nodes = &ended.report["nodes"];
+    assert_eq!(nodes["operator"]["interrupted"], true);
+    assert!(nodes["control"]["chunks_accepted"].as_u64() > Some(0));
+    assert!(nodes["policy"]["chunks"].as_u64() > Some(0));
+    assert_at_rest(&ended);
+}
+
+#[test]
+fn a_control_process_that_is_killed_leaves_the_arm_stopped_by_its_driver() {
+    let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1000")]);
+    run.wait_until_moving();
+    let control = processes_with(&run.file, "--only control");
+    assert_eq!(control.len(), 1, "{control:?}");
+    // Whoever could notice sleeps, so that only the driver itself can stop the arm.
+    send("-STOP", run.child.id());
+    send("-KILL", control[0]);
+    wait_until("stopped by the driver", || {
+        let newest = std::iter::from_fn(|| run.statuses.take()).last();
+        newest.is_some_and(|newest| {
+            newest.message.stop_reason == StopReason::Expired && speed(&newest.message) < 0.01
+        })
+    });
+    send("-CONT", run.child.id());
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("control ended too early"),
+        "{}",
+        ended.stderr
+    );
+    let driver = &ended.report["nodes"]["driver"];
+    assert!(driver["expiry_stops"].as_u64() > Some(0), "{driver}");
+    assert!(ended.report["nodes"]["control"].is_null());
+    ended.check_wire();
+    assert_at_rest(&ended);
+}
+
+#[track_caller]
+fn assert_at_rest(ended: &Ended) {
+    let last = ended.last_status.as_ref().expect("the driver spoke");
+    let reasons = [
+        StopReason::Requested,
+        StopReason::Expired,
+        StopReason::Shutdown,
+    ];
+    assert!(reasons.contains(&last.stop_reason), "{last:?}");
+    assert!(speed(last) < 0.05, "{last:?}");
 }
