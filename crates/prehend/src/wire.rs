@@ -9,6 +9,12 @@ pub fn faults(wire: &WireReport) -> Vec<String> {
         ("commands beyond a limit", wire.limit_violations),
         ("commands that are not finite", wire.non_finite),
         ("expired commands that moved the arm", wire.expired_executed),
+        ("commands out of order", wire.out_of_order),
+        ("commands of a second sender", wire.gate.other_sender),
+        (
+            "setpoints beyond a limit told to the arm",
+            wire.told_violations,
+        ),
     ];
     let broken = counts.iter().filter(|(_, count)| *count > 0);
     broken

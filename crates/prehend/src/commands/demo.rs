@@ -154,8 +154,13 @@ impl fmt::Display for Table<'_> {
         match &report.wire {
             Some(wire) => writeln!(
                 f,
-                "  wire           {} commands, {} beyond a limit, {} not finite, {} expired but executed",
-                wire.commands, wire.limit_violations, wire.non_finite, wire.expired_executed
+                "  wire           {} commands, {} beyond a limit, {} not finite, {} expired but executed; \
+                 {} setpoints told beyond a limit",
+                wire.commands,
+                wire.limit_violations,
+                wire.non_finite,
+                wire.expired_executed,
+                wire.told_violations
             )?,
             None => writeln!(f, "  wire           unknown: the driver left no report")?,
         }
