@@ -8,8 +8,8 @@ use crate::{ControlError, JointBounds};
 /// Share of the acceleration limit by which a gap to the setpoint is closed; the rest is left for the
 /// setpoint's own acceleration.
 const CLOSING_SHARE: f64 = 0.5;
-/// A setpoint is met within this, rad.
-const MET: f64 = 1e-6;
+/// A setpoint is met within this, rad: under what an arm of this kind repeats.
+const MET: f64 = 1e-4;
 
 /// Moves an arm to setpoints, or to rest when there are none, one tick after the other.
 ///

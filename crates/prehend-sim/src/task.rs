@@ -199,32 +199,29 @@ mod tests {
 
     #[test]
     fn held_moving_elsewhere_and_on_the_walls_are_not() {
-        let place = |case: &Case| case.at(0.0);
-        let moving = |case: &Case| BodyState {
+        let case = Case::new();
+        let place = case.at(0.0);
+        let moving = BodyState {
             linear: Vector3::new(0.02, 0.0, 0.0),
-            ..case.at(0.0)
+            ..place
         };
-        let turning = |case: &Case| BodyState {
+        let turning = BodyState {
             angular: Vector3::new(0.0, 0.0, 0.5),
-            ..case.at(0.0)
+            ..place
         };
-        let beside = |case: &Case| {
-            let mut state = case.at(0.0);
-            state.base_from_body.translation.x += 0.3;
-            state
-        };
-        let on_walls = |case: &Case| case.at(0.015);
-        let cases: [(&dyn Fn(&Case) -> BodyState, [bool; 2]); 6] = [
-            (&place, [true, false]),
-            (&place, [false, true]),
-            (&moving, [false; 2]),
-            (&turning, [false; 2]),
-            (&beside, [false; 2]),
-            (&on_walls, [false; 2]),
+        let mut beside = place;
+        beside.base_from_body.translation.x += 0.3;
+        let on_walls = case.at(0.015);
+        let cases = [
+            (place, [true, false]),
+            (place, [false, true]),
+            (moving, [false; 2]),
+            (turning, [false; 2]),
+            (beside, [false; 2]),
+            (on_walls, [false; 2]),
         ];
         for (index, (state, touches)) in cases.into_iter().enumerate() {
             let mut case = Case::new();
-            let state = state(&case);
             assert!(!case.judge(&state, touches, 2.0).success, "case {index}");
         }
     }

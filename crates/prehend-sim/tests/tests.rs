@@ -101,6 +101,10 @@ fn a_restored_world_shows_the_same_picture() {
     let state = &steps[steps.len() / 2].world;
     world.restore(state).expect("own state");
     assert_eq!(&world.state_vector(), state);
+    let view = View::new(&robot, &scene, 533, FamilySet::Train, state).expect("its view");
+    let seen = view.observe(state).expect("its state");
+    assert_eq!(world.observe().cloud, seen.cloud);
+    assert!(seen.cloud.len() > 50);
     assert!(world.restore(&state[..20]).is_err());
 }
 

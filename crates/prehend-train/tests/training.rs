@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
-use prehend_nets::FlowPolicyConfig;
+use prehend_nets::{FlowPolicyConfig, flatten};
 use prehend_policy::{
     EngineChoice, NoiseKind, OnnxPolicy, Origin, PolicyInputs, RobotId, RuntimeOptions,
 };
 use prehend_train::{
-    Checkpoint, DataConfig, DistillConfig, ExportRequest, FlowConfig, FlowSettings, Hooks,
-    LogConfig, MetricLine, OptimiserConfig, Parent, Starter, StudentSettings, TrainError,
-    TrainReport, Window, WindowSet, distill, export, train_flow,
+    CHECKPOINT_FILE, Checkpoint, DataConfig, DistillConfig, ExportRequest, FlowConfig,
+    FlowSettings, Hooks, LogConfig, MetricLine, OptimiserConfig, Parent, Provenance, Starter,
+    StudentSettings, TrainError, TrainReport, Window, WindowSet, distill, export, train_flow,
 };
 use prehend_types::{Action, Pose};
 use rand::{Rng, SeedableRng};
@@ -183,8 +184,51 @@ fn an_interrupted_run_goes_on_as_if_nothing_had_happened() {
         train_flow(&config, None, &windows, &parts, hooks(&|| false, true)).expect("resumes");
     assert!(second.is_finished);
     assert_eq!(losses(&whole), losses(&parts), "bit for bit");
+    let averages = |run: &Path| {
+        let checkpoint = Checkpoint::load(&run.join(CHECKPOINT_FILE)).expect("own checkpoint");
+        flatten(&checkpoint.policy_net(&Device::flex()))
+    };
+    assert_eq!(averages(&whole), averages(&parts));
     let page = std::fs::read_to_string(parts.join("training.html")).expect("page is written");
     assert!(page.contains("<polyline"));
+}
+
+#[test]
+fn a_run_remembers_its_ancestors_and_refuses_others() {
+    let windows = windows();
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let [first, other, second] = ["first", "other", "second"].map(|name| folder.path().join(name));
+    let parent = Parent::load(&train(2, &windows, &first).checkpoint).expect("a teacher");
+    let stranger = Parent::load(&train(3, &windows, &other).checkpoint).expect("a teacher");
+    let config = flow_config(4);
+    let go_on = |parent: &Parent, should_stop: &dyn Fn() -> bool, resume: bool| {
+        let hooks = hooks(should_stop, resume);
+        train_flow(&config, Some(parent), &windows, &second, hooks)
+    };
+    let report = go_on(&parent, &|| true, false).expect("starts");
+    let provenance = Provenance::beside(&report.checkpoint)
+        .expect("whole")
+        .expect("kept");
+    assert_eq!(provenance.ancestors.len(), 1);
+    assert_eq!(provenance.ancestors[0].steps, 2);
+    let error = go_on(&stranger, &|| false, true).expect_err("another teacher");
+    assert!(error.to_string().contains("another teacher"), "{error}");
+    assert!(
+        go_on(&parent, &|| false, true)
+            .expect("its own")
+            .is_finished
+    );
+
+    let settings = DistillConfig {
+        student: StudentSettings { shrunk_noise: 0.5 },
+        optimiser: config.optimiser,
+        data: config.data,
+        log: config.log,
+    };
+    let run = folder.path().join("student");
+    let student = distill(&settings, &parent, &windows, &run, hooks(&|| false, false));
+    let error = Parent::load(&student.expect("distils").checkpoint).expect_err("a student");
+    assert!(error.to_string().contains("give its teacher"), "{error}");
 }
 
 #[test]
