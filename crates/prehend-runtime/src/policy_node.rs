@@ -250,7 +250,7 @@ impl Worker {
         let act_time = decided.saturating_since(seen);
         match self.chunks.send(&ActionChunk::new(epoch, &chunk, act_time)) {
             Ok(()) => {}
-            // Not finite, or too long: as little a chunk as none at all.
+            // Too long, say: as little a chunk as none at all.
             Err(error @ LinkError::Refused(_)) => {
                 self.note(&error);
                 return Ok(());
