@@ -236,7 +236,9 @@ fn engines_equal_burn_on_a_thousand_real_observations() {
             observations: &observations[..4],
             card: "# A policy for a test\n",
         };
-        export(checkpoint, &request, &bundle).expect("exports");
+        let first = export(checkpoint, &request, &bundle).expect("exports");
+        let again = export(checkpoint, &request, &bundle).expect("exports again");
+        assert!(first.graph() == again.graph(), "{name}: other bytes");
         let mut policy = OnnxPolicy::load(&bundle, &runtime).expect("a whole bundle");
         let difference = parity(checkpoint, &mut policy, &observations).expect("infers");
         assert!(difference <= 1e-5, "{name}: {difference}");

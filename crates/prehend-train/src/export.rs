@@ -1,5 +1,6 @@
 //! Turns a checkpoint into a bundle: ONNX graph, golden cases, manifest, card.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
@@ -170,7 +171,7 @@ pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
     let refuse = |reason: String| TrainError::Graph { reason };
     let mut model =
         ModelProto::parse_from_bytes(onnx.as_bytes()).map_err(|e| refuse(e.to_string()))?;
-    name_boundaries(&mut model).map_err(refuse)?;
+    name_tensors(&mut model).map_err(refuse)?;
     model.producer_name = "prehend".into();
     let bytes = model.write_to_bytes().map_err(|e| refuse(e.to_string()))?;
     let most = 4 * checkpoint.average.len() + GRAPH_OVERHEAD;
@@ -183,8 +184,9 @@ pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
     Ok(bytes)
 }
 
-/// burn-onnx numbers tensors; a bundle names them.
-fn name_boundaries(model: &mut ModelProto) -> Result<(), String> {
+/// Names inputs and output as bundles do, and every other tensor by its place: burn-onnx counts tensors
+/// over the whole process, and a second export would give other bytes for the same weights.
+fn name_tensors(model: &mut ModelProto) -> Result<(), String> {
     let graph = model.graph.as_mut().ok_or("holds no graph")?;
     let (n_in, n_out) = (graph.input.len(), graph.output.len());
     if n_in != INPUTS.len() || n_out != 1 {
@@ -192,21 +194,29 @@ fn name_boundaries(model: &mut ModelProto) -> Result<(), String> {
             "has {n_in} inputs and {n_out} outputs, expected 4 and 1"
         ));
     }
-    let mut names: Vec<(String, &str)> = Vec::new();
+    let mut names: HashMap<String, String> = HashMap::new();
     let boundaries = graph
         .input
         .iter_mut()
         .zip(INPUTS)
         .chain(graph.output.iter_mut().zip(["actions"]));
     for (value, name) in boundaries {
-        names.push((std::mem::replace(&mut value.name, name.into()), name));
+        names.insert(
+            std::mem::replace(&mut value.name, name.into()),
+            name.to_owned(),
+        );
     }
-    for node in &mut graph.node {
-        for tensor in node.input.iter_mut().chain(&mut node.output) {
-            if let Some((_, name)) = names.iter().find(|(old, _)| old == tensor) {
-                *tensor = (*name).into();
-            }
-        }
+    graph.value_info.clear();
+    let constants = graph.initializer.iter_mut().map(|tensor| &mut tensor.name);
+    let wires = graph
+        .node
+        .iter_mut()
+        .flat_map(|node| node.input.iter_mut().chain(&mut node.output));
+    // An empty name is an input that is left out.
+    for name in constants.chain(wires).filter(|name| !name.is_empty()) {
+        let place = format!("tensor_{}", names.len());
+        let new = names.entry(name.clone()).or_insert(place);
+        name.clone_from(new);
     }
     Ok(())
 }
