@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use prehend_data::EpisodeStore;
+use prehend_data::{EpisodeStore, FolderLock};
 use prehend_sim::FamilySet;
 use prehend_train::{
     BurnPolicy, CHECKPOINT_FILE, Hooks, MetricLine, Starter, StepChoice, TrainError, TrainReport,
@@ -125,6 +125,11 @@ impl TrainingArgs {
             (true, false) => Err(Failure::bad_input(format!(
                 "--resume: there is no {checkpoint:?}; leave --resume out, or give another --out"
             ))),
+            _ if self.out.exists() => {
+                // Another process that trains there; the lock itself is taken when training begins.
+                drop(FolderLock::acquire(&self.out)?);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

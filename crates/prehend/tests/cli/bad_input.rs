@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{check_refused, root};
+use crate::common::{check_refused, root, run};
 
 /// A copy of a folder's files in a temporary folder.
 fn copy(folder: &str) -> (tempfile::TempDir, PathBuf) {
@@ -101,6 +101,43 @@ fn broken_bundle(change: impl Fn(&mut Vec<u8>)) -> (tempfile::TempDir, PathBuf) 
     change(&mut bytes);
     std::fs::write(&graph, bytes).expect("writes");
     (temporary, bundle)
+}
+
+#[test]
+fn a_run_folder_is_checked_before_any_episode_is_read() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = text(folder.path());
+    let train = ["train", "flow", "--data", "no/such/store", "--out", out];
+    let resume = [&train[..], &["--resume"]].concat();
+    check_refused(&resume, 3, &["there is no", "latest.checkpoint"]);
+    {
+        let _lock = prehend_data::FolderLock::acquire(folder.path()).expect("free");
+        check_refused(&train, 3, &["another process", "choose another folder"]);
+    }
+    check_refused(&train, 3, &["no/such/store"]);
+    std::fs::write(folder.path().join("latest.checkpoint"), b"x").expect("writes");
+    check_refused(&train, 3, &["is there already", "--resume"]);
+}
+
+#[test]
+fn episodes_that_policies_are_judged_on_are_not_learned_from() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let collect = |name: &str, more: &[&str]| {
+        let store = folder.path().join(name);
+        let args = ["collect", "--episodes", "1", "--out", text(&store)];
+        let output = run(&[&args[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        store
+    };
+    let out = folder.path().join("run");
+    let refused = |store: &Path, word: &str| {
+        let args = ["train", "flow", "--data", text(store), "--out", text(&out)];
+        check_refused(&args, 3, &[word]);
+    };
+    let seed = collect("seed", &["--seed", "900000"]);
+    refused(&seed, "kept for judging policies");
+    let families = collect("families", &["--families", "held_out"]);
+    refused(&families, "held out of training");
 }
 
 #[test]
