@@ -179,8 +179,8 @@ impl Supervisor {
     fn stop_those(&mut self, wanted: impl Fn(NodeKind) -> bool) {
         let runs = |process: &&Process| process.status.is_none() && wanted(process.node);
         for process in self.processes.iter().filter(runs) {
-            // Gone already is as good as stopped.
-            let _ = kill_process(Pid::from_child(&process.child), Signal::INT);
+            // Gone already is as good as stopped. Not SIGINT: background shells make programs ignore it.
+            let _ = kill_process(Pid::from_child(&process.child), Signal::TERM);
         }
         let deadline = Instant::now() + GRACE;
         while self.processes.iter().any(|process| runs(&process)) && Instant::now() < deadline {
@@ -247,7 +247,7 @@ mod tests {
         let path = folder.join(name);
         let script = format!(
             "#!/bin/sh\nnode=$4\n\
-             trap 'echo \"{{\\\"nodes\\\":{{\\\"$node\\\":{{\\\"stopped\\\":true}}}}}}\"; exit 0' INT\n\
+             trap 'echo \"{{\\\"nodes\\\":{{\\\"$node\\\":{{\\\"stopped\\\":true}}}}}}\"; exit 0' TERM\n\
              {on_start}\nwhile :; do sleep 0.05; done\n"
         );
         std::fs::write(&path, script).expect("writable");
@@ -283,8 +283,8 @@ mod tests {
             "if [ $node = operator ]; then sleep 0.3; \
              echo '{\"nodes\":{\"operator\":{\"episodes\":7}}}'; exit 0; fi; \
              if [ $node = policy ]; then \
-             trap 'echo \"{\\\"nodes\\\":{\\\"policy\\\":{}}}\"; exit 4' INT; fi; \
-             if [ $node = control ]; then trap 'exit 0' INT; fi",
+             trap 'echo \"{\\\"nodes\\\":{\\\"policy\\\":{}}}\"; exit 4' TERM; fi; \
+             if [ $node = control ]; then trap 'exit 0' TERM; fi",
         );
 
         let report = start(&done)

@@ -184,7 +184,7 @@ fn a_run_refuses_what_its_launch_file_names_before_it_starts_anything() {
         let args = ["run", text(&file), "--runs", text(&runs)];
         check_refused(&args, 3, &[word]);
         assert!(!runs.exists(), "nothing was started");
-        let stderr = crate::common::code_and_stderr(&crate::common::run(&args)).1;
+        let stderr = crate::common::code_and_stderr(&run(&args)).1;
         assert_eq!(stderr.matches("error:").count(), 1, "said once: {stderr}");
         if word == "time_limt_s" {
             check_refused(&["run", text(&file), "--only", "driver"], 3, &[word]);
