@@ -162,7 +162,7 @@ pub struct Ancestor {
 }
 
 /// Where a bundle comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// Command that trained it, as typed.

@@ -90,7 +90,8 @@ pub fn load_windows(
         }
         check_start(&store, robot, scene, options)?;
         let rebuild = |seed| episode_windows(&store.read(seed)?, robot, scene, options);
-        let cache = WindowCache::new(&store, options)?;
+        let digest = store.digest()?;
+        let cache = WindowCache::new(&store, digest, options)?;
         let episodes = match cache.load(rebuild)? {
             Some(episodes) => episodes,
             None => {
@@ -115,7 +116,6 @@ pub fn load_windows(
                 set.training.extend(windows);
             }
         }
-        let digest = store.digest()?;
         let name = path
             .file_name()
             .unwrap_or(path.as_os_str())

@@ -30,7 +30,12 @@ struct Content {
 }
 
 impl WindowCache {
-    pub fn new(store: &EpisodeStore, options: &WindowOptions) -> Result<Self, DataError> {
+    /// `digest` is the store's own.
+    pub fn new(
+        store: &EpisodeStore,
+        digest: u64,
+        options: &WindowOptions,
+    ) -> Result<Self, DataError> {
         let WindowOptions {
             n_points,
             chunk,
@@ -40,7 +45,7 @@ impl WindowCache {
             ..
         } = *options;
         let folder = store.folder().join("cache");
-        let content = (store.digest()?, env!("CARGO_PKG_VERSION"));
+        let content = (digest, env!("CARGO_PKG_VERSION"));
         let shape = (n_points, chunk, stride, choice, validation_share.to_bits());
         Ok(Self {
             path: folder.join(format!("{}.windows", choice.name())),
