@@ -44,7 +44,7 @@ fn cell() -> Cell {
 
 fn demonstrate(cell: &Cell, seed: u64) -> EpisodeRecord {
     let mut world = World::new(&cell.robot, &cell.scene, seed, FamilySet::Train).expect("a scene");
-    let target = world.scene().target().family;
+    let target = world.episode().variant();
     let config = RolloutConfig {
         disturbance: Some(Disturbance::default()),
         ..RolloutConfig::default()
@@ -55,6 +55,7 @@ fn demonstrate(cell: &Cell, seed: u64) -> EpisodeRecord {
             world: step.world.clone(),
             action: step.action,
             is_expert: step.is_expert,
+            decision: step.decision.clone(),
             hash: step.hash,
         });
     })
@@ -64,8 +65,10 @@ fn demonstrate(cell: &Cell, seed: u64) -> EpisodeRecord {
         scene: cell.scene.name.clone(),
         scene_hash: cell.scene_hash,
         robot: cell.robot.content_hash().to_owned(),
-        target_family: target.name().to_owned(),
-        held_out: target.is_held_out(),
+        arm: world.arm().name().to_owned(),
+        instruction: world.episode().instruction(),
+        target_family: target.name.to_owned(),
+        held_out: target.is_held_out,
         success: result.success,
         failure: result.failure.map(|failure| failure.name().to_owned()),
         steps,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{DataError, EpisodeRecord};
 
 const MAGIC: &[u8; 8] = b"prhn-epi";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes before the body; they hold its checksum.
 pub(crate) const HEADER_BYTES: usize = 24;
 /// Longest body that is written or read, so that a hostile length never becomes an allocation.
@@ -143,6 +143,7 @@ mod tests {
             world: vec![index as f32, 0.5, -1.0],
             action: Action::hold(index as f64 * 0.1),
             is_expert: index.is_multiple_of(2),
+            decision: None,
             hash: seed ^ index as u64,
         };
         EpisodeRecord {
@@ -150,6 +151,8 @@ mod tests {
             scene: "tabletop".to_owned(),
             scene_hash: u64::MAX - 3,
             robot: "fr3".to_owned(),
+            arm: "kinematic".to_owned(),
+            instruction: "put the cube into the bin".to_owned(),
             target_family: "mug".to_owned(),
             held_out: false,
             success: false,

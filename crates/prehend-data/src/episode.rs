@@ -1,6 +1,6 @@
 //! What is remembered of an episode.
 
-use prehend_types::Action;
+use prehend_types::{Action, Decision, MAX_CHUNK};
 use serde::{Deserialize, Serialize};
 
 /// Most steps of one episode; 20 Hz for more than an hour.
@@ -21,6 +21,10 @@ pub struct EpisodeRecord {
     pub scene_hash: u64,
     /// Fingerprint of the robot's description.
     pub robot: String,
+    /// Which model of the arm it ran with.
+    pub arm: String,
+    /// What was to be done, in words.
+    pub instruction: String,
     /// Family of the object to pick.
     pub target_family: String,
     /// Whether that family is kept out of training.
@@ -42,6 +46,9 @@ pub struct StepRecord {
     pub action: Action,
     /// Whether the expert decided it; disturbances and other policies' actions are not imitated.
     pub is_expert: bool,
+    /// What was decided here beyond the action; `None` while an earlier decision is carried out. The
+    /// first step always holds one.
+    pub decision: Option<Decision>,
     /// Hash of the world after the action; equal on every replay.
     pub hash: u64,
 }
@@ -52,6 +59,8 @@ impl EpisodeRecord {
         let texts = [
             ("scene", Some(&self.scene)),
             ("robot", Some(&self.robot)),
+            ("arm", Some(&self.arm)),
+            ("instruction", Some(&self.instruction)),
             ("target_family", Some(&self.target_family)),
             ("failure", self.failure.as_ref()),
         ];
@@ -98,6 +107,17 @@ impl StepRecord {
         }
         if !self.action.is_finite() {
             return Some(("action", "not finite".to_owned()));
+        }
+        let n_actions = self.decision.as_ref().map_or(1, |decision| {
+            usize::from(decision.n_actions).max(decision.others.len() + 1)
+        });
+        if n_actions > MAX_CHUNK {
+            let message = format!("{n_actions} actions, a chunk has at most {MAX_CHUNK}");
+            return Some(("decision", message));
+        }
+        let mut others = self.decision.iter().flat_map(|decision| &decision.others);
+        if !others.all(Action::is_finite) {
+            return Some(("decision", "not finite".to_owned()));
         }
         None
     }

@@ -25,6 +25,7 @@ fn episode(seed: u64, n_steps: usize) -> EpisodeRecord {
         world: vec![seed as f32, index as f32, 0.25],
         action: Action::hold(0.5),
         is_expert: true,
+        decision: None,
         hash: seed * 1_000 + index as u64,
     };
     EpisodeRecord {
@@ -32,6 +33,8 @@ fn episode(seed: u64, n_steps: usize) -> EpisodeRecord {
         scene: "tabletop".to_owned(),
         scene_hash: u64::MAX - 1,
         robot: "fr3-0011".to_owned(),
+        arm: "kinematic".to_owned(),
+        instruction: "put the cube into the bin".to_owned(),
         target_family: "box".to_owned(),
         held_out: false,
         success: seed.is_multiple_of(2),

@@ -349,15 +349,15 @@ fn event(
     detail: String,
 ) -> EpisodeEvent {
     let scene = cell.world().scene();
-    let family = scene.target().family;
+    let variant = cell.world().episode().variant();
     EpisodeEvent {
         epoch,
         episode,
         seed: scene.seed,
         stamp_nanos: Stamp::now().as_nanos(),
         kind,
-        target: family.name().to_owned(),
-        held_out: family.is_held_out(),
+        target: variant.name.to_owned(),
+        held_out: variant.is_held_out,
         detail,
     }
 }

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         successes += u64::from(result.success);
         actions += result.n_actions;
         if let Some(failure) = result.failure {
-            let family = world.scene().target().family.name();
+            let family = world.episode().variant().name;
             *failures
                 .entry(format!("{} {family}", failure.name()))
                 .or_default() += 1;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use prehend_cloud::{Crop, Quotas};
-use prehend_types::config;
+use prehend_types::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
 
 use crate::SimError;
 use crate::objects::ObjectRanges;
+use crate::tasks::TaskKind;
 
 /// A scene file, `scenes/*.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,10 +18,12 @@ pub struct SceneConfig {
     pub name: String,
     /// The part of the table that is used.
     pub table: TableConfig,
-    /// What is drawn for the objects.
-    pub objects: ObjectRanges,
-    /// How many, and how far apart.
-    pub clutter: ClutterConfig,
+    /// What is drawn for the objects; `pick_place` needs it.
+    #[serde(default)]
+    pub objects: Option<ObjectRanges>,
+    /// How many, and how far apart; `pick_place` needs it.
+    #[serde(default)]
+    pub clutter: Option<ClutterConfig>,
     /// Depth cameras on stands; their clouds are joined.
     pub cameras: Vec<CameraConfig>,
     /// Image noise, the same for all cameras.
@@ -106,10 +109,13 @@ pub struct CloudConfig {
     pub quotas: Quotas,
 }
 
-/// When an episode ends.
+/// What is to be done, and when an episode ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskConfig {
+    /// Which task.
+    #[serde(default)]
+    pub kind: TaskKind,
     /// Longest episode.
     pub time_limit_s: f64,
     /// How long the target must lie still, released, in the receptacle.
@@ -133,42 +139,15 @@ impl SceneConfig {
     }
 
     fn check(&self, path: &Path) -> Result<(), SimError> {
-        let range = |field: &str, [low, high]: [f64; 2], least: f64, most: f64| {
-            config::require(
-                low >= least && low <= high && high <= most,
-                path,
-                field,
-                format!("needs {least} <= low <= high <= {most}, got [{low}, {high}]"),
-            )
-        };
-        range("table.x_m", self.table.x_m, 0.2, 0.8)?;
-        range("table.y_m", self.table.y_m, -0.6, 0.6)?;
-        range("objects.mass_kg", self.objects.mass_kg, 0.005, 3.0)?;
-        range("objects.friction", self.objects.friction, 0.0, 2.0)?;
-        range("objects.scale", self.objects.scale, 0.5, 1.12)?;
+        range(path, "table.x_m", self.table.x_m, 0.2, 0.8)?;
+        range(path, "table.y_m", self.table.y_m, -0.6, 0.6)?;
+        within(path, "table.friction", self.table.friction, 0.0, 2.0)?;
+        match self.task.kind {
+            TaskKind::PickPlace => self.check_pick_place(path)?,
+        }
         let within = |field: &str, value: f64, least: f64, most: f64| {
-            config::require(
-                value >= least && value <= most,
-                path,
-                field,
-                format!("needs {least} to {most}, got {value}"),
-            )
+            within(path, field, value, least, most)
         };
-        within("table.friction", self.table.friction, 0.0, 2.0)?;
-        within("clutter.gap_m", self.clutter.gap_m, 0.0, 0.2)?;
-        within(
-            "clutter.target_clear_radius_m",
-            self.clutter.target_clear_radius_m,
-            0.0,
-            0.3,
-        )?;
-        config::require(
-            self.clutter.distractors[0] <= self.clutter.distractors[1]
-                && self.clutter.distractors[1] <= 12,
-            path,
-            "clutter.distractors",
-            "needs 0 <= fewest <= most <= 12",
-        )?;
         config::require(
             (1..=4).contains(&self.cameras.len()),
             path,
@@ -225,12 +204,6 @@ impl SceneConfig {
             "cloud.crop",
             "needs min_m < max_m in every coordinate, all within 1.6 m of the base",
         )?;
-        config::require(
-            self.clutter.min_target_points <= self.cloud.quotas.target,
-            path,
-            "clutter.min_target_points",
-            "asks for more points than `cloud.quotas` keeps of the target",
-        )?;
         within("task.time_limit_s", self.task.time_limit_s, 1.0, 120.0)?;
         within("task.rest_s", self.task.rest_s, 0.05, 5.0)?;
         within(
@@ -241,4 +214,68 @@ impl SceneConfig {
         )?;
         Ok(())
     }
+
+    fn check_pick_place(&self, path: &Path) -> Result<(), SimError> {
+        let needed = |section: &str| ConfigError::Value {
+            path: path.to_owned(),
+            field: section.to_owned(),
+            message: format!("the task `pick_place` needs a section [{section}]"),
+        };
+        let objects = self.objects.as_ref().ok_or_else(|| needed("objects"))?;
+        range(path, "objects.mass_kg", objects.mass_kg, 0.005, 3.0)?;
+        range(path, "objects.friction", objects.friction, 0.0, 2.0)?;
+        range(path, "objects.scale", objects.scale, 0.5, 1.12)?;
+        let clutter = self.clutter.as_ref().ok_or_else(|| needed("clutter"))?;
+        within(path, "clutter.gap_m", clutter.gap_m, 0.0, 0.2)?;
+        within(
+            path,
+            "clutter.target_clear_radius_m",
+            clutter.target_clear_radius_m,
+            0.0,
+            0.3,
+        )?;
+        config::require(
+            clutter.distractors[0] <= clutter.distractors[1] && clutter.distractors[1] <= 12,
+            path,
+            "clutter.distractors",
+            "needs 0 <= fewest <= most <= 12",
+        )?;
+        config::require(
+            clutter.min_target_points <= self.cloud.quotas.target,
+            path,
+            "clutter.min_target_points",
+            "asks for more points than `cloud.quotas` keeps of the target",
+        )?;
+        Ok(())
+    }
+
+    /// Fewest points of the target that the cameras must see at the start.
+    pub(crate) fn min_target_points(&self) -> usize {
+        let clutter = self.clutter.as_ref();
+        clutter.map_or(0, |clutter| clutter.min_target_points)
+    }
+}
+
+fn range(
+    path: &Path,
+    field: &str,
+    [low, high]: [f64; 2],
+    least: f64,
+    most: f64,
+) -> Result<(), ConfigError> {
+    config::require(
+        low >= least && low <= high && high <= most,
+        path,
+        field,
+        format!("needs {least} <= low <= high <= {most}, got [{low}, {high}]"),
+    )
+}
+
+fn within(path: &Path, field: &str, value: f64, least: f64, most: f64) -> Result<(), ConfigError> {
+    config::require(
+        value >= least && value <= most,
+        path,
+        field,
+        format!("needs {least} to {most}, got {value}"),
+    )
 }

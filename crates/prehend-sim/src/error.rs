@@ -1,6 +1,6 @@
 //! What can go wrong in the simulator.
 
-use prehend_types::{PolicyError, TooManyJoints, config::ConfigError};
+use prehend_types::{ChunkTooLong, PolicyError, TooManyJoints, config::ConfigError};
 
 /// Why a world could not be made, restored or stepped.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,12 @@ pub enum SimError {
         /// What the controller said.
         reason: String,
     },
+    /// A batch was told to do something that makes no sense.
+    #[error("batch refused: {reason}")]
+    Batch {
+        /// What, and what would be right.
+        reason: String,
+    },
     /// The policy gave up.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -49,6 +55,20 @@ pub enum SimError {
         /// What the encoder said.
         reason: String,
     },
+}
+
+impl SimError {
+    pub(crate) fn control(error: &dyn std::fmt::Display) -> Self {
+        Self::Control {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<ChunkTooLong> for SimError {
+    fn from(error: ChunkTooLong) -> Self {
+        Self::control(&error)
+    }
 }
 
 impl From<TooManyJoints> for SimError {

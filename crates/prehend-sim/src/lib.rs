@@ -10,6 +10,9 @@
 
 #![forbid(unsafe_code)]
 
+mod arm;
+mod arm_loop;
+mod batch;
 mod camera;
 mod config;
 mod error;
@@ -18,12 +21,19 @@ mod objects;
 mod physics;
 mod pilots;
 pub mod render;
+mod replay;
 mod rollout;
+mod saved;
 mod scene;
 mod state;
-mod task;
+mod tasks;
+mod view;
 mod world;
 
+pub use arm::ArmMode;
+pub use batch::{
+    Autoreset, Batch, BatchCell, BatchConfig, EndedEpisode, Saved, StepOutcome, Tally,
+};
 pub use config::{
     CameraConfig, CloudConfig, ClutterConfig, NoiseConfig, SceneConfig, TableConfig, TaskConfig,
 };
@@ -31,10 +41,16 @@ pub use error::SimError;
 pub use objects::{
     Family, FamilySet, Grasp, ObjectModel, ObjectRanges, Part, Receptacle, ReceptacleKind,
 };
+pub use physics::BodyState;
 pub use pilots::{DepthHeuristic, Expert};
+pub use replay::{Difference, ReplayStep, replay};
 pub use rollout::{
     Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, rollout,
 };
-pub use scene::Scene;
-pub use task::{Failure, TaskStatus};
-pub use world::{View, World};
+pub use scene::{Body, BodyMotion, Scene};
+pub use tasks::{
+    Episode, Facts, Failure, Memory, PickPlace, PickPlaceEpisode, Task, TaskKind, TaskStatus,
+    Variant,
+};
+pub use view::View;
+pub use world::World;

@@ -4,7 +4,7 @@
 //! mimic each other. Measured with the probe of November 2026: no dynamic arm in rapier 0.36.1 held a
 //! cube through a shake, this representation slips 0.2 mm.
 
-use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
 use prehend_robot::{Finger, Link, Motion, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
 use rapier3d::dynamics::{
@@ -15,10 +15,10 @@ use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionT
 use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
 use rapier3d::prelude::{CoefficientCombineRule, MassProperties};
+use serde::{Deserialize, Serialize};
 
 use crate::geometry;
-use crate::objects::Part;
-use crate::scene::Scene;
+use crate::scene::{Body, BodyMotion, Scene};
 use crate::{SceneConfig, SimError};
 
 /// Physics step, s.
@@ -29,6 +29,8 @@ pub(crate) const DT: f64 = 0.005;
 const FINGER_STIFFNESS: f64 = 5000.0;
 /// Damping of the finger motors, N s/m.
 const FINGER_DAMPING: f64 = 100.0;
+/// Steepness of dry friction in a slide near standstill, N s/m.
+const SLIDE_DAMPING: f32 = 1000.0;
 /// Share of an object's spin that is lost per second. rapier knows no rolling resistance: without this
 /// a cylinder on a plate rolls on for ever.
 const ROLLING_LOSS: f32 = 2.0;
@@ -40,15 +42,26 @@ const FINGER_INERTIA: f64 = 1e-4;
 const ROBOT: Group = Group::GROUP_1;
 const REST: Group = Group::GROUP_2;
 
-/// Position, orientation, velocity of a free body.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct BodyState {
+/// A body slower than this everywhere, m/s, for this long, s, sleeps until something touches it: a table
+/// full of objects then costs little more than an empty one.
+const SLEEP_SPEED: f32 = 0.003;
+const SLEEP_AFTER: f32 = 0.2;
+
+/// Position, orientation and velocity of a body in the base frame.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BodyState {
+    /// Its pose.
     pub base_from_body: Pose,
+    /// Velocity of its centre of mass, m/s.
     pub linear: Vector3<f64>,
+    /// Angular velocity, rad/s.
     pub angular: Vector3<f64>,
 }
 
+mod snapshot;
+
 /// One finger: a body whose frame is the hand's, moved to the pad's centre.
+#[derive(Clone, Copy)]
 struct FingerBody {
     body: RigidBodyHandle,
     joint: ImpulseJointHandle,
@@ -58,14 +71,15 @@ struct FingerBody {
     axis: Vector3<f64>,
 }
 
-/// One rapier world with an arm, a table, a receptacle and objects.
+/// One rapier world with an arm, a table and the bodies on it.
 pub(crate) struct Physics {
     world: PhysicsWorld,
     /// Link index and body of every link that can touch something.
     links: Vec<(usize, RigidBodyHandle)>,
     hand_idx: usize,
     fingers: [FingerBody; 2],
-    objects: Vec<RigidBodyHandle>,
+    /// The bodies that can move, in the scene's order.
+    bodies: Vec<RigidBodyHandle>,
     finger_force: f64,
 }
 
@@ -90,15 +104,6 @@ impl Physics {
             .friction(config.table.friction as f32)
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(table, None);
-        for part in &scene.receptacle.parts {
-            let base_from_part = scene.receptacle.base_from_body * part.body_from_part;
-            let collider = collider(&part.shape)
-                .position(to_rapier(&base_from_part))
-                .friction(0.6)
-                .collision_groups(groups(REST, ROBOT | REST));
-            world.insert_collider(collider, None);
-        }
-
         let mut links = Vec::new();
         for (link_idx, link) in robot.links().iter().enumerate() {
             if matches!(link.part, RobotPart::Arm | RobotPart::Hand)
@@ -126,29 +131,18 @@ impl Physics {
         };
         let fingers = [insert(&gripper.left)?, insert(&gripper.right)?];
 
-        let objects = scene.objects.iter().zip(&scene.base_from_objects);
-        let objects = objects
-            .map(|(object, pose)| {
-                let volume: f64 = object
-                    .parts
-                    .iter()
-                    .map(|p| geometry::volume(&p.shape))
-                    .sum();
-                insert_object(
-                    &mut world,
-                    &object.parts,
-                    object.mass / volume,
-                    object.friction,
-                    pose,
-                )
-            })
-            .collect();
+        let inserted = scene
+            .bodies
+            .iter()
+            .map(|body| (body, insert_body(&mut world, body)));
+        let bodies = inserted.filter_map(|(body, handle)| body.can_move().then_some(handle));
+        let bodies = bodies.collect();
         Ok(Self {
             world,
             links,
             hand_idx: gripper.hand_idx,
             fingers,
-            objects,
+            bodies,
             finger_force: gripper.force,
         })
     }
@@ -214,8 +208,8 @@ impl Physics {
         }
     }
 
-    pub fn object(&self, index: usize) -> Option<BodyState> {
-        let body = self.world.bodies.get(*self.objects.get(index)?)?;
+    pub fn body(&self, index: usize) -> Option<BodyState> {
+        let body = self.world.bodies.get(*self.bodies.get(index)?)?;
         Some(BodyState {
             base_from_body: from_rapier(body.position()),
             linear: vector(body.linvel()),
@@ -223,8 +217,8 @@ impl Physics {
         })
     }
 
-    pub fn set_object(&mut self, index: usize, state: &BodyState) {
-        let Some(handle) = self.objects.get(index) else {
+    pub fn set_body(&mut self, index: usize, state: &BodyState) {
+        let Some(handle) = self.bodies.get(index) else {
             return;
         };
         if let Some(body) = self.world.bodies.get_mut(*handle) {
@@ -234,9 +228,9 @@ impl Physics {
         }
     }
 
-    /// Which of the two fingers touch an object.
-    pub fn finger_contacts(&self, object_idx: usize) -> [bool; 2] {
-        let Some(object) = self.objects.get(object_idx) else {
+    /// Which of the two fingers touch a body.
+    pub fn finger_contacts(&self, body_idx: usize) -> [bool; 2] {
+        let Some(object) = self.bodies.get(body_idx) else {
             return [false; 2];
         };
         self.fingers.each_ref().map(|finger| {
@@ -357,27 +351,59 @@ fn insert_finger(
     })
 }
 
-fn insert_object(
-    world: &mut PhysicsWorld,
-    parts: &[Part],
-    density: f64,
-    friction: f64,
-    pose: &Pose,
-) -> RigidBodyHandle {
-    let body = RigidBodyBuilder::dynamic()
-        .pose(to_rapier(pose))
-        .angular_damping(ROLLING_LOSS)
-        .can_sleep(false);
-    let handle = world.insert_body(body);
-    for part in parts {
+fn insert_body(world: &mut PhysicsWorld, body: &Body) -> RigidBodyHandle {
+    let volume: f64 = body.parts.iter().map(|p| geometry::volume(&p.shape)).sum();
+    let builder = match body.motion {
+        BodyMotion::Fixed => RigidBodyBuilder::fixed(),
+        BodyMotion::Free | BodyMotion::Slide { .. } => {
+            RigidBodyBuilder::dynamic().angular_damping(ROLLING_LOSS)
+        }
+    };
+    let handle = world.insert_body(builder.pose(to_rapier(&body.base_from_body)));
+    if let Some(body) = world.bodies.get_mut(handle) {
+        let activation = body.activation_mut();
+        activation.normalized_linear_threshold = SLEEP_SPEED;
+        activation.time_until_sleep = SLEEP_AFTER;
+    }
+    for part in &body.parts {
         let collider = collider(&part.shape)
             .position(to_rapier(&part.body_from_part))
-            .density(density as f32)
-            .friction(friction as f32)
+            .density((body.mass / volume) as f32)
+            .friction(body.friction as f32)
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(collider, Some(handle));
     }
+    if let BodyMotion::Slide {
+        axis,
+        range,
+        friction,
+    } = body.motion
+    {
+        insert_slide(world, handle, &body.base_from_body, &axis, range, friction);
+    }
     handle
+}
+
+/// Ties a body to the world so that it can only slide along `axis` of its own frame.
+fn insert_slide(
+    world: &mut PhysicsWorld,
+    body: RigidBodyHandle,
+    base_from_body: &Pose,
+    axis: &Unit<Vector3<f64>>,
+    range: [f64; 2],
+    friction: f64,
+) {
+    let anchor = RigidBodyBuilder::fixed().pose(to_rapier(base_from_body));
+    let anchor = world.insert_body(anchor);
+    // A motor that wants to stand still, with a limited force, is dry friction.
+    let mut joint = PrismaticJointBuilder::new(to_rapier_vector(axis))
+        .limits(range.map(|v| v as f32))
+        .motor_model(MotorModel::ForceBased)
+        .motor_velocity(0.0, SLIDE_DAMPING)
+        .motor_max_force(friction as f32)
+        .build();
+    joint.set_contacts_enabled(false);
+    world.insert_impulse_joint(anchor, body, joint);
 }
 
 fn groups(own: Group, with: Group) -> InteractionGroups {

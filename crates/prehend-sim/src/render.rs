@@ -3,6 +3,7 @@
 use image::ImageEncoder as _;
 use nalgebra::Vector3;
 use prehend_cloud::Intrinsics;
+use prehend_types::Role;
 
 use crate::SimError;
 use crate::camera::{Hit, Label, Solid, cast, looking_at};
@@ -61,9 +62,14 @@ fn color(label: Label) -> Vector3<f32> {
     let [r, g, b] = match label {
         Label::Table => [205.0, 190.0, 165.0],
         Label::Robot => [235.0, 235.0, 238.0],
-        Label::Receptacle => [70.0, 120.0, 190.0],
-        Label::Object(0) => [215.0, 75.0, 50.0],
-        Label::Object(index) => {
+        Label::Body {
+            role: Role::Receptacle,
+            ..
+        } => [70.0, 120.0, 190.0],
+        Label::Body {
+            role: Role::Target, ..
+        } => [215.0, 75.0, 50.0],
+        Label::Body { index, .. } => {
             let muted = [
                 [150.0, 160.0, 140.0],
                 [165.0, 150.0, 165.0],

@@ -1,20 +1,14 @@
 //! One episode: a pilot, the controller that drives the real arm, and a world, in lock step.
 
-use std::time::Duration;
-
 use nalgebra::Vector3;
-use prehend_control::{ControlConfig, Controller, Mode};
-use prehend_types::{Action, ActionChunk, Policy, Stamp, Stream, derive_seed};
+use prehend_control::ControlConfig;
+use prehend_types::{Action, ActionChunk, Decision, Policy, Stamp, Stream, derive_seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::arm_loop::{ACTION_DT, ArmLoop};
 use crate::pilots::Expert;
 use crate::{Failure, SimError, World};
-
-/// Length of one action, s.
-const ACTION_DT: Duration = Duration::from_millis(50);
-/// Physics steps, which are also control ticks, in one action.
-const TICKS: usize = 10;
 
 /// Who decides.
 pub enum Pilot<'a> {
@@ -93,6 +87,8 @@ pub struct RolloutStep {
     pub action: Action,
     /// Whether the expert decided it: only those are imitated.
     pub is_expert: bool,
+    /// What was decided here beyond the action; `None` while an earlier decision is carried out.
+    pub decision: Option<Decision>,
     /// Hash of the world after the action.
     pub hash: u64,
 }
@@ -122,16 +118,7 @@ pub fn rollout(
     config: &RolloutConfig,
     on_step: &mut dyn FnMut(&RolloutStep),
 ) -> Result<EpisodeResult, SimError> {
-    let control = ControlConfig {
-        rate_hz: 1.0 / World::DT,
-        ..config.control
-    };
-    let refuse = |reason: String| SimError::Control { reason };
-    let mut controller = Controller::new(world.robot().clone(), control)
-        .map_err(|error| refuse(error.to_string()))?;
-    controller
-        .arm(&world.robot_state())
-        .map_err(|error| refuse(error.to_string()))?;
+    let mut arm = ArmLoop::new(world, &config.control)?;
     let seed = world.scene().seed;
     if let Pilot::Policy(policy) | Pilot::Mixed(policy) = &mut pilot {
         policy.reset(derive_seed(seed, Stream::Policy, 0));
@@ -140,7 +127,7 @@ pub fn rollout(
     let mut turns = Bursts::new(seed, config.handover.chance, config.handover.actions);
     let mut n_actions = 0;
     loop {
-        let tcp = *controller.base_from_tcp_d();
+        let tcp = arm.base_from_tcp_d();
         let is_policy = match &pilot {
             Pilot::Expert => false,
             Pilot::Policy(_) => true,
@@ -157,34 +144,26 @@ pub fn rollout(
                     _ => None,
                 };
                 let action = push.unwrap_or(wanted);
-                (
-                    bridge(world, action).map_err(|e| refuse(e.to_string()))?,
-                    push.is_none(),
-                )
+                (bridge(world, action)?, push.is_none())
             }
         };
-        if let Err(error) = controller.accept(&chunk, world.now()) {
-            return Err(refuse(error.to_string()));
-        }
+        arm.accept(&chunk, world)?;
+        let mut decision = Some(Decision::of(&chunk));
         let n_execute = chunk.n_action_steps.clamp(1, chunk.actions().len().max(1));
         for action in &chunk.actions()[..n_execute.min(chunk.actions().len())] {
             let before = world.state_vector();
-            for _ in 0..TICKS {
-                let tick = controller.tick(&world.robot_state(), world.now());
-                world.write(&tick.command);
-                world.step();
-            }
+            arm.advance(world);
             n_actions += 1;
             turns.advance();
             on_step(&RolloutStep {
                 world: before,
                 action: *action,
                 is_expert,
+                decision: decision.take(),
                 hash: world.hash(),
             });
             let task = world.task();
-            let stopped = (controller.mode() == Mode::Stopped).then_some(Failure::ArmStopped);
-            let failure = task.failure.or(stopped);
+            let failure = task.failure.or(arm.failure());
             if task.success || failure.is_some() {
                 return Ok(EpisodeResult {
                     success: task.success,
@@ -199,8 +178,8 @@ pub fn rollout(
 
 /// The expert decides anew for every action; the repetitions only keep the controller from slowing
 /// down towards the end of a chunk that is about to be replaced.
-fn bridge(world: &World, action: Action) -> Result<ActionChunk, prehend_types::ChunkTooLong> {
-    ActionChunk::new(world.now(), ACTION_DT, 1, &[action; 4])
+fn bridge(world: &World, action: Action) -> Result<ActionChunk, SimError> {
+    Ok(ActionChunk::new(world.now(), ACTION_DT, 1, &[action; 4])?)
 }
 
 /// Something that is off, comes on by chance, and stays on for a random number of actions.

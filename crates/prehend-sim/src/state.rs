@@ -5,20 +5,23 @@ use prehend_types::{
     GripperState, JointPositions, JointVelocities, MAX_JOINTS, Pose, RobotState, Stamp,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::SimError;
 use crate::physics::{BodyState, DT};
 
 /// First number of every state vector.
 const VERSION: f32 = 1.0;
-const PER_OBJECT: usize = 13;
+const PER_BODY: usize = 13;
 const HEADER: usize = 10;
 
 /// Everything that moves in a world, as numbers.
 ///
 /// Restoring it gives the same poses and velocities, which is all that a camera needs; contact forces
 /// are not part of it, so that stepping on from a restored state is close to, but not bit for bit, what
-/// the original world would have done. Replaying from the seed is exact.
-#[derive(Debug, Clone, PartialEq)]
+/// the original world would have done. [`crate::World::save`] keeps them, and replaying from the seed
+/// makes them again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WorldState {
     /// Which draw of the seed's scene this is.
     pub attempt: u64,
@@ -34,8 +37,8 @@ pub(crate) struct WorldState {
     pub fingers: [f64; 2],
     /// Where the finger targets have slewed to, m from shut.
     pub finger_target: f64,
-    /// Objects, the target first.
-    pub objects: Vec<BodyState>,
+    /// The bodies that can move, in the scene's order.
+    pub bodies: Vec<BodyState>,
 }
 
 impl WorldState {
@@ -54,7 +57,7 @@ impl WorldState {
     }
 
     pub fn to_vector(&self) -> Vec<f32> {
-        let mut out = Vec::with_capacity(HEADER + 16 + PER_OBJECT * self.objects.len());
+        let mut out = Vec::with_capacity(HEADER + 16 + PER_BODY * self.bodies.len());
         out.extend([
             VERSION,
             self.attempt as f32,
@@ -68,7 +71,7 @@ impl WorldState {
             self.q.len() as f32,
         ]);
         out.extend(self.q.iter().chain(self.dq.iter()).map(|v| *v as f32));
-        for body in &self.objects {
+        for body in &self.bodies {
             let q = body.base_from_body.rotation.coords;
             out.extend(
                 body.base_from_body
@@ -100,16 +103,16 @@ impl WorldState {
             return Err(refuse(format!("{} is no number of joints", values[9])));
         }
         let rest = values.len().checked_sub(HEADER + 2 * n_joints);
-        let Some(rest) = rest.filter(|rest| rest % PER_OBJECT == 0) else {
+        let Some(rest) = rest.filter(|rest| rest % PER_BODY == 0) else {
             return Err(refuse(format!(
-                "{} numbers do not divide into {n_joints} joints and whole objects",
+                "{} numbers do not divide into {n_joints} joints and whole bodies",
                 values.len()
             )));
         };
         let wide = |slice: &[f32]| slice.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
         let joints = &values[HEADER..HEADER + 2 * n_joints];
-        let objects = values[values.len() - rest..]
-            .chunks_exact(PER_OBJECT)
+        let bodies = values[values.len() - rest..]
+            .chunks_exact(PER_BODY)
             .map(|v| body_state(&wide(v)))
             .collect();
         Ok(Self {
@@ -124,7 +127,7 @@ impl WorldState {
             finger_target: f64::from(values[8]),
             q: JointPositions::from_slice(&wide(&joints[..n_joints]))?,
             dq: JointVelocities::from_slice(&wide(&joints[n_joints..]))?,
-            objects,
+            bodies,
         })
     }
 
@@ -172,7 +175,7 @@ mod tests {
             },
             fingers: [0.03125; 2],
             finger_target: 0.03125,
-            objects: vec![BodyState {
+            bodies: vec![BodyState {
                 base_from_body: Pose::translation(0.5, 0.25, 0.125),
                 linear: Vector3::new(1.0, 0.0, 0.0),
                 angular: Vector3::new(0.0, 2.0, 0.0),
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn one_bit_changes_the_hash() {
         let mut other = state();
-        other.objects[0].linear.z = 1e-7;
+        other.bodies[0].linear.z = 1e-7;
         assert_ne!(other.hash(), state().hash());
     }
 }

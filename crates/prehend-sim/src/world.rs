@@ -8,21 +8,21 @@ use prehend_types::{
     Role, Stamp,
 };
 
+use crate::arm::ArmMode;
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
 use crate::state::WorldState;
-use crate::task::{Failure, Judge, TaskStatus};
+use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
+use crate::view::check_fits;
 use crate::{SceneConfig, SimError, camera};
 
 /// Draws of one seed before it is given up.
 const MAX_ATTEMPTS: u64 = 50;
 /// Longest settling before the first frame, physics steps.
 const SETTLE_STEPS: u64 = 240;
-/// Every object must be slower than this when the episode starts, m/s.
+/// Every body must be slower than this when the episode starts, m/s.
 const SETTLED_SPEED: f64 = 0.005;
-/// The target must stand as it was put down: cosine of the largest tilt.
-const UPRIGHT: f64 = 0.98;
 /// Fingers slower than this stand still, m/s.
 const FINGERS_STILL: f64 = 0.004;
 /// The command must be this much ahead of standing fingers before they count as grasping, m.
@@ -30,19 +30,23 @@ const GRASP_LEAD: f64 = 0.0015;
 /// Shut fingers hold nothing, m.
 const GRASP_MIN_WIDTH: f64 = 0.0015;
 
-/// One simulated cell: an arm on a table, objects, a receptacle, cameras.
+/// One simulated cell: an arm on a table, the bodies of an episode, cameras.
 ///
-/// The result depends on robot, scene file, seed, family set and the commands alone.
+/// The result depends on robot, scene file, seed, family set and the commands alone. A clone goes on
+/// exactly as the original does.
+#[derive(Clone)]
 pub struct World {
     robot: Arc<Robot>,
     config: Arc<SceneConfig>,
-    scene: Scene,
-    physics: Physics,
-    state: WorldState,
-    command: JointCommand,
-    judge: Judge,
-    status: TaskStatus,
-    link_poses: Vec<Pose>,
+    pub(crate) families: FamilySet,
+    episode: Arc<dyn Episode>,
+    pub(crate) physics: Physics,
+    pub(crate) state: WorldState,
+    pub(crate) command: JointCommand,
+    pub(crate) memory: Memory,
+    pub(crate) status: TaskStatus,
+    pub(crate) robot_state: RobotState,
+    pub(crate) link_poses: Vec<Pose>,
     max_width: f64,
     finger_speed: f64,
 }
@@ -62,12 +66,13 @@ impl World {
         seed: u64,
         families: FamilySet,
     ) -> Result<Self, SimError> {
+        let task = config.task.kind.task();
         for attempt in 0..MAX_ATTEMPTS {
-            let Some(scene) = Scene::draw(config, families, seed, attempt) else {
+            let Some(episode) = task.draw(config, families, seed, attempt) else {
                 continue;
             };
-            let mut world = Self::build(robot, config, scene)?;
-            if world.settle() && world.sees_target() {
+            let mut world = Self::build(robot, config, episode, families)?;
+            if world.settle() && world.episode.accepts(&world.facts()) && world.sees_target() {
                 return Ok(world);
             }
         }
@@ -77,10 +82,11 @@ impl World {
         })
     }
 
-    fn build(
+    pub(crate) fn build(
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
-        scene: Scene,
+        episode: Arc<dyn Episode>,
+        families: FamilySet,
     ) -> Result<Self, SimError> {
         let gripper = robot.gripper().ok_or_else(|| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -90,9 +96,10 @@ impl World {
         let q = *robot.home();
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
-        let physics = Physics::new(robot, config, &scene, &link_poses)?;
+        let scene = episode.scene();
+        let physics = Physics::new(robot, config, scene, &link_poses)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
-        let objects = scene.base_from_objects.iter();
+        let bodies = scene.bodies.iter().take(scene.n_moving());
         let state = WorldState {
             attempt: scene.attempt,
             steps: 0,
@@ -105,9 +112,9 @@ impl World {
             },
             fingers: [0.5 * max_width; 2],
             finger_target: 0.5 * max_width,
-            objects: objects
-                .map(|pose| BodyState {
-                    base_from_body: *pose,
+            bodies: bodies
+                .map(|body| BodyState {
+                    base_from_body: body.base_from_body,
                     linear: nalgebra::Vector3::zeros(),
                     angular: nalgebra::Vector3::zeros(),
                 })
@@ -116,55 +123,52 @@ impl World {
         Ok(Self {
             robot: Arc::clone(robot),
             config: Arc::clone(config),
-            scene,
+            families,
+            episode,
             physics,
+            robot_state: state.robot_state(),
             command: JointCommand {
                 q_d: q,
                 dq_d: dq,
                 gripper: GripperCommand { opening: 1.0 },
             },
             state,
-            judge: Judge::default(),
-            status: TaskStatus {
-                success: false,
-                failure: None,
-                is_held: false,
-                is_inside: false,
-            },
+            memory: Memory::default(),
+            status: TaskStatus::default(),
             link_poses,
             max_width,
             finger_speed,
         })
     }
 
-    /// Lets everything come to rest. Whether it did, with the target still standing.
+    /// Lets everything come to rest. Whether it did.
     fn settle(&mut self) -> bool {
         for step in 0..SETTLE_STEPS {
             self.physics
                 .step(&self.link_poses, self.state.finger_target);
             if step >= 40 && step % 10 == 0 {
-                self.read_objects();
+                self.read_bodies();
                 if self.is_settled() {
                     break;
                 }
             }
         }
-        self.read_objects();
-        let up = self.state.objects[0].base_from_body.rotation * nalgebra::Vector3::z();
-        self.is_settled() && up.z > UPRIGHT
+        self.read_bodies();
+        self.is_settled()
     }
 
     fn is_settled(&self) -> bool {
-        let bodies = &self.state.objects;
+        let bodies = &self.state.bodies;
         bodies
             .iter()
             .all(|body| body.linear.norm() < SETTLED_SPEED && body.linear.norm().is_finite())
     }
 
     fn sees_target(&self) -> bool {
-        let roles = self.observe().cloud.roles;
-        let seen = roles.iter().filter(|role| **role == Role::Target).count();
-        seen >= self.config.clutter.min_target_points
+        let least = self.config.min_target_points();
+        let points = || self.observe().cloud.roles;
+        let is_target = |role: &Role| *role == Role::Target;
+        least == 0 || points().into_iter().filter(is_target).count() >= least
     }
 
     /// The robot as its sensors report it; the stamp is simulated time.
@@ -213,15 +217,11 @@ impl World {
             .step(&self.link_poses, self.state.finger_target);
         self.state.steps += 1;
         self.read_fingers();
-        self.read_objects();
-        let touches = self.physics.finger_contacts(0);
-        self.status = self.judge.step(
-            &self.config,
-            &self.scene,
-            &self.state.objects[0],
-            touches,
-            self.state.steps,
-        );
+        self.read_bodies();
+        self.robot_state = self.state.robot_state();
+        let mut memory = self.memory;
+        self.status = self.episode.judge(&self.facts(), &mut memory);
+        self.memory = memory;
         if self.physics.has_quarantined() && !self.status.success {
             self.status.failure = Some(Failure::Diverged);
         }
@@ -256,9 +256,9 @@ impl World {
             self.state.steps > 1 && lead > GRASP_LEAD && is_still && width > GRASP_MIN_WIDTH;
     }
 
-    fn read_objects(&mut self) {
-        for (index, body) in self.state.objects.iter_mut().enumerate() {
-            if let Some(state) = self.physics.object(index) {
+    fn read_bodies(&mut self) {
+        for (index, body) in self.state.bodies.iter_mut().enumerate() {
+            if let Some(state) = self.physics.body(index) {
                 *body = state;
             }
         }
@@ -269,7 +269,7 @@ impl World {
     #[must_use]
     pub fn observe(&self) -> Observation {
         let state = self.state.rounded();
-        camera::observe(&self.robot, &self.config, &self.scene, &state)
+        camera::observe(&self.robot, &self.config, self.scene(), &state)
     }
 
     /// How the task stands after the last step.
@@ -280,8 +280,39 @@ impl World {
 
     /// What was drawn.
     #[must_use]
+    pub fn episode(&self) -> &dyn Episode {
+        &*self.episode
+    }
+
+    /// What stands on the table.
+    #[must_use]
     pub fn scene(&self) -> &Scene {
-        &self.scene
+        self.episode.scene()
+    }
+
+    /// What experts and judges look at.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            robot: &self.robot,
+            config: &self.config,
+            state: &self.robot_state,
+            bodies: &self.state.bodies,
+            steps: self.state.steps,
+            physics: &self.physics,
+        }
+    }
+
+    /// Dense reward of the present state, 0 to 1.
+    #[must_use]
+    pub fn reward(&self) -> f64 {
+        self.episode.reward(&self.facts(), &self.status)
+    }
+
+    /// How the arm is simulated.
+    #[must_use]
+    pub fn arm(&self) -> ArmMode {
+        ArmMode::Kinematic
     }
 
     /// The robot.
@@ -296,13 +327,10 @@ impl World {
         &self.config
     }
 
-    /// Pose of an object; 0 is the target. For experts, judges and viewers, never for policies.
+    /// Pose of a body that can move. For experts, judges and viewers, never for policies.
     #[must_use]
-    pub fn object_pose(&self, index: usize) -> Option<Pose> {
-        self.state
-            .objects
-            .get(index)
-            .map(|body| body.base_from_body)
+    pub fn body_pose(&self, index: usize) -> Option<Pose> {
+        self.state.bodies.get(index).map(|body| body.base_from_body)
     }
 
     /// Everything that moves, as flat numbers with a version in front.
@@ -313,14 +341,14 @@ impl World {
 
     /// Puts everything where a state vector of the same seed says.
     ///
-    /// Poses and velocities are restored; contact forces build up anew. A replay that must be exact
-    /// steps from the seed instead.
+    /// Poses and velocities are restored; contact forces build up anew. What must be exact uses
+    /// [`Self::save`], or steps from the seed.
     ///
     /// # Errors
     /// [`SimError::State`] if the vector is damaged or of another scene.
     pub fn restore(&mut self, state: &[f32]) -> Result<(), SimError> {
         let state = WorldState::from_vector(state)?;
-        check_fits(&state, &self.scene, &self.robot)?;
+        check_fits(&state, self.scene(), &self.robot)?;
         self.robot
             .link_poses(&state.q, state.gripper.width, &mut self.link_poses);
         self.physics.set_links(&self.link_poses);
@@ -328,12 +356,14 @@ impl World {
             self.physics
                 .set_fingers(state.fingers, &self.link_poses[gripper.hand_idx]);
         }
-        for (index, body) in state.objects.iter().enumerate() {
-            self.physics.set_object(index, body);
+        for (index, body) in state.bodies.iter().enumerate() {
+            self.physics.set_body(index, body);
         }
         self.command.q_d = state.q;
         self.command.gripper.opening = state.gripper.commanded;
-        self.judge = Judge::default();
+        self.memory = Memory::default();
+        self.status = TaskStatus::default();
+        self.robot_state = state.robot_state();
         self.state = state;
         Ok(())
     }
@@ -343,81 +373,4 @@ impl World {
     pub fn hash(&self) -> u64 {
         self.state.hash()
     }
-}
-
-/// The cameras of one episode on stored states, without physics: what training looks through.
-pub struct View {
-    robot: Arc<Robot>,
-    config: Arc<SceneConfig>,
-    scene: Scene,
-}
-
-impl View {
-    /// The view of the episode that `state` was taken from.
-    ///
-    /// # Errors
-    /// [`SimError::State`] if seed, families and state do not belong together.
-    pub fn new(
-        robot: &Arc<Robot>,
-        config: &Arc<SceneConfig>,
-        seed: u64,
-        families: FamilySet,
-        state: &[f32],
-    ) -> Result<Self, SimError> {
-        let state = WorldState::from_vector(state)?;
-        let scene =
-            Scene::draw(config, families, seed, state.attempt).ok_or_else(|| SimError::State {
-                reason: format!("seed {seed} has no scene at attempt {}", state.attempt),
-            })?;
-        check_fits(&state, &scene, robot)?;
-        Ok(Self {
-            robot: Arc::clone(robot),
-            config: Arc::clone(config),
-            scene,
-        })
-    }
-
-    /// What the cameras saw in a state of this episode, bit for bit.
-    ///
-    /// # Errors
-    /// [`SimError::State`] if the vector is damaged or of another scene.
-    pub fn observe(&self, state: &[f32]) -> Result<Observation, SimError> {
-        let state = WorldState::from_vector(state)?;
-        check_fits(&state, &self.scene, &self.robot)?;
-        Ok(camera::observe(
-            &self.robot,
-            &self.config,
-            &self.scene,
-            &state,
-        ))
-    }
-
-    /// A picture of a state, for people.
-    ///
-    /// # Errors
-    /// [`SimError::State`] if the vector is damaged or of another scene.
-    pub fn picture(&self, state: &[f32], width: usize) -> Result<crate::render::Picture, SimError> {
-        let state = WorldState::from_vector(state)?;
-        check_fits(&state, &self.scene, &self.robot)?;
-        let solids = camera::solids(&self.robot, &self.scene, &state);
-        Ok(crate::render::picture(&solids, width))
-    }
-}
-
-fn check_fits(state: &WorldState, scene: &Scene, robot: &Robot) -> Result<(), SimError> {
-    let n_objects = scene.objects.len();
-    if state.objects.len() == n_objects
-        && state.q.len() == robot.n_joints()
-        && state.attempt == scene.attempt
-    {
-        return Ok(());
-    }
-    Err(SimError::State {
-        reason: format!(
-            "{} objects and {} joints in the vector, {n_objects} and {} in the scene",
-            state.objects.len(),
-            state.q.len(),
-            robot.n_joints()
-        ),
-    })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_sim::{
-    DepthHeuristic, Disturbance, Family, FamilySet, Pilot, RolloutConfig, RolloutStep, SceneConfig,
-    View, World, rollout,
+    DepthHeuristic, Disturbance, FamilySet, Pilot, ReplayStep, RolloutConfig, RolloutStep,
+    SceneConfig, View, World, replay, rollout,
 };
 use prehend_types::config::locate;
 use prehend_types::{Observation, Policy, Role};
@@ -113,8 +113,8 @@ fn worlds_start_settled_with_the_target_in_sight() {
     let (robot, scene) = cell();
     for seed in 600..615 {
         let world = World::new(&robot, &scene, seed, FamilySet::All).expect("a scene");
-        let target = world.scene().target();
-        assert_eq!(target.family.is_held_out(), seed % 2 == 1);
+        let variant = world.episode().variant();
+        assert_eq!(variant.is_held_out, seed % 2 == 1);
         let observation = world.observe();
         let cloud = observation.cloud;
         assert!(cloud.len() <= 512);
@@ -131,18 +131,32 @@ fn worlds_start_settled_with_the_target_in_sight() {
 }
 
 #[test]
-fn held_out_families_never_appear_in_training_scenes() {
+fn an_episode_replays_from_its_seed_and_actions() {
     let (robot, scene) = cell();
-    let mut seen = std::collections::BTreeSet::new();
-    for seed in 700..760 {
-        let world = World::new(&robot, &scene, seed, FamilySet::Train).expect("a scene");
-        seen.extend(world.scene().objects.iter().map(|object| object.family));
-    }
-    assert!(
-        seen.iter().all(|family| Family::TRAIN.contains(family)),
-        "{seen:?}"
-    );
-    assert_eq!(seen.len(), Family::TRAIN.len(), "{seen:?}");
+    let (success, steps) = run(541, Some(Disturbance::default()));
+    assert!(success);
+    let fresh = || World::new(&robot, &scene, 541, FamilySet::Train).expect("a scene");
+    let again = |steps: &[RolloutStep]| {
+        let steps = steps.iter().map(|step| ReplayStep {
+            world: &step.world,
+            action: &step.action,
+            decision: step.decision.as_ref(),
+            hash: step.hash,
+        });
+        let mut world = fresh();
+        let difference = replay(&mut world, &RolloutConfig::default().control, steps);
+        (difference.expect("a sane record"), world.task().success)
+    };
+    assert_eq!(again(&steps), (None, true));
+
+    let mut other = steps.clone();
+    other[30].action.translation.z += 1e-6;
+    let (difference, _) = again(&other);
+    assert_eq!(difference.map(|d| (d.step, d.field)), Some((30, "hash")));
+    let mut other = steps.clone();
+    other[12].world[20] = f32::from_bits(other[12].world[20].to_bits() ^ 1);
+    let (difference, _) = again(&other);
+    assert_eq!(difference.map(|d| (d.step, d.field)), Some((12, "world")));
 }
 
 /// Moves nothing: whatever it does, it must not be called a success.

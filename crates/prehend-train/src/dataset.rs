@@ -226,6 +226,7 @@ mod tests {
                 ..Action::hold(0.0)
             },
             is_expert: *is_expert,
+            decision: None,
             hash: 0,
         };
         EpisodeRecord {
@@ -233,6 +234,8 @@ mod tests {
             scene: "s".into(),
             scene_hash: 1,
             robot: "r".into(),
+            arm: "kinematic".to_owned(),
+            instruction: "put the cube into the bin".to_owned(),
             target_family: "box".into(),
             held_out: false,
             success: true,

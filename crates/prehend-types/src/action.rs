@@ -110,9 +110,79 @@ impl ActionChunk {
     }
 }
 
+/// A chunk as an episode remembers it at the step where it was decided. The step holds the first
+/// action; the controller's path also depends on those that were planned and never executed, so that a
+/// replay needs them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// As in [`ActionChunk::n_action_steps`].
+    pub n_action_steps: u8,
+    /// Actions in the whole chunk.
+    pub n_actions: u8,
+    /// The actions after the first; when they are fewer than the chunk had, the last one repeats.
+    pub others: Vec<Action>,
+}
+
+impl Decision {
+    /// What is left to remember of a chunk.
+    #[must_use]
+    pub fn of(chunk: &ActionChunk) -> Self {
+        let actions = chunk.actions();
+        let n_told = (1..actions.len()).rfind(|&i| actions[i] != actions[i - 1]);
+        Self {
+            n_action_steps: u8::try_from(chunk.n_action_steps).unwrap_or(u8::MAX),
+            n_actions: actions.len() as u8,
+            others: actions.get(1..=n_told.unwrap_or(0)).unwrap_or(&[]).to_vec(),
+        }
+    }
+
+    /// The chunk again.
+    ///
+    /// # Errors
+    /// [`ChunkTooLong`] for more actions than a chunk holds.
+    pub fn chunk(
+        &self,
+        first: Action,
+        start: Stamp,
+        dt: Duration,
+    ) -> Result<ActionChunk, ChunkTooLong> {
+        let last = *self.others.last().unwrap_or(&first);
+        let told = std::iter::once(first).chain(self.others.iter().copied());
+        let whole = told.chain(std::iter::repeat(last));
+        let whole: Vec<Action> = whole.take(usize::from(self.n_actions)).collect();
+        ActionChunk::new(start, dt, usize::from(self.n_action_steps), &whole)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decision_gives_its_chunk_back() {
+        let action = |x: f64| Action {
+            translation: Vector3::new(x, 0.0, 0.0),
+            ..Action::hold(1.0)
+        };
+        let dt = Duration::from_millis(50);
+        for plan in [
+            &[1.0][..],
+            &[1.0, 1.0, 1.0, 1.0],
+            &[1.0, 2.0, 3.0],
+            &[1.0, 2.0, 2.0, 2.0],
+            &[1.0, 1.0, 2.0, 1.0],
+        ] {
+            let actions: Vec<Action> = plan.iter().map(|x| action(*x)).collect();
+            let chunk = ActionChunk::new(Stamp::ZERO, dt, 2, &actions).expect("they fit");
+            let decision = Decision::of(&chunk);
+            let again = decision
+                .chunk(actions[0], Stamp::ZERO, dt)
+                .expect("they fit");
+            assert_eq!(again, chunk);
+        }
+        let repeated = ActionChunk::new(Stamp::ZERO, dt, 1, &[action(1.0); 4]).expect("they fit");
+        assert!(Decision::of(&repeated).others.is_empty());
+    }
 
     #[test]
     fn between_undoes_delta() {

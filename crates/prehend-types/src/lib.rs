@@ -18,7 +18,7 @@ mod seed;
 mod stamp;
 pub mod stats;
 
-pub use action::{Action, ActionChunk, ChunkTooLong, MAX_CHUNK};
+pub use action::{Action, ActionChunk, ChunkTooLong, Decision, MAX_CHUNK};
 pub use cloud::{PointCloud, Role};
 pub use joints::{
     JointAccelerations, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, TooManyJoints,

@@ -42,6 +42,8 @@ pub enum Command {
     Export(commands::export::Export),
     /// Measure how often a policy succeeds.
     Eval(commands::eval::Eval),
+    /// Run stored episodes again from their seeds and actions, and compare every bit.
+    Replay(commands::replay::Replay),
     /// Show an episode as a picture or an animation.
     Render(commands::render::Render),
     /// Measure inference, simulation, clouds and training on this machine.

@@ -45,7 +45,7 @@ impl Recording {
                 if takes.len() >= MAX_TAKES {
                     return;
                 }
-                let held_out = world.scene().target().family.is_held_out();
+                let held_out = world.episode().variant().is_held_out;
                 takes.push(Take {
                     seed,
                     held_out,

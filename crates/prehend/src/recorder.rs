@@ -25,7 +25,7 @@ impl Recorder<'_> {
     pub fn record(&self, decider: &mut Decider, seed: u64) -> Result<EpisodeRecord, Failure> {
         let in_episode = |failure: Failure| failure.context(format!("episode with seed {seed}"));
         let mut world = self.cell.world(seed, self.families).map_err(in_episode)?;
-        let target = world.scene().target().family;
+        let target = world.episode().variant();
         let pilot = match decider {
             Decider::Expert => Pilot::Expert,
             Decider::Policy(policy) => Pilot::Mixed(policy.as_mut()),
@@ -36,6 +36,7 @@ impl Recorder<'_> {
                 world: step.world.clone(),
                 action: step.action,
                 is_expert: step.is_expert,
+                decision: step.decision.clone(),
                 hash: step.hash,
             });
         })
@@ -45,8 +46,10 @@ impl Recorder<'_> {
             scene: self.cell.scene.name.clone(),
             scene_hash: self.cell.scene_hash,
             robot: self.cell.robot.content_hash().to_owned(),
-            target_family: target.name().to_owned(),
-            held_out: target.is_held_out(),
+            arm: world.arm().name().to_owned(),
+            instruction: world.episode().instruction(),
+            target_family: target.name.to_owned(),
+            held_out: target.is_held_out,
             success: result.success,
             failure: result.failure.map(|class| class.name().to_owned()),
             steps,

@@ -82,7 +82,7 @@ impl Plan<'_> {
 
     fn try_seed(&self, decider: &mut Decider, seed: u64) -> Result<Trial, Failure> {
         let mut world = self.cell.world(seed, self.families)?;
-        let family = world.scene().target().family;
+        let variant = world.episode().variant();
         let config = RolloutConfig::default();
         let result = match decider {
             Decider::Policy(policy) if self.shuffle_cloud => {
@@ -109,8 +109,8 @@ impl Plan<'_> {
         };
         Ok(Trial {
             seed,
-            family: family.name(),
-            held_out: family.is_held_out(),
+            family: variant.name,
+            held_out: variant.is_held_out,
             success,
             failure,
             duration_s,

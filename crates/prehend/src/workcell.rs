@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use prehend_data::EpisodeRecord;
 use prehend_robot::Robot;
 use prehend_sim::{FamilySet, SceneConfig, World};
 use prehend_types::config::locate;
@@ -63,6 +64,16 @@ impl From<Families> for FamilySet {
     }
 }
 
+/// What the target of a stored episode was drawn from.
+#[must_use]
+pub fn families_of(episode: &EpisodeRecord) -> FamilySet {
+    if episode.held_out {
+        FamilySet::HeldOut
+    } else {
+        FamilySet::Train
+    }
+}
+
 /// A robot and a scene, read and checked; cheap to share.
 #[derive(Debug, Clone)]
 pub struct Workcell {
@@ -104,6 +115,19 @@ impl Workcell {
     #[must_use]
     pub fn scene_hash_text(&self) -> String {
         format!("{:016x}", self.scene_hash)
+    }
+
+    /// Whether a stored episode happened here.
+    ///
+    /// # Errors
+    /// [`crate::exit::Class::BadInput`] if it did not.
+    pub fn check_episode(&self, episode: &EpisodeRecord, store: &Path) -> Result<(), Failure> {
+        if episode.scene_hash == self.scene_hash && episode.robot == self.robot.content_hash() {
+            return Ok(());
+        }
+        Err(Failure::bad_input(format!(
+            "{store:?} was collected with another scene or robot than --scene and --robot name"
+        )))
     }
 
     /// The settled world of a seed.

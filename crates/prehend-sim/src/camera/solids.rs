@@ -11,9 +11,11 @@ use crate::state::WorldState;
 pub(crate) enum Label {
     Table,
     Robot,
-    Receptacle,
-    /// Index into the scene's objects; 0 is the target.
-    Object(usize),
+    /// A body of the scene: its index, and its part in the task.
+    Body {
+        index: usize,
+        role: Role,
+    },
 }
 
 impl Label {
@@ -22,9 +24,7 @@ impl Label {
     pub fn role(self) -> Option<Role> {
         match self {
             Self::Table | Self::Robot => None,
-            Self::Receptacle => Some(Role::Receptacle),
-            Self::Object(0) => Some(Role::Target),
-            Self::Object(_) => Some(Role::Other),
+            Self::Body { role, .. } => Some(role),
         }
     }
 }
@@ -49,18 +49,15 @@ pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<So
             label: Label::Robot,
         })
     });
-    let receptacle = scene.receptacle.parts.iter().map(|part| Solid {
-        shape: part.shape,
-        base_from_shape: scene.receptacle.base_from_body * part.body_from_part,
-        label: Label::Receptacle,
-    });
-    let bodies = scene.objects.iter().zip(&state.objects).enumerate();
-    let objects = bodies.flat_map(|(index, (object, body))| {
-        object.parts.iter().map(move |part| Solid {
+    let bodies = scene.bodies.iter().enumerate().flat_map(|(index, body)| {
+        let moved = state.bodies.get(index).map(|state| state.base_from_body);
+        let base_from_body = moved.unwrap_or(body.base_from_body);
+        let role = body.role;
+        body.parts.iter().map(move |part| Solid {
             shape: part.shape,
-            base_from_shape: body.base_from_body * part.body_from_part,
-            label: Label::Object(index),
+            base_from_shape: base_from_body * part.body_from_part,
+            label: Label::Body { index, role },
         })
     });
-    robot.chain(receptacle).chain(objects).collect()
+    robot.chain(bodies).collect()
 }

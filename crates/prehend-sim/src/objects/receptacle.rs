@@ -22,6 +22,18 @@ pub enum ReceptacleKind {
     Bin,
 }
 
+impl ReceptacleKind {
+    /// Its name in instructions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plate => "plate",
+            Self::Tray => "tray",
+            Self::Bin => "bin",
+        }
+    }
+}
+
 /// What the target must end up in. Its frame has the origin at the bottom centre, z up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receptacle {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nalgebra::{Matrix2, Point3, Translation3, Vector2};
 use prehend_types::{Action, ActionChunk, Observation, Policy, PolicyError, Pose, Role};
 
-use super::pick_place::{
+use super::rule::{
     CARRY_CLEARANCE, FINGER_TIP, Goal, Situation, nearest_yaw, next_action, pointing_down, yaw_of,
 };
 

@@ -2,7 +2,7 @@
 
 mod depth_heuristic;
 mod expert;
-mod pick_place;
+pub(crate) mod rule;
 
 pub use depth_heuristic::DepthHeuristic;
 pub use expert::Expert;

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod eval;
 pub mod export;
 pub mod render;
+pub mod replay;
 pub mod run;
 pub mod train;
 
@@ -23,6 +24,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
     match command {
         Command::Collect(args) => args.run(session),
         Command::Eval(args) => args.run(session),
+        Command::Replay(args) => args.run(session),
         Command::Render(args) => args.run(session),
         Command::Bench(args) => args.run(session),
         Command::Demo(args) => args.run(session),

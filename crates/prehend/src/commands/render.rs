@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::exit::{Failure, Verdict};
 use crate::policies::{EngineArgs, PolicyName, PolicySource};
 use crate::session::Session;
-use crate::workcell::{Families, Place, Workcell};
+use crate::workcell::{Families, Place, Workcell, families_of};
 
 const EXAMPLES: &str = "Examples:
   prehend render --seed 900000 --policy models/fr3_pick_place --out episode.gif
@@ -139,20 +139,10 @@ impl Render {
     }
 
     fn stored(&self, folder: &Path, cell: &Workcell) -> Result<Film, Failure> {
-        let store = EpisodeStore::open(folder)?;
-        let episode = store.read(self.seed)?;
-        if episode.scene_hash != cell.scene_hash || episode.robot != cell.robot.content_hash() {
-            return Err(Failure::bad_input(format!(
-                "{folder:?} was collected with another scene or robot than --scene and --robot name"
-            )));
-        }
-        let families = if episode.held_out {
-            FamilySet::HeldOut
-        } else {
-            FamilySet::Train
-        };
+        let episode = EpisodeStore::open(folder)?.read(self.seed)?;
+        cell.check_episode(&episode, folder)?;
         Ok(Film {
-            families,
+            families: families_of(&episode),
             states: episode.steps.into_iter().map(|step| step.world).collect(),
             success: episode.success,
             failure: episode.failure,

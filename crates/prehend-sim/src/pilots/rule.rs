@@ -21,13 +21,13 @@ const HOVER: f64 = 0.08;
 /// The tool is over a place when nearer than this, m.
 const OVER: f64 = 0.006;
 /// Something in the hand is carried with its lowest point at least this high, m.
-pub(super) const CARRY_CLEARANCE: f64 = 0.13;
+pub(crate) const CARRY_CLEARANCE: f64 = 0.13;
 /// How far the finger tips reach below the tool centre point, m.
-pub(super) const FINGER_TIP: f64 = 0.0095;
+pub(crate) const FINGER_TIP: f64 = 0.0095;
 
 /// Where to grasp and where to let go.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Goal {
+pub(crate) struct Goal {
     /// Tool pose of the grasp.
     pub base_from_grasp: Pose,
     /// Tool position to let go at.
@@ -38,7 +38,7 @@ pub(super) struct Goal {
 
 /// What the rule looks at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Situation {
+pub(crate) struct Situation {
     /// Where the tool is commanded to be.
     pub base_from_tcp: Pose,
     /// Distance between the pads, m.
@@ -54,7 +54,7 @@ pub(super) struct Situation {
 }
 
 /// The next action of 50 ms.
-pub(super) fn next_action(goal: &Goal, now: &Situation) -> Action {
+pub(crate) fn next_action(goal: &Goal, now: &Situation) -> Action {
     let tcp = now.base_from_tcp.translation.vector;
     let is_closing = now.commanded < 0.5;
     if now.holds_target {
@@ -147,19 +147,19 @@ fn stride(left: f64, most: f64, least: f64) -> f64 {
 }
 
 /// The tool's rotation when the hand points straight down, turned about the vertical by `yaw`.
-pub(super) fn pointing_down(yaw: f64) -> UnitQuaternion<f64> {
+pub(crate) fn pointing_down(yaw: f64) -> UnitQuaternion<f64> {
     UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw)
         * UnitQuaternion::from_axis_angle(&Vector3::x_axis(), PI)
 }
 
 /// Angle about the vertical of the tool's x axis.
-pub(super) fn yaw_of(base_from_tcp: &Pose) -> f64 {
+pub(crate) fn yaw_of(base_from_tcp: &Pose) -> f64 {
     let x = base_from_tcp.rotation * Vector3::x();
     x.y.atan2(x.x)
 }
 
 /// The yaw nearest to `now` whose fingers close along `closing_angle` (both in the base frame).
-pub(super) fn nearest_yaw(closing_angle: f64, now: f64) -> f64 {
+pub(crate) fn nearest_yaw(closing_angle: f64, now: f64) -> f64 {
     let yaw = closing_angle + FRAC_PI_2;
     yaw - PI * ((yaw - now) / PI).round()
 }

@@ -1,0 +1,320 @@
+//! Many worlds at once, stepped by a pool of threads.
+//!
+//! Every slot has a robot, a scene file and an episode of its own. What happens in an episode depends
+//! on its id and its actions alone: not on threads, batch size, slot, neighbours, or on what the slot
+//! did before. One thread carries all physics steps of a slot's action out before it turns to the next
+//! slot, so that a world stays in the cache.
+
+mod slot;
+mod starts;
+
+use std::sync::Arc;
+
+use prehend_control::ControlConfig;
+use prehend_robot::Robot;
+use prehend_types::{Action, MAX_CHUNK, Observation};
+use rayon::prelude::*;
+
+use crate::objects::FamilySet;
+use crate::tasks::Failure;
+use crate::{SceneConfig, SimError};
+
+pub use slot::Saved;
+use slot::Slot;
+use starts::Starts;
+
+/// What one slot simulates.
+#[derive(Debug, Clone)]
+pub struct BatchCell {
+    /// The robot.
+    pub robot: Arc<Robot>,
+    /// The scene file.
+    pub scene: Arc<SceneConfig>,
+    /// What targets are drawn from.
+    pub families: FamilySet,
+}
+
+/// What a batch does with a slot whose episode has ended; names and meanings are Gymnasium's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Autoreset {
+    /// The next step starts the next episode: it ignores its action and returns the first observation
+    /// with a reward of zero.
+    #[default]
+    NextStep,
+    /// The same step starts the next episode and returns its first observation; what the old one
+    /// ended with is in [`StepOutcome::ended`].
+    SameStep,
+    /// Nothing happens until [`Batch::reset`]; stepping a slot that has ended is an error.
+    Disabled,
+}
+
+/// How a batch is run.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchConfig {
+    /// Threads to work on.
+    pub threads: usize,
+    /// What happens at the end of an episode.
+    pub autoreset: Autoreset,
+    /// Whether observations are made: at the end of a step, of a chunk, and of an episode.
+    pub observe: bool,
+    /// Id of slot 0's first episode; slot i starts with `first_id + i`, and every slot goes on in
+    /// strides of the number of slots.
+    pub first_id: u64,
+    /// Settled start states that are kept for episodes that come again.
+    pub n_kept_starts: usize,
+    /// Settings of the controllers.
+    pub control: ControlConfig,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            autoreset: Autoreset::default(),
+            observe: true,
+            first_id: 0,
+            n_kept_starts: 64,
+            control: ControlConfig::default(),
+        }
+    }
+}
+
+/// What one step did to one slot.
+#[derive(Debug, Clone)]
+pub struct StepOutcome {
+    /// The episode that [`Self::observation`] belongs to.
+    pub episode_id: u64,
+    /// Dense reward, 0 to 1 for every action carried out.
+    pub reward: f64,
+    /// The episode has reached an end of its own.
+    pub terminated: bool,
+    /// The episode's time is up.
+    pub truncated: bool,
+    /// The task is done.
+    pub success: bool,
+    /// Why it failed, once it has.
+    pub failure: Option<Failure>,
+    /// Actions carried out by this step: fewer than asked for if the episode ended, none if the step
+    /// only started a new one.
+    pub n_actions: usize,
+    /// Hash of the world that [`Self::observation`] shows.
+    pub hash: u64,
+    /// What the cameras see, if the batch observes.
+    pub observation: Option<Observation>,
+    /// The episode that ended with this step.
+    pub ended: Option<EndedEpisode>,
+}
+
+/// A finished episode.
+#[derive(Debug, Clone)]
+pub struct EndedEpisode {
+    /// Its id.
+    pub id: u64,
+    /// Whether the task was done.
+    pub success: bool,
+    /// Why not.
+    pub failure: Option<Failure>,
+    /// Sum of its rewards.
+    pub total_reward: f64,
+    /// Actions carried out.
+    pub n_actions: usize,
+    /// Hash of its last state.
+    pub hash: u64,
+    /// What the cameras saw last, if the batch observes.
+    pub observation: Option<Observation>,
+}
+
+/// How a batch's finished episodes went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Finished episodes.
+    pub episodes: u64,
+    /// Those in which the task was done.
+    pub successes: u64,
+    /// Those that ended because something in them was not finite any more.
+    pub diverged: u64,
+}
+
+/// A batch of worlds.
+pub struct Batch {
+    slots: Vec<Slot>,
+    starts: Starts,
+    config: BatchConfig,
+    pool: rayon::ThreadPool,
+    tally: Tally,
+}
+
+impl Batch {
+    /// A batch with one slot for each cell, all at the start of their first episodes.
+    ///
+    /// # Errors
+    /// [`SimError::Batch`] without cells or threads, otherwise whatever keeps a first episode from
+    /// starting.
+    pub fn new(cells: &[BatchCell], config: BatchConfig) -> Result<Self, SimError> {
+        let refuse = |reason: &str| SimError::Batch {
+            reason: reason.to_owned(),
+        };
+        if cells.is_empty() || config.threads == 0 {
+            return Err(refuse("it needs at least one cell and one thread"));
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads);
+        let pool = pool.build().map_err(|error| refuse(&error.to_string()))?;
+        let stride = cells.len() as u64;
+        let slots = cells.iter().zip(config.first_id..);
+        let mut batch = Self {
+            slots: slots
+                .map(|(cell, id)| Slot::new(cell.clone(), id, stride))
+                .collect(),
+            starts: Starts::new(config.n_kept_starts),
+            config,
+            pool,
+            tally: Tally::default(),
+        };
+        let all: Vec<(usize, u64)> = batch.slots.iter().map(Slot::next_id).enumerate().collect();
+        batch.reset(&all)?;
+        Ok(batch)
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Never true; a batch has at least one slot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// How the episodes that have ended went.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Starts episodes: (slot, episode id), each slot at most once. Returns the outcomes in the order
+    /// asked for. Every id is one start state, whatever the slot did before.
+    ///
+    /// # Errors
+    /// [`SimError::Batch`] for a slot that does not exist or comes twice (nothing is reset then);
+    /// [`SimError::NoScene`] for an id without a start state (others are reset).
+    pub fn reset(&mut self, episodes: &[(usize, u64)]) -> Result<Vec<StepOutcome>, SimError> {
+        let mut wanted = vec![None; self.slots.len()];
+        for (slot_idx, id) in episodes {
+            let entry = wanted.get_mut(*slot_idx);
+            let is_first = entry.is_some_and(|entry| entry.replace(*id).is_none());
+            if !is_first {
+                return Err(SimError::Batch {
+                    reason: format!("slot {slot_idx} does not exist, or comes twice"),
+                });
+            }
+        }
+        let (config, starts) = (&self.config, &self.starts);
+        let work = self
+            .slots
+            .par_iter_mut()
+            .zip(wanted)
+            .map(|(slot, id)| id.map(|id| slot.reset(id, config, starts)).transpose());
+        let outcomes: Vec<_> = self.pool.install(|| work.collect());
+        let mut outcomes = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let ordered = episodes
+            .iter()
+            .map(|(slot_idx, _)| outcomes[*slot_idx].take());
+        Ok(ordered.flatten().collect())
+    }
+
+    /// One action of 50 ms in every slot.
+    ///
+    /// # Errors
+    /// As [`Self::chunk_step`].
+    pub fn step(&mut self, actions: &[Action]) -> Result<Vec<StepOutcome>, SimError> {
+        let chunks: Vec<&[Action]> = actions.iter().map(std::slice::from_ref).collect();
+        self.chunk_step(&chunks, 1)
+    }
+
+    /// The first `n_action_steps` actions of a chunk in every slot, without a look in between.
+    ///
+    /// # Errors
+    /// [`SimError::Batch`] if the chunks are not one for each slot, hold no, too many or non-finite
+    /// actions, or a slot has ended and autoreset is disabled; nothing has moved then. Whatever keeps
+    /// a new episode from starting.
+    pub fn chunk_step(
+        &mut self,
+        chunks: &[&[Action]],
+        n_action_steps: usize,
+    ) -> Result<Vec<StepOutcome>, SimError> {
+        self.check(chunks, n_action_steps)?;
+        let (config, starts) = (&self.config, &self.starts);
+        let work = self
+            .slots
+            .par_iter_mut()
+            .zip(chunks)
+            .map(|(slot, chunk)| slot.step(chunk, n_action_steps, config, starts));
+        let outcomes: Vec<_> = self.pool.install(|| work.collect());
+        let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for ended in outcomes.iter().filter_map(|outcome| outcome.ended.as_ref()) {
+            self.tally.episodes += 1;
+            self.tally.successes += u64::from(ended.success);
+            self.tally.diverged += u64::from(ended.failure == Some(Failure::Diverged));
+        }
+        Ok(outcomes)
+    }
+
+    fn check(&self, chunks: &[&[Action]], n_action_steps: usize) -> Result<(), SimError> {
+        let refuse = |reason: String| Err(SimError::Batch { reason });
+        if chunks.len() != self.slots.len() {
+            let (got, n_slots) = (chunks.len(), self.slots.len());
+            return refuse(format!("{got} chunks for {n_slots} slots"));
+        }
+        for (slot_idx, chunk) in chunks.iter().enumerate() {
+            if n_action_steps == 0 || chunk.len() < n_action_steps || chunk.len() > MAX_CHUNK {
+                let length = chunk.len();
+                return refuse(format!(
+                    "slot {slot_idx}: {n_action_steps} actions of a chunk of {length}; a chunk has up \
+                     to {MAX_CHUNK}, and one step carries out at least one"
+                ));
+            }
+            if let Some(index) = chunk.iter().position(|action| !action.is_finite()) {
+                return refuse(format!("slot {slot_idx}: action {index} is not finite"));
+            }
+        }
+        let ended = self.slots.iter().position(Slot::has_ended);
+        match ended.filter(|_| self.config.autoreset == Autoreset::Disabled) {
+            Some(slot_idx) => refuse(format!(
+                "slot {slot_idx}: its episode has ended, and autoreset is disabled; reset it first"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything about one slot's episode, to go on from there later or elsewhere.
+    ///
+    /// # Errors
+    /// [`SimError::Batch`] for a slot that does not exist.
+    pub fn save(&self, slot_idx: usize) -> Result<Saved, SimError> {
+        let slot = self.slots.get(slot_idx);
+        slot.and_then(Slot::save).ok_or_else(|| SimError::Batch {
+            reason: format!("there is no slot {slot_idx}"),
+        })
+    }
+
+    /// Puts a saved episode into a slot, where it goes on exactly as it would have.
+    ///
+    /// # Errors
+    /// [`SimError::Batch`] for a slot that does not exist.
+    pub fn restore(&mut self, slot_idx: usize, saved: &Saved) -> Result<(), SimError> {
+        let slot = self.slots.get_mut(slot_idx);
+        let slot = slot.ok_or_else(|| SimError::Batch {
+            reason: format!("there is no slot {slot_idx}"),
+        })?;
+        slot.restore(saved);
+        Ok(())
+    }
+
+    /// The world of a slot, to look into.
+    #[must_use]
+    pub fn world(&self, slot_idx: usize) -> Option<&crate::World> {
+        self.slots.get(slot_idx).and_then(Slot::world)
+    }
+}

@@ -1,0 +1,189 @@
+//! One place of a batch: a cell and the episode that runs in it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use prehend_types::{Action, ActionChunk};
+
+use super::starts::Starts;
+use super::{Autoreset, BatchCell, BatchConfig, EndedEpisode, StepOutcome};
+use crate::arm_loop::{ACTION_DT, ArmLoop};
+use crate::tasks::{Failure, TaskStatus};
+use crate::{SimError, World};
+
+/// A single action is repeated this often in its plan, so that the arm does not slow down towards the
+/// end of a plan that the next action is about to replace.
+const BRIDGE: usize = 4;
+
+/// An episode in progress.
+#[derive(Clone)]
+struct Running {
+    id: u64,
+    world: World,
+    arm: ArmLoop,
+    status: TaskStatus,
+    total_reward: f64,
+    n_actions: usize,
+}
+
+/// A slot's episode as it was; opaque. It goes on exactly as the original.
+#[derive(Clone)]
+pub struct Saved(Running);
+
+/// One place of a batch.
+pub(super) struct Slot {
+    cell: BatchCell,
+    next_id: u64,
+    stride: u64,
+    running: Option<Running>,
+}
+
+impl Slot {
+    pub fn new(cell: BatchCell, first_id: u64, stride: u64) -> Self {
+        Self {
+            cell,
+            next_id: first_id,
+            stride,
+            running: None,
+        }
+    }
+
+    /// The id of the episode that comes next.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    pub fn world(&self) -> Option<&World> {
+        self.running.as_ref().map(|running| &running.world)
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.running.as_ref().is_none_or(Running::has_ended)
+    }
+
+    pub fn save(&self) -> Option<Saved> {
+        self.running.clone().map(Saved)
+    }
+
+    pub fn restore(&mut self, saved: &Saved) {
+        self.running = Some(saved.0.clone());
+    }
+
+    /// Starts an episode and shows it.
+    pub fn reset(
+        &mut self,
+        id: u64,
+        config: &BatchConfig,
+        starts: &Starts,
+    ) -> Result<StepOutcome, SimError> {
+        let world = starts.world(&self.cell, id)?;
+        let running = Running {
+            id,
+            arm: ArmLoop::new(&world, &config.control)?,
+            status: TaskStatus::default(),
+            total_reward: 0.0,
+            n_actions: 0,
+            world,
+        };
+        self.next_id = id.wrapping_add(self.stride);
+        let outcome = running.show(0.0, 0, config.observe);
+        self.running = Some(running);
+        Ok(outcome)
+    }
+
+    /// Carries `n` actions of a checked chunk out.
+    pub fn step(
+        &mut self,
+        chunk: &[Action],
+        n: usize,
+        config: &BatchConfig,
+        starts: &Starts,
+    ) -> Result<StepOutcome, SimError> {
+        let Some(running) = self.running.as_mut().filter(|running| !running.has_ended()) else {
+            return self.reset(self.next_id, config, starts);
+        };
+        let (reward, n_actions) = running.carry_out(chunk, n)?;
+        if !running.has_ended() {
+            return Ok(running.show(reward, n_actions, config.observe));
+        }
+        let outcome = running.show(reward, n_actions, config.observe);
+        let ended = EndedEpisode {
+            id: running.id,
+            success: running.status.success,
+            failure: running.status.failure,
+            total_reward: running.total_reward,
+            n_actions: running.n_actions,
+            hash: outcome.hash,
+            observation: outcome.observation.clone(),
+        };
+        let shown = match config.autoreset {
+            Autoreset::SameStep => self.reset(self.next_id, config, starts)?,
+            Autoreset::NextStep | Autoreset::Disabled => outcome.clone(),
+        };
+        Ok(StepOutcome {
+            episode_id: shown.episode_id,
+            hash: shown.hash,
+            observation: shown.observation,
+            ended: Some(ended),
+            ..outcome
+        })
+    }
+}
+
+impl Running {
+    fn has_ended(&self) -> bool {
+        self.status.success || self.status.failure.is_some()
+    }
+
+    /// Returns the sum of rewards and the number of actions that were carried out.
+    fn carry_out(&mut self, chunk: &[Action], n: usize) -> Result<(f64, usize), SimError> {
+        let now = self.world.now();
+        let plan = match chunk {
+            [action] => ActionChunk::new(now, ACTION_DT, 1, &[*action; BRIDGE])?,
+            chunk => ActionChunk::new(now, ACTION_DT, n, chunk)?,
+        };
+        self.arm.accept(&plan, &self.world)?;
+        let (mut reward, mut done) = (0.0, 0);
+        while done < n && !self.has_ended() {
+            // An engine that gives up on one world must not take the others with it.
+            let advance = AssertUnwindSafe(|| self.arm.advance(&mut self.world));
+            let is_sane = catch_unwind(advance).is_ok();
+            done += 1;
+            self.status = if is_sane {
+                let status = self.world.task();
+                TaskStatus {
+                    failure: status.failure.or(self.arm.failure()),
+                    ..status
+                }
+            } else {
+                TaskStatus {
+                    success: false,
+                    failure: Some(Failure::Diverged),
+                }
+            };
+            let is_finite = self.status.failure != Some(Failure::Diverged);
+            reward += if is_finite { self.world.reward() } else { 0.0 };
+        }
+        self.total_reward += reward;
+        self.n_actions += done;
+        Ok((reward, done))
+    }
+
+    fn show(&self, reward: f64, n_actions: usize, observe: bool) -> StepOutcome {
+        let TaskStatus { success, failure } = self.status;
+        let truncated = !success && failure.is_some_and(Failure::is_timeout);
+        // A world that is not finite has nothing to show.
+        let can_see = failure != Some(Failure::Diverged);
+        StepOutcome {
+            episode_id: self.id,
+            reward,
+            terminated: self.has_ended() && !truncated,
+            truncated,
+            success,
+            failure,
+            n_actions,
+            hash: self.world.hash(),
+            observation: (observe && can_see).then(|| self.world.observe()),
+            ended: None,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What is to be done: tasks draw episodes; an episode says what stands where, when it is done, and how
+//! an expert does it.
+//!
+//! An episode never changes: what a judge must remember lives in a [`Memory`] beside it, so that a
+//! world can be saved, copied and restored.
+
+mod pick_place;
+
+use std::fmt;
+use std::sync::Arc;
+
+use prehend_robot::Robot;
+use prehend_types::{Action, GripperState, Pose, RobotState};
+use serde::{Deserialize, Serialize};
+
+use crate::objects::FamilySet;
+use crate::physics::{BodyState, DT, Physics};
+use crate::scene::Scene;
+use crate::{SceneConfig, SimError};
+
+pub use pick_place::{PickPlace, PickPlaceEpisode};
+
+/// A kind of task, ready to draw episodes from a scene file.
+pub trait Task: Send + Sync {
+    /// Draws one episode: a pure function of the scene file, the seed and the attempt. `None` if this
+    /// draw found no place for something.
+    fn draw(
+        &self,
+        config: &SceneConfig,
+        families: FamilySet,
+        seed: u64,
+        attempt: u64,
+    ) -> Option<Arc<dyn Episode>>;
+}
+
+/// One drawn episode.
+pub trait Episode: Send + Sync + fmt::Debug {
+    /// What stands on the table at the start.
+    fn scene(&self) -> &Scene;
+
+    /// What to do, in words.
+    fn instruction(&self) -> String;
+
+    /// What reports group episodes by.
+    fn variant(&self) -> Variant;
+
+    /// Whether the settled start is usable: nothing fell over, nothing is in the way.
+    fn accepts(&self, facts: &Facts<'_>) -> bool;
+
+    /// How the task stands after a physics step. Called once per step, in order.
+    fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus;
+
+    /// Dense reward in 0 to 1, growing towards success, which alone is worth 1.
+    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64;
+
+    /// What an expert who knows everything does next, from where the tool is commanded to be.
+    fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action;
+}
+
+/// What reports group an episode by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variant {
+    /// Its name, for example the family of the object to pick.
+    pub name: &'static str,
+    /// Whether it is kept out of all training.
+    pub is_held_out: bool,
+}
+
+/// What a judge remembers from one physics step to the next; all zero at the start. Each task gives
+/// the numbers their meaning.
+pub type Memory = [f32; 8];
+
+/// What judges and experts look at: the simulator's own state, which no policy sees.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The robot.
+    pub robot: &'a Robot,
+    /// The scene file.
+    pub config: &'a SceneConfig,
+    /// The robot as its sensors report it.
+    pub state: &'a RobotState,
+    /// The bodies that can move, in the order of [`Scene::bodies`].
+    pub bodies: &'a [BodyState],
+    /// Physics steps since the start.
+    pub steps: u64,
+    pub(crate) physics: &'a Physics,
+}
+
+impl Facts<'_> {
+    /// Which of the two fingers touch a body.
+    #[must_use]
+    pub fn touches(&self, body_idx: usize) -> [bool; 2] {
+        self.physics.finger_contacts(body_idx)
+    }
+
+    /// The gripper.
+    #[must_use]
+    pub fn gripper(&self) -> GripperState {
+        self.state.gripper
+    }
+
+    /// Time since the start, s.
+    #[must_use]
+    pub fn time(&self) -> f64 {
+        self.steps as f64 * DT
+    }
+
+    /// Whether the episode's time is up.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.time() >= self.config.task.time_limit_s
+    }
+
+    /// Measured pose of the tool centre point.
+    #[must_use]
+    pub fn base_from_tcp(&self) -> Pose {
+        self.robot.forward(&self.state.q)
+    }
+}
+
+/// Why an episode failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Failure {
+    /// The target was never lifted.
+    NeverLifted,
+    /// The target was lifted and ended elsewhere.
+    Dropped,
+    /// The target was still in the hand at the end.
+    NotReleased,
+    /// The target left the table.
+    OffTable,
+    /// The time was up before the task was done.
+    TimedOut,
+    /// The simulation became non-finite.
+    Diverged,
+    /// The controller stopped the arm for good.
+    ArmStopped,
+}
+
+impl Failure {
+    /// Whether only the time was up: the episode was cut off and did not come to an end of its own.
+    #[must_use]
+    pub fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            Self::NeverLifted | Self::Dropped | Self::NotReleased | Self::TimedOut
+        )
+    }
+
+    /// Name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeverLifted => "never_lifted",
+            Self::Dropped => "dropped",
+            Self::NotReleased => "not_released",
+            Self::OffTable => "off_table",
+            Self::TimedOut => "timed_out",
+            Self::Diverged => "diverged",
+            Self::ArmStopped => "arm_stopped",
+        }
+    }
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// The task was done. Once true it stays true.
+    pub success: bool,
+    /// The episode cannot succeed any more, or its time is up.
+    pub failure: Option<Failure>,
+}
+
+/// Which task a scene file asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// One object among others goes into a receptacle.
+    #[default]
+    PickPlace,
+}
+
+impl TaskKind {
+    /// The task of this kind.
+    #[must_use]
+    pub fn task(self) -> &'static dyn Task {
+        match self {
+            Self::PickPlace => &PickPlace,
+        }
+    }
+}
+
+/// Draws the episode that a state vector belongs to.
+pub(crate) fn redraw(
+    config: &SceneConfig,
+    families: FamilySet,
+    seed: u64,
+    attempt: u64,
+) -> Result<Arc<dyn Episode>, SimError> {
+    let episode = config
+        .task
+        .kind
+        .task()
+        .draw(config, families, seed, attempt);
+    episode.ok_or_else(|| SimError::State {
+        reason: format!("seed {seed} has no scene at attempt {attempt}"),
+    })
+}

@@ -1,0 +1,86 @@
+//! An episode's cameras on stored states, without physics.
+
+use std::sync::Arc;
+
+use prehend_robot::Robot;
+use prehend_types::Observation;
+
+use crate::objects::FamilySet;
+use crate::scene::Scene;
+use crate::state::WorldState;
+use crate::tasks::{Episode, redraw};
+use crate::{SceneConfig, SimError, camera};
+
+/// The cameras of one episode on stored states, without physics: what training looks through.
+pub struct View {
+    robot: Arc<Robot>,
+    config: Arc<SceneConfig>,
+    episode: Arc<dyn Episode>,
+}
+
+impl View {
+    /// The view of the episode that `state` was taken from.
+    ///
+    /// # Errors
+    /// [`SimError::State`] if seed, families and state do not belong together.
+    pub fn new(
+        robot: &Arc<Robot>,
+        config: &Arc<SceneConfig>,
+        seed: u64,
+        families: FamilySet,
+        state: &[f32],
+    ) -> Result<Self, SimError> {
+        let state = WorldState::from_vector(state)?;
+        let episode = redraw(config, families, seed, state.attempt)?;
+        check_fits(&state, episode.scene(), robot)?;
+        Ok(Self {
+            robot: Arc::clone(robot),
+            config: Arc::clone(config),
+            episode,
+        })
+    }
+
+    /// What the cameras saw in a state of this episode, bit for bit.
+    ///
+    /// # Errors
+    /// [`SimError::State`] if the vector is damaged or of another scene.
+    pub fn observe(&self, state: &[f32]) -> Result<Observation, SimError> {
+        let state = WorldState::from_vector(state)?;
+        check_fits(&state, self.episode.scene(), &self.robot)?;
+        Ok(camera::observe(
+            &self.robot,
+            &self.config,
+            self.episode.scene(),
+            &state,
+        ))
+    }
+
+    /// A picture of a state, for people.
+    ///
+    /// # Errors
+    /// [`SimError::State`] if the vector is damaged or of another scene.
+    pub fn picture(&self, state: &[f32], width: usize) -> Result<crate::render::Picture, SimError> {
+        let state = WorldState::from_vector(state)?;
+        check_fits(&state, self.episode.scene(), &self.robot)?;
+        let solids = camera::solids(&self.robot, self.episode.scene(), &state);
+        Ok(crate::render::picture(&solids, width))
+    }
+}
+
+pub(crate) fn check_fits(state: &WorldState, scene: &Scene, robot: &Robot) -> Result<(), SimError> {
+    let n_objects = scene.n_moving();
+    if state.bodies.len() == n_objects
+        && state.q.len() == robot.n_joints()
+        && state.attempt == scene.attempt
+    {
+        return Ok(());
+    }
+    Err(SimError::State {
+        reason: format!(
+            "{} objects and {} joints in the vector, {n_objects} and {} in the scene",
+            state.bodies.len(),
+            state.q.len(),
+            robot.n_joints()
+        ),
+    })
+}

@@ -1,0 +1,258 @@
+//! What a batch promises: every episode is the same whoever runs it, wherever, beside whom.
+
+use std::sync::Arc;
+
+use prehend_control::{ControlConfig, Controller};
+use prehend_robot::Robot;
+use prehend_sim::{
+    Autoreset, Batch, BatchCell, BatchConfig, Expert, FamilySet, SceneConfig, World,
+};
+use prehend_types::config::locate;
+use prehend_types::{Action, ActionChunk};
+
+fn cell() -> BatchCell {
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let scene = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
+    BatchCell {
+        robot: Arc::new(robot),
+        scene: Arc::new(SceneConfig::load(&scene).expect("valid scene")),
+        families: FamilySet::Train,
+    }
+}
+
+fn config(threads: usize) -> BatchConfig {
+    BatchConfig {
+        threads,
+        observe: false,
+        autoreset: Autoreset::Disabled,
+        ..BatchConfig::default()
+    }
+}
+
+/// A wild but fixed walk: its own for every episode.
+fn action(id: u64, step: usize) -> Action {
+    let phase = id as f64 + 0.37 * step as f64;
+    let mut action = Action::hold(if step % 16 < 8 { 1.0 } else { 0.0 });
+    action.translation.x = 0.01 * phase.sin();
+    action.translation.z = 0.012;
+    action.rotation.z = 0.02 * (1.7 * phase).cos();
+    action
+}
+
+/// Hashes of `n` steps of some episodes, run in one batch; slot i runs `ids[i]`.
+fn hashes(ids: &[u64], threads: usize, n: usize) -> Vec<Vec<u64>> {
+    let mut batch = Batch::new(&vec![cell(); ids.len()], config(threads)).expect("a batch");
+    let wanted: Vec<(usize, u64)> = ids.iter().copied().enumerate().collect();
+    let starts = batch.reset(&wanted).expect("starts");
+    let mut hashes: Vec<Vec<u64>> = starts.iter().map(|start| vec![start.hash]).collect();
+    for step in 0..n {
+        let actions: Vec<Action> = ids.iter().map(|id| action(*id, step)).collect();
+        let outcomes = batch.step(&actions).expect("a step");
+        for (own, outcome) in hashes.iter_mut().zip(&outcomes) {
+            own.push(outcome.hash);
+        }
+    }
+    hashes
+}
+
+#[test]
+fn an_episode_is_the_same_in_any_slot_beside_anybody_on_any_threads() {
+    let together = hashes(&[41, 42, 43, 44], 2, 40);
+    let backwards = hashes(&[44, 43, 42, 41], 1, 40);
+    let alone = hashes(&[43], 3, 40);
+    for (slot, own) in together.iter().enumerate() {
+        assert_eq!(own, &backwards[3 - slot]);
+        let distinct: std::collections::BTreeSet<_> = own.iter().collect();
+        assert!(distinct.len() > 30, "the arm hardly moved");
+    }
+    assert_eq!(together[2], alone[0]);
+    assert_ne!(together[0], together[1]);
+}
+
+#[test]
+fn an_episode_that_comes_again_is_the_same() {
+    let mut batch = Batch::new(&[cell()], config(1)).expect("a batch");
+    let mut runs = Vec::new();
+    for id in [7, 8, 7] {
+        let start = batch.reset(&[(0, id)]).expect("a start");
+        let mut run = vec![start[0].hash];
+        for step in 0..20 {
+            run.push(batch.step(&[action(id, step)]).expect("a step")[0].hash);
+        }
+        runs.push(run);
+    }
+    assert_eq!(runs[0], runs[2]);
+    assert_ne!(runs[0], runs[1]);
+}
+
+#[test]
+fn a_saved_episode_goes_on_as_it_would_have() {
+    let mut batch = Batch::new(&[cell(), cell()], config(2)).expect("a batch");
+    batch.reset(&[(0, 11), (1, 12)]).expect("starts");
+    for step in 0..10 {
+        let actions = [action(11, step), action(12, step)];
+        batch.step(&actions).expect("a step");
+    }
+    let saved = batch.save(0).expect("slot 0");
+    let go_on = |batch: &mut Batch, slot: usize| -> Vec<u64> {
+        (10..30)
+            .map(|step| {
+                let outcomes = batch.step(&[action(11, step); 2]).expect("a step");
+                outcomes[slot].hash
+            })
+            .collect()
+    };
+    let first = go_on(&mut batch, 0);
+    batch.restore(1, &saved).expect("slot 1");
+    assert_eq!(go_on(&mut batch, 1), first);
+}
+
+/// Worlds saved as bytes in the middle of an episode, grasp and all, go on bit for bit.
+#[test]
+fn a_world_read_from_bytes_goes_on_bit_for_bit() {
+    let BatchCell {
+        robot,
+        scene,
+        families,
+    } = cell();
+    let mut world = World::new(&robot, &scene, 21, families).expect("a scene");
+    let mut through_bytes = world.clone();
+    let config = ControlConfig {
+        rate_hz: 1.0 / World::DT,
+        ..ControlConfig::default()
+    };
+    let mut controller = Controller::new(Arc::clone(&robot), config).expect("valid");
+    controller.arm(&world.robot_state()).expect("at rest");
+    let (mut n_held, mut action_idx) = (0, 0);
+    while !world.task().success && action_idx < 300 {
+        let wanted = Expert.next_action(&world, controller.base_from_tcp_d());
+        let dt = std::time::Duration::from_millis(50);
+        let chunk = ActionChunk::new(world.now(), dt, 1, &[wanted; 4]).expect("four fit");
+        controller.accept(&chunk, world.now()).expect("a sane plan");
+        let bytes = through_bytes.save().expect("bytes");
+        assert!(bytes.len() < 100_000, "{} bytes", bytes.len());
+        through_bytes = World::load(&robot, &scene, &bytes).expect("its own bytes");
+        for _ in 0..10 {
+            let command = controller.tick(&world.robot_state(), world.now()).command;
+            for world in [&mut world, &mut through_bytes] {
+                world.write(&command);
+                world.step();
+            }
+            assert_eq!(world.hash(), through_bytes.hash(), "action {action_idx}");
+        }
+        n_held += usize::from(world.robot_state().gripper.is_grasping);
+        action_idx += 1;
+    }
+    assert!(n_held > 10, "held for {n_held} actions only");
+    assert_eq!(through_bytes.task(), world.task());
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    let BatchCell {
+        robot,
+        scene,
+        families,
+    } = cell();
+    let world = World::new(&robot, &scene, 22, families).expect("a scene");
+    let good = world.save().expect("bytes");
+    assert!(World::load(&robot, &scene, &good).is_ok());
+    let refused = |bytes: &[u8]| {
+        let error = World::load(&robot, &scene, bytes).err();
+        error.map(|error| error.to_string()).unwrap_or_default()
+    };
+    for length in [0, 7, 15, 16, good.len() / 2, good.len() - 1] {
+        assert!(refused(&good[..length]).contains("saved world"), "{length}");
+    }
+    for index in (0..good.len()).step_by(997) {
+        let mut bad = good.clone();
+        bad[index] ^= 0x10;
+        assert!(refused(&bad).contains("saved world"), "byte {index}");
+    }
+}
+
+/// Runs until the first episode of a batch ends by its time limit.
+fn until_the_end(autoreset: Autoreset) -> (Batch, prehend_sim::StepOutcome) {
+    let mut short = cell();
+    let mut scene = (*short.scene).clone();
+    scene.task.time_limit_s = 1.0;
+    short.scene = Arc::new(scene);
+    let config = BatchConfig {
+        autoreset,
+        observe: true,
+        first_id: 60,
+        ..BatchConfig::default()
+    };
+    let mut batch = Batch::new(&[short], config).expect("a batch");
+    for _ in 0..19 {
+        let outcome = batch.step(&[Action::hold(1.0)]).expect("a step").remove(0);
+        assert!(!outcome.terminated && !outcome.truncated && outcome.ended.is_none());
+    }
+    let outcome = batch.step(&[Action::hold(1.0)]).expect("a step").remove(0);
+    (batch, outcome)
+}
+
+#[test]
+fn the_three_ways_to_reset_mean_what_gymnasium_says() {
+    let (mut batch, end) = until_the_end(Autoreset::NextStep);
+    assert!(end.truncated && !end.terminated && end.episode_id == 60);
+    let ended = end.ended.expect("an end");
+    assert_eq!((ended.id, ended.n_actions, ended.success), (60, 20, false));
+    assert_eq!(ended.observation, end.observation);
+    let first = batch.step(&[Action::hold(0.0)]).expect("a step").remove(0);
+    assert_eq!((first.episode_id, first.n_actions), (61, 0));
+    assert!(first.reward == 0.0 && !first.truncated && first.ended.is_none());
+    assert_eq!(first.observation.map(|o| o.stamp.as_nanos()), Some(0));
+    assert_eq!(batch.tally().episodes, 1);
+
+    let (mut batch, end) = until_the_end(Autoreset::SameStep);
+    assert!(end.truncated && end.episode_id == 61 && end.reward > 0.0);
+    let ended = end.ended.expect("an end");
+    assert_eq!(ended.id, 60);
+    assert_ne!(ended.observation, end.observation);
+    assert_eq!(end.observation.map(|o| o.stamp.as_nanos()), Some(0));
+    let next = batch.step(&[Action::hold(1.0)]).expect("a step").remove(0);
+    assert_eq!((next.episode_id, next.n_actions), (61, 1));
+
+    let (mut batch, end) = until_the_end(Autoreset::Disabled);
+    assert!(end.truncated && end.episode_id == 60);
+    let error = batch.step(&[Action::hold(1.0)]).expect_err("it has ended");
+    assert!(error.to_string().contains("reset it first"), "{error}");
+    batch.reset(&[(0, 5)]).expect("a start");
+    assert!(batch.step(&[Action::hold(1.0)]).is_ok());
+}
+
+#[test]
+fn a_chunk_is_its_actions_without_looks_in_between() {
+    let mut batch = Batch::new(&[cell()], config(1)).expect("a batch");
+    let chunk: Vec<Action> = (0..8).map(|step| action(3, step)).collect();
+    let outcome = batch.chunk_step(&[&chunk], 6).expect("a step").remove(0);
+    assert_eq!(outcome.n_actions, 6);
+    assert!(outcome.observation.is_none());
+    let world = batch.world(0).expect("slot 0");
+    assert_eq!(world.now().as_nanos(), 300_000_000);
+}
+
+#[test]
+fn nonsense_is_refused_and_moves_nothing() {
+    let mut batch = Batch::new(&[cell(), cell()], config(1)).expect("a batch");
+    let before = batch.world(0).expect("slot 0").hash();
+    let hold = Action::hold(1.0);
+    let mut broken = hold;
+    broken.translation.x = f64::NAN;
+    assert!(batch.step(&[hold]).is_err());
+    assert!(batch.step(&[hold, broken]).is_err());
+    assert!(batch.chunk_step(&[&[hold][..], &[]], 1).is_err());
+    assert!(
+        batch
+            .chunk_step(&[&[hold; 17][..], &[hold; 17]], 1)
+            .is_err()
+    );
+    assert!(batch.chunk_step(&[&[hold][..], &[hold]], 0).is_err());
+    assert!(batch.reset(&[(0, 1), (0, 2)]).is_err());
+    assert!(batch.reset(&[(2, 1)]).is_err());
+    assert!(batch.save(2).is_err());
+    assert_eq!(batch.world(0).expect("slot 0").hash(), before);
+    assert!(Batch::new(&[], config(1)).is_err());
+    assert!(Batch::new(&[cell()], config(0)).is_err());
+}

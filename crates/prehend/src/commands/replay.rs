@@ -1,0 +1,152 @@
+//! Turns stored episodes into the same episodes again, or into the first step that differs.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use prehend_data::{EpisodeRecord, EpisodeStore};
+use prehend_sim::{ReplayStep, RolloutConfig, replay};
+use serde::Serialize;
+
+use crate::args::Threads;
+use crate::exit::{Failure, Verdict};
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::workcell::{Place, Workcell, families_of};
+use crate::workers::for_each_seed;
+
+const EXAMPLES: &str = "Examples:
+  prehend replay datasets/pick_place
+  prehend replay datasets/pick_place --seed 42 --json
+
+Every state and every hash is compared, bit for bit. Exits with 1 if an episode differs.";
+
+/// Arguments of `prehend replay`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Replay {
+    /// Folder of the episodes.
+    #[arg(value_name = "STORE")]
+    store: PathBuf,
+    /// Only the episode with this seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    /// Episodes that were replayed.
+    episodes: u64,
+    /// Those in which every bit was the same.
+    identical: u64,
+    /// The difference in the episode with the smallest seed.
+    first_difference: Option<Difference>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Difference {
+    /// Seed of the episode.
+    episode: u64,
+    /// Index of the action, counted from 0.
+    step: usize,
+    /// What differs.
+    field: &'static str,
+}
+
+impl Replay {
+    /// Replays the episodes.
+    ///
+    /// # Errors
+    /// The store cannot be read, or was collected elsewhere.
+    pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        let cell = self.place.open()?;
+        let store = EpisodeStore::open(&self.store)?;
+        let seeds = match self.seed {
+            Some(seed) => vec![seed],
+            None => store.seeds().to_vec(),
+        };
+        if seeds.is_empty() {
+            return Err(Failure::bad_input(format!(
+                "{:?} holds no episodes",
+                self.store
+            )));
+        }
+        let progress = Progress::new("replay", seeds.len() as u64);
+        let work = |(): &mut (), seed: u64| {
+            let episode = store.read(seed)?;
+            cell.check_episode(&episode, &self.store)?;
+            let difference = again(&cell, &episode)
+                .map_err(|failure| failure.context(format!("episode with seed {seed}")))?;
+            progress.step(String::new());
+            Ok(difference)
+        };
+        let threads = self.threads.count();
+        let results = for_each_seed(threads, &seeds, &session.interrupt, || Ok(()), work)?;
+        progress.finish();
+        let body = Body {
+            episodes: results.len() as u64,
+            identical: results.iter().filter(|result| result.is_none()).count() as u64,
+            first_difference: results.into_iter().flatten().next(),
+        };
+        session.report(self.seed, &body, &body)?;
+        let shortfall = (body.identical < body.episodes).then(|| {
+            let n = body.episodes - body.identical;
+            format!("{n} of {} episodes differ", body.episodes)
+        });
+        Ok(session.unless_stopped(Verdict::from_shortfall(shortfall)))
+    }
+}
+
+fn again(cell: &Workcell, episode: &EpisodeRecord) -> Result<Option<Difference>, Failure> {
+    let mut world = cell.world(episode.seed, families_of(episode))?;
+    let differs = |step, field| {
+        Ok(Some(Difference {
+            episode: episode.seed,
+            step,
+            field,
+        }))
+    };
+    if world.arm().name() != episode.arm {
+        return Err(Failure::bad_input(format!(
+            "it ran with the arm {:?}, which this program does not have",
+            episode.arm
+        )));
+    }
+    let steps = episode.steps.iter().map(|step| ReplayStep {
+        world: &step.world,
+        action: &step.action,
+        decision: step.decision.as_ref(),
+        hash: step.hash,
+    });
+    let difference = replay(&mut world, &RolloutConfig::default().control, steps)?;
+    if let Some(difference) = difference {
+        return differs(difference.step, difference.field);
+    }
+    if world.task().success != episode.success {
+        return differs(episode.steps.len(), "success");
+    }
+    Ok(None)
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} episodes identical",
+            self.identical, self.episodes
+        )?;
+        if let Some(Difference {
+            episode,
+            step,
+            field,
+        }) = &self.first_difference
+        {
+            write!(f, "; seed {episode} differs at step {step} in `{field}`")?;
+        }
+        Ok(())
+    }
+}
