@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         FamilySet::Train
     };
     let robot = Arc::new(Robot::load(&locate("robots/fr3")?)?);
-    let scene = Arc::new(SceneConfig::load(&locate("scenes/tabletop.toml")?)?);
+    let scene = Arc::new(SceneConfig::load(&locate(std::path::Path::new(&arg(
+        6,
+        "scenes/tabletop.toml",
+    )))?)?);
     let mut failures: BTreeMap<String, u64> = BTreeMap::new();
     let (mut successes, mut actions) = (0, 0);
     let started = std::time::Instant::now();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SimError;
 use crate::objects::ObjectRanges;
-use crate::tasks::TaskKind;
+use crate::tasks::{CubeConfig, TaskKind};
 
 /// A scene file, `scenes/*.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct SceneConfig {
     /// How many, and how far apart; `pick_place` needs it.
     #[serde(default)]
     pub clutter: Option<ClutterConfig>,
+    /// What is drawn for the cube; `lift` needs it.
+    #[serde(default)]
+    pub cube: Option<CubeConfig>,
     /// Depth cameras on stands; their clouds are joined.
     pub cameras: Vec<CameraConfig>,
     /// Image noise, the same for all cameras.
@@ -143,6 +146,7 @@ impl SceneConfig {
         range(path, "table.y_m", self.table.y_m, -0.6, 0.6)?;
         within(path, "table.friction", self.table.friction, 0.0, 2.0)?;
         match self.task.kind {
+            TaskKind::Lift => self.check_lift(path)?,
             TaskKind::PickPlace => self.check_pick_place(path)?,
         }
         let within = |field: &str, value: f64, least: f64, most: f64| {
@@ -215,17 +219,21 @@ impl SceneConfig {
         Ok(())
     }
 
+    fn check_lift(&self, path: &Path) -> Result<(), SimError> {
+        let cube = needed(self.cube.as_ref(), path, "cube", self.task.kind)?;
+        range(path, "cube.size_m", cube.size_m, 0.01, 0.07)?;
+        range(path, "cube.mass_kg", cube.mass_kg, 0.005, 3.0)?;
+        range(path, "cube.friction", cube.friction, 0.0, 2.0)?;
+        within(path, "cube.max_yaw_deg", cube.max_yaw_deg, 0.0, 180.0)?;
+        Ok(())
+    }
+
     fn check_pick_place(&self, path: &Path) -> Result<(), SimError> {
-        let needed = |section: &str| ConfigError::Value {
-            path: path.to_owned(),
-            field: section.to_owned(),
-            message: format!("the task `pick_place` needs a section [{section}]"),
-        };
-        let objects = self.objects.as_ref().ok_or_else(|| needed("objects"))?;
+        let objects = needed(self.objects.as_ref(), path, "objects", self.task.kind)?;
         range(path, "objects.mass_kg", objects.mass_kg, 0.005, 3.0)?;
         range(path, "objects.friction", objects.friction, 0.0, 2.0)?;
         range(path, "objects.scale", objects.scale, 0.5, 1.12)?;
-        let clutter = self.clutter.as_ref().ok_or_else(|| needed("clutter"))?;
+        let clutter = needed(self.clutter.as_ref(), path, "clutter", self.task.kind)?;
         within(path, "clutter.gap_m", clutter.gap_m, 0.0, 0.2)?;
         within(
             path,
@@ -254,6 +262,20 @@ impl SceneConfig {
         let clutter = self.clutter.as_ref();
         clutter.map_or(0, |clutter| clutter.min_target_points)
     }
+}
+
+/// A section that a task cannot do without.
+fn needed<'a, T>(
+    section: Option<&'a T>,
+    path: &Path,
+    name: &str,
+    kind: TaskKind,
+) -> Result<&'a T, ConfigError> {
+    section.ok_or_else(|| ConfigError::Value {
+        path: path.to_owned(),
+        field: name.to_owned(),
+        message: format!("the task {kind:?} needs a section [{name}]"),
+    })
 }
 
 fn range(

@@ -41,6 +41,16 @@ pub(crate) fn support(shape: &Shape, direction: &Vector3<f64>) -> f64 {
     }
 }
 
+/// Half the size of the box around a shape, along its own axes, m.
+pub(crate) fn half_extents(shape: &Shape) -> Vector3<f64> {
+    Vector3::from_fn(|axis, _| support(shape, &Vector3::ith(axis, 1.0)))
+}
+
+/// Radius of a ball around a shape's centre that holds it, m.
+pub(crate) fn radius(shape: &Shape) -> f64 {
+    half_extents(shape).norm()
+}
+
 /// Lowest and highest coordinate along a unit direction of the body's frame, m.
 pub(crate) fn extent(part: &Part, direction: &Vector3<f64>) -> [f64; 2] {
     let in_part = part.body_from_part.inverse_transform_vector(direction);

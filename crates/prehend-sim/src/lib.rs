@@ -49,8 +49,8 @@ pub use rollout::{
 };
 pub use scene::{Body, BodyMotion, Scene};
 pub use tasks::{
-    Episode, Facts, Failure, Memory, PickPlace, PickPlaceEpisode, Task, TaskKind, TaskStatus,
-    Variant,
+    CubeConfig, Episode, Facts, Failure, Lift, Memory, PickPlace, PickPlaceEpisode, Task, TaskKind,
+    TaskStatus, Variant,
 };
 pub use view::View;
 pub use world::World;

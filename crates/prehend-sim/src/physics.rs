@@ -4,18 +4,25 @@
 //! mimic each other. Measured with the probe of November 2026: no dynamic arm in rapier 0.36.1 held a
 //! cube through a shake, this representation slips 0.2 mm.
 
+mod gripper;
+mod near;
+mod snapshot;
+
 use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
-use prehend_robot::{Finger, Link, Motion, Part as RobotPart, Robot, Shape};
+use prehend_robot::{Link, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
 use rapier3d::dynamics::{
-    ImpulseJointHandle, IntegrationParameters, JointAxis, MotorModel, PrismaticJointBuilder,
-    RigidBodyBuilder, RigidBodyHandle, SpringCoefficients,
+    IntegrationParameters, MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle,
+    SpringCoefficients,
 };
 use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionTestMode};
 use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
-use rapier3d::prelude::{CoefficientCombineRule, MassProperties};
 use serde::{Deserialize, Serialize};
+
+use gripper::Gripper;
+pub(crate) use gripper::Travel;
+use near::Surroundings;
 
 use crate::geometry;
 use crate::scene::{Body, BodyMotion, Scene};
@@ -24,21 +31,11 @@ use crate::{SceneConfig, SimError};
 /// Physics step, s.
 pub(crate) const DT: f64 = 0.005;
 
-/// Stiffness of the finger motors, N/m: how far behind its target a finger must be to push with all
-/// of its force.
-const FINGER_STIFFNESS: f64 = 5000.0;
-/// Damping of the finger motors, N s/m.
-const FINGER_DAMPING: f64 = 100.0;
 /// Steepness of dry friction in a slide near standstill, N s/m.
 const SLIDE_DAMPING: f32 = 1000.0;
 /// Share of an object's spin that is lost per second. rapier knows no rolling resistance: without this
 /// a cylinder on a plate rolls on for ever.
 const ROLLING_LOSS: f32 = 2.0;
-/// Mass of a finger, kg, and its principal inertia, kg m². The whole mass sits at the pad's centre:
-/// with the real centre of mass a held cube slips 16 mm instead of 0.2 (probe, section 1).
-const FINGER_MASS: f64 = 0.1;
-const FINGER_INERTIA: f64 = 1e-4;
-
 const ROBOT: Group = Group::GROUP_1;
 const REST: Group = Group::GROUP_2;
 
@@ -58,29 +55,16 @@ pub struct BodyState {
     pub angular: Vector3<f64>,
 }
 
-mod snapshot;
-
-/// One finger: a body whose frame is the hand's, moved to the pad's centre.
-#[derive(Clone, Copy)]
-struct FingerBody {
-    body: RigidBodyHandle,
-    joint: ImpulseJointHandle,
-    /// Pad centre in the hand's frame with the gripper shut.
-    shut: Vector3<f64>,
-    /// Opening direction in the hand's frame.
-    axis: Vector3<f64>,
-}
-
 /// One rapier world with an arm, a table and the bodies on it.
 pub(crate) struct Physics {
     world: PhysicsWorld,
     /// Link index and body of every link that can touch something.
     links: Vec<(usize, RigidBodyHandle)>,
     hand_idx: usize,
-    fingers: [FingerBody; 2],
+    gripper: Gripper,
     /// The bodies that can move, in the scene's order.
     bodies: Vec<RigidBodyHandle>,
-    finger_force: f64,
+    surroundings: Surroundings,
 }
 
 impl Physics {
@@ -119,17 +103,9 @@ impl Physics {
             .iter()
             .find(|(link_idx, _)| *link_idx == gripper.hand_idx)
             .ok_or_else(|| refuse("its hand link is not part of the arm"))?;
-        let mut insert = |finger: &Finger| {
-            insert_finger(
-                &mut world,
-                robot,
-                finger,
-                hand_body,
-                &link_poses[gripper.hand_idx],
-            )
-            .ok_or_else(|| refuse("a finger's link is not moved by the gripper"))
-        };
-        let fingers = [insert(&gripper.left)?, insert(&gripper.right)?];
+        let base_from_hand = &link_poses[gripper.hand_idx];
+        let fingers = Gripper::insert(&mut world, robot, hand_body, base_from_hand)
+            .ok_or_else(|| refuse("a finger's link is not moved by the gripper"))?;
 
         let inserted = scene
             .bodies
@@ -141,68 +117,94 @@ impl Physics {
             world,
             links,
             hand_idx: gripper.hand_idx,
-            fingers,
+            gripper: fingers,
             bodies,
-            finger_force: gripper.force,
+            surroundings: Surroundings::new(scene, robot),
         })
     }
 
     /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
     /// of each from shut, m) with no more than the gripper's force.
     pub fn step(&mut self, link_poses: &[Pose], finger_target: f64) {
+        let is_near = self.fingers_are_near();
+        let links_are_near = self.wake_links(link_poses);
+        let base_from_hand = &link_poses[self.hand_idx];
+        if self.gripper.is_travelling() && !is_near && !links_are_near && self.all_sleep() {
+            // A step of the engine could not change anything.
+            self.set_links(link_poses);
+            self.gripper
+                .travel_quietly(&mut self.world, base_from_hand, finger_target);
+            return;
+        }
         for (link_idx, handle) in &self.links {
-            if let Some(body) = self.world.bodies.get_mut(*handle) {
+            if let Some(body) = self.world.bodies.get_mut(*handle)
+                && body.is_enabled()
+            {
                 body.set_next_kinematic_position(to_rapier(&link_poses[*link_idx]));
             }
         }
-        // Both motors aim at the same displacement, no further from the fingers' mean than the force
-        // allows: two saturated motors that do not know each other drift sideways together.
-        let [left, right] = self.finger_displacements();
-        let mean = 0.5 * (left + right);
-        let reach = self.finger_force / FINGER_STIFFNESS;
-        let aim = finger_target.clamp(mean - reach, mean + reach) as f32;
-        for finger in &self.fingers {
-            if let Some(joint) = self.world.impulse_joints.get_mut(finger.joint, true) {
-                joint.data.set_motor(
-                    JointAxis::LinX,
-                    aim,
-                    0.0,
-                    FINGER_STIFFNESS as f32,
-                    FINGER_DAMPING as f32,
-                );
+        self.gripper
+            .drive(&mut self.world, base_from_hand, finger_target, is_near);
+        self.world.step();
+    }
+
+    fn fingers_are_near(&self) -> bool {
+        let bodies = &self.world.bodies;
+        let pose = |index: usize| Some(from_rapier(bodies.get(self.bodies[index])?.position()));
+        self.surroundings
+            .are_near(self.gripper.balls(&self.world), pose)
+    }
+
+    /// Takes links out of the engine while no body is near them, and puts them back in time. Returns
+    /// whether one is near. The hand always stays: the fingers hang on it.
+    fn wake_links(&mut self, link_poses: &[Pose]) -> bool {
+        let bodies = &self.world.bodies;
+        let centers: Vec<Option<Pose>> = self
+            .bodies
+            .iter()
+            .map(|handle| Some(from_rapier(bodies.get(*handle)?.position())))
+            .collect();
+        let mut any = false;
+        for (link_idx, handle) in &self.links {
+            let pose = &link_poses[*link_idx];
+            let is_near = self.surroundings.link_is_near(*link_idx, pose, &centers);
+            any |= is_near;
+            let is_wanted = is_near || *link_idx == self.hand_idx;
+            if let Some(body) = self.world.bodies.get_mut(*handle)
+                && body.is_enabled() != is_wanted
+            {
+                body.set_enabled(is_wanted);
+                body.set_position(to_rapier(pose), false);
             }
         }
-        self.world.step();
+        any
+    }
+
+    fn all_sleep(&self) -> bool {
+        let mut bodies = self
+            .bodies
+            .iter()
+            .map(|handle| self.world.bodies.get(*handle));
+        bodies.all(|body| body.is_none_or(|body| body.is_sleeping()))
     }
 
     /// Displacement of each finger from shut, m.
     pub fn finger_displacements(&self) -> [f64; 2] {
-        let hand = self.hand_pose();
-        self.fingers.each_ref().map(|finger| {
-            let Some(body) = self.world.bodies.get(finger.body) else {
-                return f64::NAN;
-            };
-            let in_hand = hand.inv_mul(&from_rapier(body.position()));
-            (in_hand.translation.vector - finger.shut).dot(&finger.axis)
-        })
+        self.gripper.displacements(&self.world)
     }
 
     /// Puts the fingers at a displacement, at rest relative to the hand.
     pub fn set_fingers(&mut self, displacements: [f64; 2], base_from_hand: &Pose) {
-        for (finger, displacement) in self.fingers.iter().zip(displacements) {
-            if let Some(body) = self.world.bodies.get_mut(finger.body) {
-                let at = Translation3::from(finger.shut + finger.axis * displacement);
-                body.set_position(to_rapier(&(base_from_hand * at)), true);
-                body.set_linvel(RapierVector::ZERO, true);
-                body.set_angvel(RapierVector::ZERO, true);
-            }
-        }
+        self.gripper
+            .place(&mut self.world, displacements, base_from_hand);
     }
 
     /// Puts the links where they are, without a velocity.
     pub fn set_links(&mut self, link_poses: &[Pose]) {
         for (link_idx, handle) in &self.links {
-            if let Some(body) = self.world.bodies.get_mut(*handle) {
+            if let Some(body) = self.world.bodies.get_mut(*handle)
+                && body.is_enabled()
+            {
                 body.set_position(to_rapier(&link_poses[*link_idx]), true);
             }
         }
@@ -233,8 +235,8 @@ impl Physics {
         let Some(object) = self.bodies.get(body_idx) else {
             return [false; 2];
         };
-        self.fingers.each_ref().map(|finger| {
-            let Some(body) = self.world.bodies.get(finger.body) else {
+        self.gripper.bodies().map(|finger| {
+            let Some(body) = self.world.bodies.get(finger) else {
                 return false;
             };
             body.colliders().iter().any(|collider| {
@@ -255,14 +257,6 @@ impl Physics {
     /// Whether the engine had to disable a body because its state became non-finite.
     pub fn has_quarantined(&self) -> bool {
         !self.world.quarantine().bodies().is_empty()
-    }
-
-    fn hand_pose(&self) -> Pose {
-        self.links
-            .iter()
-            .find(|(link_idx, _)| *link_idx == self.hand_idx)
-            .and_then(|(_, handle)| self.world.bodies.get(*handle))
-            .map_or_else(Pose::identity, |body| from_rapier(body.position()))
     }
 }
 
@@ -290,65 +284,6 @@ fn insert_link(world: &mut PhysicsWorld, link: &Link, pose: &Pose) -> RigidBodyH
         world.insert_collider(collider, Some(handle));
     }
     handle
-}
-
-fn insert_finger(
-    world: &mut PhysicsWorld,
-    robot: &Robot,
-    finger: &Finger,
-    hand_body: RigidBodyHandle,
-    base_from_hand: &Pose,
-) -> Option<FingerBody> {
-    let link = robot.links().get(finger.link_idx)?;
-    let Motion::Finger { axis } = link.motion else {
-        return None;
-    };
-    let hand_from_finger = link.parent_from_joint;
-    let axis = hand_from_finger * axis;
-    let shut = (hand_from_finger * finger.pad.link_from_shape)
-        .translation
-        .vector;
-    let open = 0.5 * robot.gripper()?.max_width;
-
-    let position = base_from_hand * Translation3::from(shut + axis * open);
-    let mass = MassProperties::new(
-        RapierVector::ZERO,
-        FINGER_MASS as f32,
-        RapierVector::splat(FINGER_INERTIA as f32),
-    );
-    let body = RigidBodyBuilder::dynamic()
-        .pose(to_rapier(&position))
-        .gravity_scale(0.0)
-        .can_sleep(false)
-        .additional_mass_properties(mass);
-    let body = world.insert_body(body);
-    let pad_from_hand = Translation3::from(-shut);
-    for shape in link.shapes.iter().chain([&finger.pad]) {
-        let at = pad_from_hand * hand_from_finger * shape.link_from_shape;
-        // Min lets an object's own coefficient decide; the pads' rubber is never the slippery side.
-        let collider = collider(&shape.shape)
-            .position(to_rapier(&at))
-            .density(0.0)
-            .friction(1.0)
-            .friction_combine_rule(CoefficientCombineRule::Min)
-            .collision_groups(groups(ROBOT, REST));
-        world.insert_collider(collider, Some(body));
-    }
-    let mut joint = PrismaticJointBuilder::new(to_rapier_vector(&axis))
-        .local_anchor1(to_rapier_vector(&shut))
-        .local_anchor2(RapierVector::ZERO)
-        .limits([0.0, open as f32])
-        .motor_model(MotorModel::ForceBased)
-        .motor_max_force(2.0 * robot.gripper()?.force as f32)
-        .build();
-    joint.set_contacts_enabled(false);
-    let joint = world.insert_impulse_joint(hand_body, body, joint);
-    Some(FingerBody {
-        body,
-        joint,
-        shut,
-        axis,
-    })
 }
 
 fn insert_body(world: &mut PhysicsWorld, body: &Body) -> RigidBodyHandle {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_types::{
-    GripperCommand, GripperState, JointCommand, JointVelocities, Observation, Pose, RobotState,
-    Role, Stamp,
+    GripperCommand, GripperState, JointCommand, JointPositions, JointVelocities, Observation, Pose,
+    RobotState, Role, Stamp,
 };
 
 use crate::arm::ArmMode;
@@ -366,6 +366,25 @@ impl World {
         self.robot_state = state.robot_state();
         self.state = state;
         Ok(())
+    }
+
+    /// Puts the arm somewhere, at rest, the gripper open; everything else stays where it is. For
+    /// benchmarks and tests that do not start at home.
+    ///
+    /// # Errors
+    /// [`SimError::State`] for positions that are not finite or not as many as the arm has joints.
+    pub fn place_arm(&mut self, q: &JointPositions) -> Result<(), SimError> {
+        if q.len() != self.robot.n_joints() || !q.is_finite() {
+            return Err(SimError::State {
+                reason: format!("{} joint positions, or some not finite", q.len()),
+            });
+        }
+        let state = WorldState {
+            q: *q,
+            dq: JointVelocities::zeros(q.len())?,
+            ..self.state.clone()
+        };
+        self.restore(&state.to_vector())
     }
 
     /// A hash of the state, equal on every machine and for every thread count.

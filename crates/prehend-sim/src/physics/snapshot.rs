@@ -6,7 +6,7 @@
 use rapier3d::dynamics::CCDSolver;
 use rapier3d::pipeline::{CollisionPipeline, PhysicsPipeline, PhysicsWorld};
 
-use super::Physics;
+use super::{Physics, Travel};
 use crate::SimError;
 
 impl Clone for Physics {
@@ -30,9 +30,9 @@ impl Clone for Physics {
             },
             links: self.links.clone(),
             hand_idx: self.hand_idx,
-            fingers: self.fingers,
+            gripper: self.gripper.clone(),
             bodies: self.bodies.clone(),
-            finger_force: self.finger_force,
+            surroundings: self.surroundings.clone(),
         }
     }
 }
@@ -40,17 +40,20 @@ impl Clone for Physics {
 impl Physics {
     /// The engine's state as bytes, in postcard's format.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SimError> {
-        postcard::to_stdvec(&self.world).map_err(|error| refuse(&error))
+        let parts = (&self.world, self.gripper.travel());
+        postcard::to_stdvec(&parts).map_err(|error| refuse(&error))
     }
 
     /// Puts the engine where bytes of the same scene say. On an error nothing changes.
     pub fn set_bytes(&mut self, bytes: &[u8]) -> Result<(), SimError> {
-        let world: PhysicsWorld = postcard::from_bytes(bytes).map_err(|error| refuse(&error))?;
+        let (world, travel): (PhysicsWorld, Option<[Travel; 2]>) =
+            postcard::from_bytes(bytes).map_err(|error| refuse(&error))?;
         let sizes = |world: &PhysicsWorld| (world.bodies.len(), world.colliders.len());
         if sizes(&world) != sizes(&self.world) {
             return Err(refuse(&"it holds other bodies than this scene"));
         }
         self.world = world;
+        self.gripper.set_travel(travel);
         Ok(())
     }
 }

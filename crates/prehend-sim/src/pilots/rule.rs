@@ -121,7 +121,7 @@ fn carry(goal: &Goal, now: &Situation) -> Action {
 }
 
 /// One action towards a position, and towards an orientation (hand down, if none is given).
-fn towards(
+pub(crate) fn towards(
     now: &Situation,
     aim: &Vector3<f64>,
     rotation: Option<UnitQuaternion<f64>>,

@@ -4,6 +4,7 @@
 //! An episode never changes: what a judge must remember lives in a [`Memory`] beside it, so that a
 //! world can be saved, copied and restored.
 
+mod lift;
 mod pick_place;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
 use crate::{SceneConfig, SimError};
 
+pub use lift::{CubeConfig, Lift};
 pub use pick_place::{PickPlace, PickPlaceEpisode};
 
 /// A kind of task, ready to draw episodes from a scene file.
@@ -177,6 +179,8 @@ pub struct TaskStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
+    /// One cube is lifted and held.
+    Lift,
     /// One object among others goes into a receptacle.
     #[default]
     PickPlace,
@@ -187,6 +191,7 @@ impl TaskKind {
     #[must_use]
     pub fn task(self) -> &'static dyn Task {
         match self {
+            Self::Lift => &Lift,
             Self::PickPlace => &PickPlace,
         }
     }

@@ -1,0 +1,205 @@
+//! Lift one cube and hold it: the smallest task with a grasp, and the scene that simulators are
+//! compared on.
+
+use std::sync::Arc;
+
+use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
+use prehend_robot::Shape;
+use prehend_types::{Action, Pose, Role, Stream, derive_seed};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Episode, Facts, Failure, Memory, Task, TaskStatus, Variant};
+use crate::SceneConfig;
+use crate::objects::{FamilySet, Part};
+use crate::physics::DT;
+use crate::pilots::rule::{self, Goal, Situation, nearest_yaw, pointing_down, yaw_of};
+use crate::scene::{Body, BodyMotion, Scene};
+
+/// The cube's centre must rise by this much, m.
+const LIFT: f64 = 0.10;
+/// The expert lifts this much higher, m.
+const MARGIN: f64 = 0.03;
+/// What the memory's numbers mean.
+const HELD_STEPS: usize = 0;
+const SUCCESS: usize = 1;
+
+/// What is drawn for the cube. Equal lowest and highest values fix it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CubeConfig {
+    /// Length of an edge, m: lowest and highest.
+    pub size_m: [f64; 2],
+    /// Mass, kg: lowest and highest.
+    pub mass_kg: [f64; 2],
+    /// Friction coefficient: lowest and highest.
+    pub friction: [f64; 2],
+    /// Largest turn about the vertical, either way, degrees.
+    pub max_yaw_deg: f64,
+}
+
+/// The task `lift`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lift;
+
+impl Task for Lift {
+    fn draw(
+        &self,
+        config: &SceneConfig,
+        _families: FamilySet,
+        seed: u64,
+        attempt: u64,
+    ) -> Option<Arc<dyn Episode>> {
+        let cube = config.cube.as_ref()?;
+        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Scene, attempt));
+        let mut draw = |[low, high]: [f64; 2]| rng.random_range(low..=high);
+        let half = 0.5 * draw(cube.size_m);
+        let mass = draw(cube.mass_kg);
+        let friction = draw(cube.friction);
+        let (x, y) = (draw(config.table.x_m), draw(config.table.y_m));
+        let yaw = draw([-cube.max_yaw_deg, cube.max_yaw_deg]).to_radians();
+        let body = Body {
+            parts: vec![Part {
+                shape: Shape::Cuboid {
+                    half_extents: Vector3::repeat(half),
+                },
+                body_from_part: Pose::identity(),
+            }],
+            role: Role::Target,
+            motion: BodyMotion::Free,
+            mass,
+            friction,
+            base_from_body: Pose::from_parts(
+                Translation3::new(x, y, half),
+                UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw),
+            ),
+        };
+        Some(Arc::new(LiftEpisode {
+            scene: Scene {
+                seed,
+                attempt,
+                bodies: vec![body],
+            },
+            half,
+        }))
+    }
+}
+
+/// One drawn cube.
+#[derive(Debug, Clone, PartialEq)]
+struct LiftEpisode {
+    scene: Scene,
+    /// Half an edge, m.
+    half: f64,
+}
+
+impl LiftEpisode {
+    fn rise(&self, facts: &Facts<'_>) -> f64 {
+        let cube = facts.bodies.first();
+        cube.map_or(0.0, |body| body.base_from_body.translation.z - self.half)
+    }
+}
+
+impl Episode for LiftEpisode {
+    fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    fn instruction(&self) -> String {
+        "lift the cube".to_owned()
+    }
+
+    fn variant(&self) -> Variant {
+        Variant {
+            name: "cube",
+            is_held_out: false,
+        }
+    }
+
+    fn accepts(&self, _facts: &Facts<'_>) -> bool {
+        true
+    }
+
+    /// Success: the cube is 10 cm up, between both fingers, for the scene file's `rest_s`.
+    fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
+        let is_held = facts.touches(0) == [true; 2];
+        let rise = self.rise(facts);
+        memory[HELD_STEPS] = if is_held && rise > LIFT {
+            memory[HELD_STEPS] + 1.0
+        } else {
+            0.0
+        };
+        if f64::from(memory[HELD_STEPS]) * DT >= facts.config.task.rest_s {
+            memory[SUCCESS] = 1.0;
+        }
+        let success = memory[SUCCESS] > 0.0;
+        let failure = if success {
+            None
+        } else if !rise.is_finite() {
+            Some(Failure::Diverged)
+        } else if rise < -0.03 {
+            Some(Failure::OffTable)
+        } else {
+            facts.is_late().then_some(Failure::TimedOut)
+        };
+        TaskStatus { success, failure }
+    }
+
+    /// A third each for reaching the cube, grasping it and lifting it.
+    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+        let Some(cube) = facts.bodies.first().filter(|_| !status.success) else {
+            return f64::from(u8::from(status.success));
+        };
+        let tcp = facts.base_from_tcp().translation.vector;
+        let distance = (tcp - cube.base_from_body.translation.vector).norm();
+        let reach = 1.0 - (5.0 * distance).tanh();
+        let held = f64::from(u8::from(facts.touches(0) == [true; 2]));
+        0.3 * (reach + held + held * (self.rise(facts) / LIFT).clamp(0.0, 1.0))
+    }
+
+    fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action {
+        let Some(cube) = facts.bodies.first() else {
+            return Action::hold(1.0);
+        };
+        let pose = cube.base_from_body;
+        let x = pose.rotation * Vector3::x();
+        // A cube can be grasped across either pair of faces.
+        let now = yaw_of(base_from_tcp_d);
+        let across = [0.0, std::f64::consts::FRAC_PI_2].map(|turn| {
+            let yaw = nearest_yaw(x.y.atan2(x.x) + turn, now);
+            (yaw, (yaw - now).abs())
+        });
+        let (yaw, _) = if across[0].1 <= across[1].1 {
+            across[0]
+        } else {
+            across[1]
+        };
+        let gripper = facts.gripper();
+        let at = pose.translation.vector;
+        let goal = Goal {
+            base_from_grasp: Pose::from_parts(Translation3::from(at), pointing_down(yaw)),
+            release: Point3::new(at.x, at.y, f64::MIN),
+            carry_height: self.half + LIFT + MARGIN,
+        };
+        let situation = Situation {
+            base_from_tcp: *base_from_tcp_d,
+            width: gripper.width,
+            commanded: gripper.commanded,
+            holds_target: gripper.is_grasping
+                && gripper.commanded < 0.5
+                && facts.touches(0).contains(&true),
+            is_placed: false,
+            max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
+        };
+        if situation.holds_target {
+            let up = Vector3::new(
+                base_from_tcp_d.translation.x,
+                base_from_tcp_d.translation.y,
+                goal.carry_height,
+            );
+            return rule::towards(&situation, &up, None, 0.0);
+        }
+        rule::next_action(&goal, &situation)
+    }
+}
