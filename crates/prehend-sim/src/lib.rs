@@ -20,8 +20,10 @@ mod pilots;
 pub mod render;
 mod rollout;
 mod scene;
+mod settings;
 mod state;
 mod task;
+pub mod verify;
 mod world;
 
 pub use config::{
@@ -36,5 +38,6 @@ pub use rollout::{
     Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, rollout,
 };
 pub use scene::Scene;
+pub use settings::PhysicsSettings;
 pub use task::{Failure, TaskStatus};
 pub use world::{View, World};

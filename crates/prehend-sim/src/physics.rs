@@ -8,8 +8,8 @@ use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_robot::{Finger, Link, Motion, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
 use rapier3d::dynamics::{
-    ImpulseJointHandle, IntegrationParameters, JointAxis, MotorModel, PrismaticJointBuilder,
-    RigidBodyBuilder, RigidBodyHandle, SpringCoefficients,
+    ImpulseJointHandle, JointAxis, MotorModel, PrismaticJointBuilder, RigidBodyBuilder,
+    RigidBodyHandle,
 };
 use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionTestMode};
 use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
@@ -19,26 +19,26 @@ use rapier3d::prelude::{CoefficientCombineRule, MassProperties};
 use crate::geometry;
 use crate::objects::Part;
 use crate::scene::Scene;
-use crate::{SceneConfig, SimError};
+use crate::{PhysicsSettings, SceneConfig, SimError};
 
-/// Physics step, s.
-pub(crate) const DT: f64 = 0.005;
+/// One tick, s.
+pub(crate) const DT: f64 = crate::settings::TICK;
 
 /// Stiffness of the finger motors, N/m: how far behind its target a finger must be to push with all
 /// of its force.
-const FINGER_STIFFNESS: f64 = 5000.0;
+pub(crate) const FINGER_STIFFNESS: f64 = 5000.0;
 /// Damping of the finger motors, N s/m.
-const FINGER_DAMPING: f64 = 100.0;
+pub(crate) const FINGER_DAMPING: f64 = 100.0;
 /// Share of an object's spin that is lost per second. rapier knows no rolling resistance: without this
 /// a cylinder on a plate rolls on for ever.
 const ROLLING_LOSS: f32 = 2.0;
 /// Mass of a finger, kg, and its principal inertia, kg m². The whole mass sits at the pad's centre:
 /// with the real centre of mass a held cube slips 16 mm instead of 0.2 (probe, section 1).
-const FINGER_MASS: f64 = 0.1;
-const FINGER_INERTIA: f64 = 1e-4;
+pub(crate) const FINGER_MASS: f64 = 0.1;
+pub(crate) const FINGER_INERTIA: f64 = 1e-4;
 
-const ROBOT: Group = Group::GROUP_1;
-const REST: Group = Group::GROUP_2;
+pub(crate) const ROBOT: Group = Group::GROUP_1;
+pub(crate) const REST: Group = Group::GROUP_2;
 
 /// Position, orientation, velocity of a free body.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +67,8 @@ pub(crate) struct Physics {
     fingers: [FingerBody; 2],
     objects: Vec<RigidBodyHandle>,
     finger_force: f64,
+    /// Solver steps per tick.
+    steps: u32,
 }
 
 impl Physics {
@@ -75,6 +77,7 @@ impl Physics {
         config: &SceneConfig,
         scene: &Scene,
         link_poses: &[Pose],
+        settings: &PhysicsSettings,
     ) -> Result<Self, SimError> {
         let refuse = |reason: &str| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -83,7 +86,7 @@ impl Physics {
         let gripper = robot.gripper().ok_or_else(|| refuse("it has no gripper"))?;
         let mut world = PhysicsWorld::new();
         world.gravity = RapierVector::new(0.0, 0.0, -9.81);
-        world.integration_parameters = integration_parameters();
+        world.integration_parameters = settings.integration_parameters();
 
         let table = ColliderBuilder::cuboid(0.6, 0.8, 0.05)
             .position(RapierPose::translation(0.5, 0.0, -0.05))
@@ -150,15 +153,40 @@ impl Physics {
             fingers,
             objects,
             finger_force: gripper.force,
+            steps: settings.steps(),
         })
     }
 
     /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
     /// of each from shut, m) with no more than the gripper's force.
     pub fn step(&mut self, link_poses: &[Pose], finger_target: f64) {
-        for (link_idx, handle) in &self.links {
+        if self.steps == 1 {
+            self.solve(finger_target, |link_idx, _| {
+                to_rapier(&link_poses[link_idx])
+            });
+            return;
+        }
+        let starts: Vec<RapierPose> = self
+            .links
+            .iter()
+            .filter_map(|(_, handle)| Some(*self.world.bodies.get(*handle)?.position()))
+            .collect();
+        for step in 1..=self.steps {
+            let share = step as f32 / self.steps as f32;
+            self.solve(finger_target, |link_idx, nth| {
+                let goal = to_rapier(&link_poses[link_idx]);
+                starts
+                    .get(nth)
+                    .map_or(goal, |start| start.lerp(&goal, share))
+            });
+        }
+    }
+
+    /// One solver step; `link_goal` maps a link's index, and its place in `links`, to where it goes.
+    fn solve(&mut self, finger_target: f64, link_goal: impl Fn(usize, usize) -> RapierPose) {
+        for (nth, (link_idx, handle)) in self.links.iter().enumerate() {
             if let Some(body) = self.world.bodies.get_mut(*handle) {
-                body.set_next_kinematic_position(to_rapier(&link_poses[*link_idx]));
+                body.set_next_kinematic_position(link_goal(*link_idx, nth));
             }
         }
         // Both motors aim at the same displacement, no further from the fingers' mean than the force
@@ -263,25 +291,22 @@ impl Physics {
         !self.world.quarantine().bodies().is_empty()
     }
 
+    /// The engine's world, for measuring.
+    pub fn world(&self) -> &PhysicsWorld {
+        &self.world
+    }
+
+    /// The bodies of the objects, in the scene's order.
+    pub fn object_bodies(&self) -> &[RigidBodyHandle] {
+        &self.objects
+    }
+
     fn hand_pose(&self) -> Pose {
         self.links
             .iter()
             .find(|(link_idx, _)| *link_idx == self.hand_idx)
             .and_then(|(_, handle)| self.world.bodies.get(*handle))
             .map_or_else(Pose::identity, |body| from_rapier(body.position()))
-    }
-}
-
-/// Row A of the probe: the settings under which a pinched object creeps 0.002 um/s.
-fn integration_parameters() -> IntegrationParameters {
-    IntegrationParameters {
-        dt: DT as f32,
-        num_solver_iterations: 8,
-        contact_recycling: false,
-        contact_softness: SpringCoefficients::new(200.0, 10.0),
-        static_contact_softness: SpringCoefficients::new(400.0, 10.0),
-        normalized_prediction_distance: 0.002,
-        ..IntegrationParameters::default()
     }
 }
 
@@ -357,7 +382,7 @@ fn insert_finger(
     })
 }
 
-fn insert_object(
+pub(crate) fn insert_object(
     world: &mut PhysicsWorld,
     parts: &[Part],
     density: f64,
@@ -380,12 +405,12 @@ fn insert_object(
     handle
 }
 
-fn groups(own: Group, with: Group) -> InteractionGroups {
+pub(crate) fn groups(own: Group, with: Group) -> InteractionGroups {
     InteractionGroups::new(own, with, InteractionTestMode::And)
 }
 
 /// A collider of one of our shapes. rapier's cylinders stand along y, ours along z.
-fn collider(shape: &Shape) -> ShapedCollider {
+pub(crate) fn collider(shape: &Shape) -> ShapedCollider {
     let upright = Pose::from_parts(
         Translation3::identity(),
         UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2),
@@ -415,18 +440,18 @@ fn collider(shape: &Shape) -> ShapedCollider {
 }
 
 /// A collider builder whose shape still has to be turned so that its axis is z.
-struct ShapedCollider {
+pub(crate) struct ShapedCollider {
     builder: ColliderBuilder,
     turn: Pose,
 }
 
 impl ShapedCollider {
-    fn position(self, pose: RapierPose) -> ColliderBuilder {
+    pub fn position(self, pose: RapierPose) -> ColliderBuilder {
         self.builder.position(pose * to_rapier(&self.turn))
     }
 }
 
-fn to_rapier(pose: &Pose) -> RapierPose {
+pub(crate) fn to_rapier(pose: &Pose) -> RapierPose {
     let q = pose.rotation.coords;
     RapierPose::from_parts(
         to_rapier_vector(&pose.translation.vector),
@@ -434,11 +459,11 @@ fn to_rapier(pose: &Pose) -> RapierPose {
     )
 }
 
-fn to_rapier_vector(v: &Vector3<f64>) -> RapierVector {
+pub(crate) fn to_rapier_vector(v: &Vector3<f64>) -> RapierVector {
     RapierVector::new(v.x as f32, v.y as f32, v.z as f32)
 }
 
-fn from_rapier(pose: &RapierPose) -> Pose {
+pub(crate) fn from_rapier(pose: &RapierPose) -> Pose {
     let q = pose.rotation;
     Pose::from_parts(
         Translation3::from(vector(pose.translation)),
@@ -451,6 +476,6 @@ fn from_rapier(pose: &RapierPose) -> Pose {
     )
 }
 
-fn vector(v: RapierVector) -> Vector3<f64> {
+pub(crate) fn vector(v: RapierVector) -> Vector3<f64> {
     Vector3::new(f64::from(v.x), f64::from(v.y), f64::from(v.z))
 }

@@ -13,7 +13,7 @@ use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
 use crate::state::WorldState;
 use crate::task::{Failure, Judge, TaskStatus};
-use crate::{SceneConfig, SimError, camera};
+use crate::{PhysicsSettings, SceneConfig, SimError, camera};
 
 /// Draws of one seed before it is given up.
 const MAX_ATTEMPTS: u64 = 50;
@@ -62,11 +62,25 @@ impl World {
         seed: u64,
         families: FamilySet,
     ) -> Result<Self, SimError> {
+        Self::with_settings(robot, config, seed, families, &PhysicsSettings::default())
+    }
+
+    /// [`Self::new`] with other settings of the solver than those that ship, for comparisons.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_settings(
+        robot: &Arc<Robot>,
+        config: &Arc<SceneConfig>,
+        seed: u64,
+        families: FamilySet,
+        settings: &PhysicsSettings,
+    ) -> Result<Self, SimError> {
         for attempt in 0..MAX_ATTEMPTS {
             let Some(scene) = Scene::draw(config, families, seed, attempt) else {
                 continue;
             };
-            let mut world = Self::build(robot, config, scene)?;
+            let mut world = Self::build(robot, config, scene, settings)?;
             if world.settle() && world.sees_target() {
                 return Ok(world);
             }
@@ -81,6 +95,7 @@ impl World {
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
         scene: Scene,
+        settings: &PhysicsSettings,
     ) -> Result<Self, SimError> {
         let gripper = robot.gripper().ok_or_else(|| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -90,7 +105,7 @@ impl World {
         let q = *robot.home();
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
-        let physics = Physics::new(robot, config, &scene, &link_poses)?;
+        let physics = Physics::new(robot, config, &scene, &link_poses, settings)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
         let objects = scene.base_from_objects.iter();
         let state = WorldState {
