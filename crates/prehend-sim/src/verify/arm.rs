@@ -1,4 +1,8 @@
 //! The arm's dynamics against Lagrange's equations: terms, motion, energy.
+//!
+//! Simulated arms are kinematic, so motion and energy are those of `prehend-robot`'s own terms,
+//! integrated in two ways. An arm with dynamics plugs its step into [`free_arm_error`] and
+//! [`energy_drift`].
 
 use nalgebra::{DMatrix, DVector};
 use prehend_robot::Robot;
@@ -8,6 +12,7 @@ use prehend_types::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::integrate::{runge_kutta, semi_implicit};
 use super::lagrange::Lagrangian;
 use super::runner::{Test, value};
 use super::{Bench, Requirement, VerifyRow};
@@ -23,8 +28,8 @@ pub type ArmStep<'a> = dyn FnMut(
     ) -> (JointPositions, JointVelocities)
     + 'a;
 
-/// Semi-implicit sub-steps per tick of the arm that is tested until the simulator has one of its own.
-const SUBSTEPS: u32 = 64;
+/// Sub-steps per tick of the semi-implicit integration that is reported for comparison.
+const SUBSTEPS: u32 = 32;
 /// Configurations at which terms are compared.
 const N_CONFIGURATIONS: u64 = 200;
 /// Runge-Kutta steps of the reference per tick: halving them changes the last digits only.
@@ -102,38 +107,82 @@ fn relative(ours: &DVector<f64>, truth: &DVector<f64>) -> f64 {
 }
 
 pub(super) fn free_arm(bench: Bench<'_>) -> Test<'_> {
-    Test::single(
-        move || {
-            let robot = bench.robot;
-            let substeps = |n: u32| {
-                free_arm_error(robot, &mut |q, dq, tau, dt| swing(robot, n, q, dq, tau, dt))
-            };
-            Ok(vec![
-                substeps(SUBSTEPS),
-                substeps(1),
-                free_arm_error(robot, &mut |q, dq, tau, dt| {
-                    runge_kutta(robot, q, dq, tau, dt)
-                }),
-            ])
-        },
-        |numbers| {
-            let name = |what: &str| format!("free_arm: joint error, {what}");
-            let shipped = name(&format!("{SUBSTEPS} sub-steps"));
-            vec![
-                VerifyRow::new(shipped, value(numbers, 0), Requirement::Below(1e-3), "rad"),
-                VerifyRow::reported(name("1 sub-step"), value(numbers, 1), "rad"),
-                VerifyRow::reported(name("Runge-Kutta"), value(numbers, 2), "rad"),
-            ]
-        },
-    )
+    test_arms(bench, free_arm_error, |numbers| {
+        let name = |what: &str| format!("free_arm: joint error, {what}");
+        let error = value(numbers, 0);
+        vec![
+            VerifyRow::new(name("Runge-Kutta"), error, Requirement::Below(1e-3), "rad"),
+            VerifyRow::reported(name(&semi_implicit_name()), value(numbers, 1), "rad"),
+        ]
+    })
 }
 
-/// Largest difference of any joint to the reference over 2 s, rad: the arm starts at home, moving,
-/// under torques that hold it up at home and change in every tick.
+pub(super) fn energy(bench: Bench<'_>) -> Test<'_> {
+    test_arms(bench, energy_drift, |numbers| {
+        let name = |what: &str| format!("energy: drift, {what}");
+        let percent = |index| value(numbers, index) * 100.0;
+        vec![
+            VerifyRow::new(
+                name("Runge-Kutta"),
+                percent(0),
+                Requirement::Below(1.0),
+                "%",
+            ),
+            VerifyRow::reported(name(&semi_implicit_name()), percent(1), "%"),
+        ]
+    })
+}
+
+fn semi_implicit_name() -> String {
+    format!("Euler, {SUBSTEPS} sub-steps")
+}
+
+/// Measures the robot's arm, integrated in two ways: what is required, and for comparison.
+fn test_arms<'a>(
+    bench: Bench<'a>,
+    measure: impl Fn(&Robot, &mut ArmStep<'_>) -> f64 + Send + Sync + Copy + 'a,
+    rows: impl Fn(&[f64]) -> Vec<VerifyRow> + 'a,
+) -> Test<'a> {
+    let robot = bench.robot;
+    Test {
+        jobs: vec![
+            Box::new(move || {
+                let step: &mut ArmStep<'_> =
+                    &mut |q, dq, tau, dt| runge_kutta(robot, q, dq, tau, dt);
+                Ok(vec![measure(robot, step)])
+            }),
+            Box::new(move || {
+                let step: &mut ArmStep<'_> =
+                    &mut |q, dq, tau, dt| semi_implicit(robot, SUBSTEPS, q, dq, tau, dt);
+                Ok(vec![measure(robot, step)])
+            }),
+        ],
+        rows: Box::new(move |all| rows(&all.concat())),
+    }
+}
+
+/// Largest difference of any joint to the reference over 2 s, rad. The arm starts at rest at home,
+/// inside its limits, under torques that would take it along a smooth path if nothing were held
+/// constant within ticks; nothing corrects it on the way.
 ///
-/// The reference integrates [`Lagrangian`] with Runge-Kutta steps of 0.5 ms.
+/// The reference integrates Lagrange's equations with Runge-Kutta steps of 0.5 ms.
 pub fn free_arm_error(robot: &Robot, step: &mut ArmStep<'_>) -> f64 {
     error_to_reference(robot, step, REFERENCE_STEPS, 2.0)
+}
+
+/// Torques that move the arm along `home + way (1 - cos(2 pi f t))`, way and f differing by joint.
+fn torques_at(arm: &Lagrangian, home: &[f64], t: f64) -> DVector<f64> {
+    let way = |joint: usize| if joint.is_multiple_of(2) { 0.2 } else { -0.15 };
+    let omega = |joint: usize| std::f64::consts::TAU * (0.5 + 0.05 * joint as f64);
+    let n = home.len();
+    let q: Vec<f64> = (0..n)
+        .map(|j| home[j] + way(j) * (1.0 - (omega(j) * t).cos()))
+        .collect();
+    let dq: Vec<f64> = (0..n)
+        .map(|j| way(j) * omega(j) * (omega(j) * t).sin())
+        .collect();
+    let ddq = DVector::from_fn(n, |j, _| way(j) * omega(j).powi(2) * (omega(j) * t).cos());
+    arm.mass_matrix(&q) * ddq + arm.coriolis(&q, &dq) + arm.gravity(&q)
 }
 
 fn error_to_reference(
@@ -147,22 +196,16 @@ fn error_to_reference(
     let Ok(mut dq) = JointVelocities::zeros(robot.n_joints()) else {
         return f64::NAN;
     };
-    for (joint, dq) in dq.iter_mut().enumerate() {
-        *dq = if joint % 2 == 0 { 0.3 } else { -0.3 };
-    }
-    let holding = robot.gravity_torques(&q);
+    let Ok(mut tau) = JointTorques::zeros(robot.n_joints()) else {
+        return f64::NAN;
+    };
     let mut true_q = DVector::from_column_slice(&q);
     let mut true_dq = DVector::from_column_slice(&dq);
     let h = TICK / f64::from(reference_steps);
     let mut worst: f64 = 0.0;
     for tick in 0..(seconds / TICK).round() as u64 {
         let t = tick as f64 * TICK;
-        let mut tau = holding;
-        for (joint, tau) in tau.iter_mut().enumerate() {
-            // A share of the joint's own inertia: every joint is moved, none runs away.
-            let swing = (std::f64::consts::TAU * (0.5 + 0.1 * joint as f64) * t).sin();
-            *tau += swing * 2.0 / (1.0 + joint as f64);
-        }
+        tau.copy_from_slice(torques_at(&arm, robot.home(), t + 0.5 * TICK).as_slice());
         for _ in 0..reference_steps {
             if arm
                 .runge_kutta(&mut true_q, &mut true_dq, &tau, h)
@@ -179,29 +222,6 @@ fn error_to_reference(
         worst = worst.max(error);
     }
     worst
-}
-
-pub(super) fn energy(bench: Bench<'_>) -> Test<'_> {
-    Test::single(
-        move || {
-            let robot = bench.robot;
-            let substeps =
-                |n: u32| energy_drift(robot, &mut |q, dq, tau, dt| swing(robot, n, q, dq, tau, dt));
-            Ok(vec![substeps(SUBSTEPS), substeps(1)])
-        },
-        |numbers| {
-            let percent = |index| value(numbers, index) * 100.0;
-            vec![
-                VerifyRow::new(
-                    format!("energy: drift over 10 s, {SUBSTEPS} sub-steps"),
-                    percent(0),
-                    Requirement::Below(1.0),
-                    "%",
-                ),
-                VerifyRow::reported("energy: drift over 10 s, 1 sub-step", percent(1), "%"),
-            ]
-        },
-    )
 }
 
 /// Largest change of T + V while the arm swings for 10 s without torques, from rest at home, as a
@@ -230,80 +250,6 @@ pub fn energy_drift(robot: &Robot, step: &mut ArmStep<'_>) -> f64 {
     worst / most
 }
 
-/// Accelerations by solving the mass matrix of the recursive Newton-Euler code; NaN if it cannot be.
-fn forward_dynamics(
-    robot: &Robot,
-    q: &JointPositions,
-    dq: &JointVelocities,
-    tau: &JointTorques,
-) -> DVector<f64> {
-    let n = robot.n_joints();
-    let Ok(still) = JointAccelerations::zeros(n) else {
-        return DVector::repeat(n, f64::NAN);
-    };
-    let bias = robot.inverse_dynamics(q, dq, &still);
-    let mass = robot.mass_matrix(q);
-    let mass = DMatrix::from_fn(n, n, |row, column| mass[(row, column)]);
-    let force = DVector::from_fn(n, |joint, _| tau[joint] - bias[joint]);
-    mass.cholesky()
-        .map_or_else(|| DVector::repeat(n, f64::NAN), |mass| mass.solve(&force))
-}
-
-/// Semi-implicit Euler: velocities first, positions with the new ones.
-fn swing(
-    robot: &Robot,
-    substeps: u32,
-    q: &JointPositions,
-    dq: &JointVelocities,
-    tau: &JointTorques,
-    dt: f64,
-) -> (JointPositions, JointVelocities) {
-    let (mut q, mut dq) = (*q, *dq);
-    let h = dt / f64::from(substeps.max(1));
-    for _ in 0..substeps.max(1) {
-        let ddq = forward_dynamics(robot, &q, &dq, tau);
-        for joint in 0..robot.n_joints() {
-            dq[joint] += h * ddq[joint];
-            q[joint] += h * dq[joint];
-        }
-    }
-    (q, dq)
-}
-
-/// One classical Runge-Kutta step.
-fn runge_kutta(
-    robot: &Robot,
-    q: &JointPositions,
-    dq: &JointVelocities,
-    tau: &JointTorques,
-    dt: f64,
-) -> (JointPositions, JointVelocities) {
-    let n = robot.n_joints();
-    let ahead = |h: f64, v: &JointVelocities, a: &DVector<f64>| {
-        let (mut q, mut dq) = (*q, *dq);
-        for joint in 0..n {
-            q[joint] += h * v[joint];
-            dq[joint] += h * a[joint];
-        }
-        (q, dq)
-    };
-    let a1 = forward_dynamics(robot, q, dq, tau);
-    let (q2, v2) = ahead(0.5 * dt, dq, &a1);
-    let a2 = forward_dynamics(robot, &q2, &v2, tau);
-    let (q3, v3) = ahead(0.5 * dt, &v2, &a2);
-    let a3 = forward_dynamics(robot, &q3, &v3, tau);
-    let (q4, v4) = ahead(dt, &v3, &a3);
-    let a4 = forward_dynamics(robot, &q4, &v4, tau);
-    let (mut q, mut out) = (*q, *dq);
-    for joint in 0..n {
-        let v = dq[joint] + 2.0 * v2[joint] + 2.0 * v3[joint] + v4[joint];
-        let a = a1[joint] + 2.0 * a2[joint] + 2.0 * a3[joint] + a4[joint];
-        q[joint] += dt / 6.0 * v;
-        out[joint] += dt / 6.0 * a;
-    }
-    (q, out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::with_bench;
@@ -322,7 +268,8 @@ mod tests {
         with_bench(|bench| {
             let robot = bench.robot;
             let error = |n| {
-                let step: &mut ArmStep<'_> = &mut |q, dq, tau, dt| swing(robot, n, q, dq, tau, dt);
+                let step: &mut ArmStep<'_> =
+                    &mut |q, dq, tau, dt| semi_implicit(robot, n, q, dq, tau, dt);
                 error_to_reference(robot, step, 2, 0.5)
             };
             let (coarse, fine) = (error(1), error(8));
@@ -342,7 +289,7 @@ mod tests {
                 for (tau, g) in tau.iter_mut().zip(robot.gravity_torques(q).iter()) {
                     *tau += g;
                 }
-                swing(robot, 8, q, dq, &tau, dt)
+                semi_implicit(robot, 8, q, dq, &tau, dt)
             };
             assert!(error_to_reference(robot, step, 2, 0.5) > 0.1);
         });

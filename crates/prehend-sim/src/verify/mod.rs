@@ -25,6 +25,7 @@ mod critical;
 mod grasp;
 mod gripper;
 mod hand;
+mod integrate;
 mod lagrange;
 mod path;
 mod pinch;

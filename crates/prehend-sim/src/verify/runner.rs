@@ -9,12 +9,14 @@ use crate::SimError;
 /// One piece of work: numbers that its test knows how to read.
 pub(super) type Job<'a> = Box<dyn Fn() -> Result<Vec<f64>, SimError> + Send + Sync + 'a>;
 
+type MakeRows<'a> = Box<dyn Fn(&[Vec<f64>]) -> Vec<VerifyRow> + 'a>;
+
 /// A test: independent jobs, and what their numbers mean. Jobs share nothing, so that neither their
 /// order nor the number of threads can change a row.
 pub(super) struct Test<'a> {
     pub jobs: Vec<Job<'a>>,
     /// Gets the jobs' numbers in the order of `jobs`.
-    pub rows: Box<dyn Fn(&[Vec<f64>]) -> Vec<VerifyRow> + 'a>,
+    pub rows: MakeRows<'a>,
 }
 
 impl<'a> Test<'a> {
