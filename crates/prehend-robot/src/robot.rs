@@ -93,6 +93,12 @@ impl Robot {
         &self.limits
     }
 
+    /// Inertia of motor and gear seen at each joint, kg m² (kg if prismatic), base to tip.
+    #[must_use]
+    pub fn armature(&self) -> &[f64] {
+        &self.armature[..self.n_joints()]
+    }
+
     /// The pose to start from and to prefer, inside the limits.
     #[must_use]
     pub fn home(&self) -> &JointPositions {

@@ -49,6 +49,17 @@ pub enum SimError {
     /// The policy gave up.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// No test of `verify` matches a name.
+    #[error("no test matches {name:?}; there are {known}")]
+    NoTest {
+        /// What was asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// A test of `verify` asks the arm for a pose that it cannot reach.
+    #[error("the test path leaves the arm's reach: {0}")]
+    Reach(#[from] prehend_robot::IkError),
     /// A picture could not be written.
     #[error("cannot write picture: {reason}")]
     Picture {

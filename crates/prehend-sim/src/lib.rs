@@ -25,8 +25,10 @@ mod replay;
 mod rollout;
 mod saved;
 mod scene;
+mod settings;
 mod state;
 mod tasks;
+pub mod verify;
 mod view;
 mod world;
 
@@ -48,6 +50,7 @@ pub use rollout::{
     Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, rollout,
 };
 pub use scene::{Body, BodyMotion, Scene};
+pub use settings::PhysicsSettings;
 pub use tasks::{
     CubeConfig, Episode, Facts, Failure, Lift, Memory, PickPlace, PickPlaceEpisode, Task, TaskKind,
     TaskStatus, Variant,

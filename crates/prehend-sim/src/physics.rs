@@ -11,33 +11,30 @@ mod snapshot;
 use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
 use prehend_robot::{Link, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
-use rapier3d::dynamics::{
-    IntegrationParameters, MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle,
-    SpringCoefficients,
-};
+use rapier3d::dynamics::{MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle};
 use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionTestMode};
 use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
 use serde::{Deserialize, Serialize};
 
 use gripper::Gripper;
-pub(crate) use gripper::Travel;
+pub(crate) use gripper::{FINGER_DAMPING, FINGER_INERTIA, FINGER_MASS, FINGER_STIFFNESS, Travel};
 use near::Surroundings;
 
 use crate::geometry;
 use crate::scene::{Body, BodyMotion, Scene};
-use crate::{SceneConfig, SimError};
+use crate::{PhysicsSettings, SceneConfig, SimError};
 
-/// Physics step, s.
-pub(crate) const DT: f64 = 0.005;
+/// One tick, s.
+pub(crate) const DT: f64 = crate::settings::TICK;
 
 /// Steepness of dry friction in a slide near standstill, N s/m.
 const SLIDE_DAMPING: f32 = 1000.0;
 /// Share of an object's spin that is lost per second. rapier knows no rolling resistance: without this
 /// a cylinder on a plate rolls on for ever.
 const ROLLING_LOSS: f32 = 2.0;
-const ROBOT: Group = Group::GROUP_1;
-const REST: Group = Group::GROUP_2;
+pub(crate) const ROBOT: Group = Group::GROUP_1;
+pub(crate) const REST: Group = Group::GROUP_2;
 
 /// A body slower than this everywhere, m/s, for this long, s, sleeps until something touches it: a table
 /// full of objects then costs little more than an empty one.
@@ -65,6 +62,8 @@ pub(crate) struct Physics {
     /// The bodies that can move, in the scene's order.
     bodies: Vec<RigidBodyHandle>,
     surroundings: Surroundings,
+    /// Solver steps per tick.
+    steps: u32,
 }
 
 impl Physics {
@@ -73,6 +72,7 @@ impl Physics {
         config: &SceneConfig,
         scene: &Scene,
         link_poses: &[Pose],
+        settings: &PhysicsSettings,
     ) -> Result<Self, SimError> {
         let refuse = |reason: &str| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -81,7 +81,7 @@ impl Physics {
         let gripper = robot.gripper().ok_or_else(|| refuse("it has no gripper"))?;
         let mut world = PhysicsWorld::new();
         world.gravity = RapierVector::new(0.0, 0.0, -9.81);
-        world.integration_parameters = integration_parameters();
+        world.integration_parameters = settings.integration_parameters();
 
         let table = ColliderBuilder::cuboid(0.6, 0.8, 0.05)
             .position(RapierPose::translation(0.5, 0.0, -0.05))
@@ -110,7 +110,7 @@ impl Physics {
         let inserted = scene
             .bodies
             .iter()
-            .map(|body| (body, insert_body(&mut world, body)));
+            .map(|body| (body, insert_body(&mut world, body, settings.sleep)));
         let bodies = inserted.filter_map(|(body, handle)| body.can_move().then_some(handle));
         let bodies = bodies.collect();
         Ok(Self {
@@ -120,6 +120,7 @@ impl Physics {
             gripper: fingers,
             bodies,
             surroundings: Surroundings::new(scene, robot),
+            steps: settings.steps(),
         })
     }
 
@@ -136,16 +137,52 @@ impl Physics {
                 .travel_quietly(&mut self.world, base_from_hand, finger_target);
             return;
         }
-        for (link_idx, handle) in &self.links {
+        let starts: Vec<RapierPose> = self
+            .links
+            .iter()
+            .map(|(_, link)| self.pose(*link))
+            .collect();
+        for step in 1..=self.steps {
+            let share = step as f32 / self.steps as f32;
+            self.solve(link_poses, &starts, share, finger_target, is_near);
+        }
+    }
+
+    /// One solver step, after which the links have gone this share of their way.
+    fn solve(
+        &mut self,
+        link_poses: &[Pose],
+        starts: &[RapierPose],
+        share: f32,
+        finger_target: f64,
+        is_near: bool,
+    ) {
+        let mut base_from_hand = link_poses[self.hand_idx];
+        for ((link_idx, handle), start) in self.links.iter().zip(starts) {
+            let goal = to_rapier(&link_poses[*link_idx]);
+            let pose = if share < 1.0 {
+                start.lerp(&goal, share)
+            } else {
+                goal
+            };
+            if *link_idx == self.hand_idx && share < 1.0 {
+                base_from_hand = from_rapier(&pose);
+            }
             if let Some(body) = self.world.bodies.get_mut(*handle)
                 && body.is_enabled()
             {
-                body.set_next_kinematic_position(to_rapier(&link_poses[*link_idx]));
+                body.set_next_kinematic_position(pose);
             }
         }
+        let dt = DT / f64::from(self.steps);
         self.gripper
-            .drive(&mut self.world, base_from_hand, finger_target, is_near);
+            .drive(&mut self.world, &base_from_hand, finger_target, is_near, dt);
         self.world.step();
+    }
+
+    fn pose(&self, body: RigidBodyHandle) -> RapierPose {
+        let body = self.world.bodies.get(body);
+        body.map_or_else(RapierPose::identity, |body| *body.position())
     }
 
     fn fingers_are_near(&self) -> bool {
@@ -258,18 +295,15 @@ impl Physics {
     pub fn has_quarantined(&self) -> bool {
         !self.world.quarantine().bodies().is_empty()
     }
-}
 
-/// Row A of the probe: the settings under which a pinched object creeps 0.002 um/s.
-fn integration_parameters() -> IntegrationParameters {
-    IntegrationParameters {
-        dt: DT as f32,
-        num_solver_iterations: 8,
-        contact_recycling: false,
-        contact_softness: SpringCoefficients::new(200.0, 10.0),
-        static_contact_softness: SpringCoefficients::new(400.0, 10.0),
-        normalized_prediction_distance: 0.002,
-        ..IntegrationParameters::default()
+    /// The engine's world, for measuring.
+    pub fn world(&self) -> &PhysicsWorld {
+        &self.world
+    }
+
+    /// The handles of the bodies that can move, in the scene's order.
+    pub fn body_handles(&self) -> &[RigidBodyHandle] {
+        &self.bodies
     }
 }
 
@@ -286,7 +320,7 @@ fn insert_link(world: &mut PhysicsWorld, link: &Link, pose: &Pose) -> RigidBodyH
     handle
 }
 
-fn insert_body(world: &mut PhysicsWorld, body: &Body) -> RigidBodyHandle {
+pub(crate) fn insert_body(world: &mut PhysicsWorld, body: &Body, sleep: bool) -> RigidBodyHandle {
     let volume: f64 = body.parts.iter().map(|p| geometry::volume(&p.shape)).sum();
     let builder = match body.motion {
         BodyMotion::Fixed => RigidBodyBuilder::fixed(),
@@ -294,8 +328,11 @@ fn insert_body(world: &mut PhysicsWorld, body: &Body) -> RigidBodyHandle {
             RigidBodyBuilder::dynamic().angular_damping(ROLLING_LOSS)
         }
     };
-    let handle = world.insert_body(builder.pose(to_rapier(&body.base_from_body)));
-    if let Some(body) = world.bodies.get_mut(handle) {
+    let builder = builder
+        .pose(to_rapier(&body.base_from_body))
+        .can_sleep(sleep);
+    let handle = world.insert_body(builder);
+    if let Some(body) = world.bodies.get_mut(handle).filter(|_| sleep) {
         let activation = body.activation_mut();
         activation.normalized_linear_threshold = SLEEP_SPEED;
         activation.time_until_sleep = SLEEP_AFTER;
@@ -341,12 +378,12 @@ fn insert_slide(
     world.insert_impulse_joint(anchor, body, joint);
 }
 
-fn groups(own: Group, with: Group) -> InteractionGroups {
+pub(crate) fn groups(own: Group, with: Group) -> InteractionGroups {
     InteractionGroups::new(own, with, InteractionTestMode::And)
 }
 
 /// A collider of one of our shapes. rapier's cylinders stand along y, ours along z.
-fn collider(shape: &Shape) -> ShapedCollider {
+pub(crate) fn collider(shape: &Shape) -> ShapedCollider {
     let upright = Pose::from_parts(
         Translation3::identity(),
         UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2),
@@ -376,18 +413,18 @@ fn collider(shape: &Shape) -> ShapedCollider {
 }
 
 /// A collider builder whose shape still has to be turned so that its axis is z.
-struct ShapedCollider {
+pub(crate) struct ShapedCollider {
     builder: ColliderBuilder,
     turn: Pose,
 }
 
 impl ShapedCollider {
-    fn position(self, pose: RapierPose) -> ColliderBuilder {
+    pub fn position(self, pose: RapierPose) -> ColliderBuilder {
         self.builder.position(pose * to_rapier(&self.turn))
     }
 }
 
-fn to_rapier(pose: &Pose) -> RapierPose {
+pub(crate) fn to_rapier(pose: &Pose) -> RapierPose {
     let q = pose.rotation.coords;
     RapierPose::from_parts(
         to_rapier_vector(&pose.translation.vector),
@@ -395,11 +432,11 @@ fn to_rapier(pose: &Pose) -> RapierPose {
     )
 }
 
-fn to_rapier_vector(v: &Vector3<f64>) -> RapierVector {
+pub(crate) fn to_rapier_vector(v: &Vector3<f64>) -> RapierVector {
     RapierVector::new(v.x as f32, v.y as f32, v.z as f32)
 }
 
-fn from_rapier(pose: &RapierPose) -> Pose {
+pub(crate) fn from_rapier(pose: &RapierPose) -> Pose {
     let q = pose.rotation;
     Pose::from_parts(
         Translation3::from(vector(pose.translation)),
@@ -412,6 +449,6 @@ fn from_rapier(pose: &RapierPose) -> Pose {
     )
 }
 
-fn vector(v: RapierVector) -> Vector3<f64> {
+pub(crate) fn vector(v: RapierVector) -> Vector3<f64> {
     Vector3::new(f64::from(v.x), f64::from(v.y), f64::from(v.z))
 }

@@ -15,7 +15,7 @@ use crate::objects::FamilySet;
 use crate::state::WorldState;
 use crate::tasks::{Memory, TaskStatus, redraw};
 use crate::view::check_fits;
-use crate::{SceneConfig, SimError, World};
+use crate::{PhysicsSettings, SceneConfig, SimError, World};
 
 const MAGIC: &[u8; 8] = b"prhn-wld";
 const VERSION: u32 = 1;
@@ -27,6 +27,7 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 struct Parts {
     seed: u64,
     families: FamilySet,
+    settings: PhysicsSettings,
     state: WorldState,
     command: JointCommand,
     memory: Memory,
@@ -43,6 +44,7 @@ impl World {
         let parts = Parts {
             seed: self.scene().seed,
             families: self.families,
+            settings: self.settings,
             state: self.state.clone(),
             command: self.command,
             memory: self.memory,
@@ -74,7 +76,7 @@ impl World {
         if parts.command.q_d.len() != robot.n_joints() {
             return Err(refuse(&"its command is for another robot"));
         }
-        let mut world = Self::build(robot, config, episode, parts.families)?;
+        let mut world = Self::build(robot, config, episode, parts.families, &parts.settings)?;
         world.physics.set_bytes(&parts.engine)?;
         world.robot_state = parts.state.robot_state();
         robot.link_poses(

@@ -15,7 +15,7 @@ use crate::scene::Scene;
 use crate::state::WorldState;
 use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
 use crate::view::check_fits;
-use crate::{SceneConfig, SimError, camera};
+use crate::{PhysicsSettings, SceneConfig, SimError, camera};
 
 /// Draws of one seed before it is given up.
 const MAX_ATTEMPTS: u64 = 50;
@@ -39,6 +39,7 @@ pub struct World {
     robot: Arc<Robot>,
     config: Arc<SceneConfig>,
     pub(crate) families: FamilySet,
+    pub(crate) settings: PhysicsSettings,
     episode: Arc<dyn Episode>,
     pub(crate) physics: Physics,
     pub(crate) state: WorldState,
@@ -66,12 +67,26 @@ impl World {
         seed: u64,
         families: FamilySet,
     ) -> Result<Self, SimError> {
+        Self::with_settings(robot, config, seed, families, &PhysicsSettings::default())
+    }
+
+    /// [`Self::new`] with other settings of the solver than those that ship, for comparisons.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_settings(
+        robot: &Arc<Robot>,
+        config: &Arc<SceneConfig>,
+        seed: u64,
+        families: FamilySet,
+        settings: &PhysicsSettings,
+    ) -> Result<Self, SimError> {
         let task = config.task.kind.task();
         for attempt in 0..MAX_ATTEMPTS {
             let Some(episode) = task.draw(config, families, seed, attempt) else {
                 continue;
             };
-            let mut world = Self::build(robot, config, episode, families)?;
+            let mut world = Self::build(robot, config, episode, families, settings)?;
             if world.settle() && world.episode.accepts(&world.facts()) && world.sees_target() {
                 return Ok(world);
             }
@@ -87,6 +102,7 @@ impl World {
         config: &Arc<SceneConfig>,
         episode: Arc<dyn Episode>,
         families: FamilySet,
+        settings: &PhysicsSettings,
     ) -> Result<Self, SimError> {
         let gripper = robot.gripper().ok_or_else(|| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -97,7 +113,7 @@ impl World {
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
         let scene = episode.scene();
-        let physics = Physics::new(robot, config, scene, &link_poses)?;
+        let physics = Physics::new(robot, config, scene, &link_poses, settings)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
         let bodies = scene.bodies.iter().take(scene.n_moving());
         let state = WorldState {
@@ -124,6 +140,7 @@ impl World {
             robot: Arc::clone(robot),
             config: Arc::clone(config),
             families,
+            settings: *settings,
             episode,
             physics,
             robot_state: state.robot_state(),

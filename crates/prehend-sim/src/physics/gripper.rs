@@ -92,6 +92,7 @@ impl Gripper {
         base_from_hand: &Pose,
         target: f64,
         is_near: bool,
+        dt: f64,
     ) {
         match (self.travel, is_near) {
             (None, false) => self.release(world),
@@ -100,7 +101,7 @@ impl Gripper {
         }
         let aim = self.aim(world, target);
         if self.travel.is_some() {
-            self.advance(aim, |finger, at| {
+            self.advance(aim, dt, |finger, at| {
                 if let Some(body) = world.bodies.get_mut(finger) {
                     body.set_next_kinematic_position(to_rapier(&(base_from_hand * at)));
                 }
@@ -123,7 +124,7 @@ impl Gripper {
     /// Moves travelling fingers without an engine's step.
     pub fn travel_quietly(&mut self, world: &mut PhysicsWorld, base_from_hand: &Pose, target: f64) {
         let aim = self.aim(world, target);
-        self.advance(aim, |finger, at| {
+        self.advance(aim, DT, |finger, at| {
             if let Some(body) = world.bodies.get_mut(finger) {
                 body.set_position(to_rapier(&(base_from_hand * at)), false);
             }
@@ -142,9 +143,14 @@ impl Gripper {
     }
 
     /// Advances travelling fingers; `place` gets each one's body and where it goes in the hand's frame.
-    fn advance(&mut self, aim: f64, mut place: impl FnMut(RigidBodyHandle, Translation3<f64>)) {
+    fn advance(
+        &mut self,
+        aim: f64,
+        dt: f64,
+        mut place: impl FnMut(RigidBodyHandle, Translation3<f64>),
+    ) {
         for (finger, travel) in self.fingers.iter().zip(self.travel.iter_mut().flatten()) {
-            *travel = travel.advance(aim, self.open, 2.0 * self.force);
+            *travel = travel.advance(aim, self.open, 2.0 * self.force, dt);
             let at = finger.shut + finger.axis * travel.displacement;
             place(finger.body, Translation3::from(at));
         }
@@ -257,12 +263,12 @@ impl Gripper {
 impl Travel {
     /// One step of the motor's own equation, m a = K (aim - x) - D v, its force limited; backward Euler
     /// in the spring and the damper, as the engine's soft constraints are.
-    fn advance(self, aim: f64, open: f64, most: f64) -> Self {
+    fn advance(self, aim: f64, open: f64, most: f64, dt: f64) -> Self {
         let Self {
             mut displacement,
             mut speed,
         } = self;
-        let dt = DT / f64::from(TRAVEL_STEPS);
+        let dt = dt / f64::from(TRAVEL_STEPS);
         for _ in 0..TRAVEL_STEPS {
             let drag = dt * FINGER_DAMPING + dt * dt * FINGER_STIFFNESS;
             let push = dt * FINGER_STIFFNESS * (aim - displacement);
@@ -357,13 +363,13 @@ mod tests {
             speed: 0.0,
         };
         for _ in 0..100 {
-            let next = travel.advance(0.01, 0.04, 140.0);
+            let next = travel.advance(0.01, 0.04, 140.0, DT);
             assert!((0.0..=0.04).contains(&next.displacement));
             assert!((next.speed - travel.speed).abs() <= 140.0 * DT / FINGER_MASS + 1e-9);
             travel = next;
         }
         assert!((travel.displacement - 0.01).abs() < 1e-6, "{travel:?}");
-        let shut = (0..100).fold(travel, |travel, _| travel.advance(-0.01, 0.04, 140.0));
+        let shut = (0..100).fold(travel, |travel, _| travel.advance(-0.01, 0.04, 140.0, DT));
         assert_eq!(shut.displacement, 0.0);
     }
 }

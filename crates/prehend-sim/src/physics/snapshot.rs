@@ -33,6 +33,7 @@ impl Clone for Physics {
             gripper: self.gripper.clone(),
             bodies: self.bodies.clone(),
             surroundings: self.surroundings.clone(),
+            steps: self.steps,
         }
     }
 }

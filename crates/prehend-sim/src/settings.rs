@@ -1,0 +1,110 @@
+//! The settings of the contact solver, as a value: what ships, and what may be compared with it.
+
+use rapier3d::dynamics::{IntegrationParameters, SpringCoefficients};
+use serde::{Deserialize, Serialize};
+
+/// Length of one tick, s: commands, the judge and state vectors advance by this much.
+pub(crate) const TICK: f64 = 0.005;
+
+/// How contacts and fingers are simulated. The default is what ships; everything else is for
+/// `verify` and for sweeps, because a policy is trained on what ships.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PhysicsSettings {
+    /// Solver steps per tick of 5 ms. 2 halves the time step; ticks stay as they are.
+    pub steps_per_tick: u32,
+    /// Solver iterations per step; rapier makes each a sub-step of its own.
+    pub iterations: usize,
+    /// Frequency of the contact spring between moving bodies, Hz. Its stiffness is the pair's reduced
+    /// mass times (2 pi f)²; at most a quarter of the sub-steps per second, or stacks collapse.
+    pub contact_hz: f64,
+    /// The same where one side is fixed, Hz.
+    pub static_contact_hz: f64,
+    /// Damping ratio of both springs.
+    pub damping_ratio: f64,
+    /// Contacts are made this far ahead of touching, m.
+    pub prediction_m: f64,
+    /// Keep contact points while a pair hardly moves. Freezes lever arms: a turning grasp slips.
+    pub contact_recycling: bool,
+    /// Let friction act against the push-out of penetrations too.
+    pub friction_in_bias_pass: bool,
+    /// Gauss-Seidel sweeps per sub-step.
+    pub sweeps: usize,
+    /// Let bodies sleep that have come to rest, until something touches them.
+    pub sleep: bool,
+}
+
+impl Default for PhysicsSettings {
+    fn default() -> Self {
+        Self {
+            steps_per_tick: 1,
+            iterations: 8,
+            contact_hz: 200.0,
+            static_contact_hz: 400.0,
+            damping_ratio: 10.0,
+            prediction_m: 0.002,
+            contact_recycling: false,
+            friction_in_bias_pass: true,
+            sweeps: 1,
+            sleep: true,
+        }
+    }
+}
+
+impl PhysicsSettings {
+    /// Length of one solver step, s.
+    #[must_use]
+    pub fn dt(&self) -> f64 {
+        TICK / f64::from(self.steps())
+    }
+
+    /// Solver steps per tick, at least one.
+    pub(crate) fn steps(&self) -> u32 {
+        self.steps_per_tick.max(1)
+    }
+
+    /// The same settings with half the time step.
+    #[must_use]
+    pub fn with_half_dt(mut self) -> Self {
+        self.steps_per_tick = self.steps().saturating_mul(2);
+        self
+    }
+
+    /// The same settings with twice the solver iterations.
+    #[must_use]
+    pub fn with_double_iterations(mut self) -> Self {
+        self.iterations = self.iterations.saturating_mul(2);
+        self
+    }
+
+    /// The engine's own settings. The probe of November 2026 found them; `verify` measures them anew.
+    pub(crate) fn integration_parameters(&self) -> IntegrationParameters {
+        let spring = |hz: f64| SpringCoefficients::new(hz as f32, self.damping_ratio as f32);
+        IntegrationParameters {
+            dt: self.dt() as f32,
+            num_solver_iterations: self.iterations.max(1),
+            num_internal_pgs_iterations: self.sweeps.max(1),
+            contact_recycling: self.contact_recycling,
+            contact_softness: spring(self.contact_hz),
+            static_contact_softness: spring(self.static_contact_hz),
+            normalized_prediction_distance: self.prediction_m as f32,
+            friction_in_bias_pass: self.friction_in_bias_pass,
+            ..IntegrationParameters::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_change_one_thing_each() {
+        let shipped = PhysicsSettings::default();
+        assert!((shipped.dt() - 0.005).abs() < 1e-15);
+        assert!((shipped.with_half_dt().dt() - 0.0025).abs() < 1e-15);
+        assert_eq!(shipped.with_half_dt().iterations, shipped.iterations);
+        let double = shipped.with_double_iterations();
+        assert_eq!(double.integration_parameters().num_solver_iterations, 16);
+        assert_eq!(double.dt().to_bits(), shipped.dt().to_bits());
+    }
+}
