@@ -1,18 +1,22 @@
 """What all rival scripts share: arguments, chosen cores, timing, rows of JSON.
 
-A row is one line on stdout: {name, value, unit, low, high, n, ...}. `value` is the median over the repeats
+`cpu_share` is the smallest share of processor time that a repeat got while stepping, summed over threads:
+below 0.9 times the number of threads something else ran, and only `steps_per_cpu_s`, control steps per second
+of processor time, is worth comparing. A row is one line on stdout: {name, value, unit, low, high, n, ...}. `value` is the median over the repeats
 of control steps per second, counted over all environments; null, with the reason in `notes`, if it could
 not be measured. Resets are timed apart and are not part of `value`.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import pathlib
 import resource
 import statistics
 import sys
 import time
+from queue import Empty
 
 HERE = pathlib.Path(__file__).parent
 WARM_UP = 200  # control steps
@@ -56,22 +60,27 @@ def measure(episode, reset, seconds, repeats):
     while warm < WARM_UP:
         reset()
         warm += episode()
-    rates, n, resets, reset_time, shares = [], 0, 0, 0.0, []
+    rates, n, resets, reset_time, shares, cpu_all = [], 0, 0, 0.0, [], 0.0
     for _ in range(repeats):
-        steps, stepping = 0, 0.0
-        cpu, wall = cpu_time(), time.perf_counter()
+        steps, stepping, cpu = 0, 0.0, 0.0
         while stepping < seconds:
             start = time.perf_counter()
             reset()
-            middle = time.perf_counter()
+            middle, cpu_before = time.perf_counter(), cpu_time()
             steps += episode()
             stepping += time.perf_counter() - middle
+            cpu += cpu_time() - cpu_before
             reset_time += middle - start
             resets += 1
-        shares.append((cpu_time() - cpu) / (time.perf_counter() - wall))
+        shares.append(cpu / stepping)
         rates.append(steps / stepping)
         n += steps
-    return rates, n, {"reset_ms": 1e3 * reset_time / resets, "cpu_share": min(shares)}
+        cpu_all += cpu
+    return rates, n, {
+        "reset_ms": 1e3 * reset_time / resets,
+        "cpu_share": min(shares),
+        "steps_per_cpu_s": n / cpu_all,
+    }
 
 
 def cpu_time():
@@ -116,3 +125,53 @@ def refuse(name, args, error, **more):
     reason = f"does not run here: {type(error).__name__}: {error}".splitlines()[0]
     emit(row(name, args, [], 0, **{"notes": reason, **more}))
     sys.exit(0)
+
+
+def fleet(make, args):
+    """Measures a system without threads of its own: `args.threads` processes, one environment each.
+
+    `make()` builds an environment inside its process and returns (episode, reset, facts). Rates of the
+    processes add up. Returns rates, the number of control steps, and the facts and timings of the first.
+    """
+    context = multiprocessing.get_context("fork")
+    barrier, queue = context.Barrier(args.threads), context.Queue()
+    workers = [
+        context.Process(target=_worker, args=(make, args, barrier, queue)) for _ in range(args.threads)
+    ]
+    for worker in workers:
+        worker.start()
+    results = []
+    while len(results) < len(workers):
+        try:
+            results.append(queue.get(timeout=1))
+        except Empty:
+            # A crash in native code leaves no message.
+            died = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0)]
+            if died:
+                barrier.abort()
+                raise RuntimeError(f"a process died with exit code {died[0]}") from None
+    for worker in workers:
+        worker.join()
+    errors = [result for result in results if isinstance(result, str)]
+    if errors:
+        # The others fail because the first did.
+        raise RuntimeError(next((e for e in errors if "BrokenBarrier" not in e), errors[0]))
+    rates = [sum(repeat) for repeat in zip(*(result["rates"] for result in results), strict=True)]
+    facts = dict(results[0]["facts"])
+    # Processor seconds of all processes together, as for threads of one.
+    facts["steps_per_cpu_s"] = statistics.mean(result["facts"]["steps_per_cpu_s"] for result in results)
+    for key in ("cpu_share", "peak_memory_mb"):
+        facts[key] = sum(result["facts"][key] for result in results)
+    return rates, sum(result["n"] for result in results), facts
+
+
+def _worker(make, args, barrier, queue):
+    try:
+        episode, reset, facts = make()
+        barrier.wait(timeout=600)
+        rates, n, timings = measure(episode, reset, args.seconds, args.repeats)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        queue.put({"rates": rates, "n": n, "facts": {**facts, **timings, "peak_memory_mb": memory}})
+    except Exception as error:  # noqa: BLE001 whatever it is, the parent reports it
+        barrier.abort()
+        queue.put(f"{type(error).__name__}: {error}")
