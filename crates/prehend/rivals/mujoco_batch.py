@@ -17,9 +17,10 @@ START = time.perf_counter()
 
 import common  # noqa: E402
 
+SETTING_NAMES = ("default", "equal", "equal_2ms", "equal_coarse", "fast")
 ARGS = common.arguments(
     __doc__.splitlines()[0],
-    setting=("default", "physics settings, see mujoco_scene.py", "default", "equal", "equal_5ms", "equal_2ms", "fast"),
+    setting=("default", "physics settings, see mujoco_scene.py", *SETTING_NAMES),
     envs=(64, "environments in the batch"),
     rays=(0, "rays cast per control step and environment"),
 )

@@ -4,8 +4,8 @@
 #   setup.sh mujoco|robosuite|maniskill DIR      -> DIR/NAME/bin/python
 #
 # Needs python3 (3.11 or newer) with venv, and pip's configured index. ManiSkill also needs a Vulkan driver of
-# Mesa 24.3 or newer: if the machine has no Vulkan driver and is a Debian 12, Mesa 25 from its backports is
-# unpacked into the virtual environment (nothing is installed into the system).
+# Mesa 24.3 or newer: on Debian 12, which has an older one, Mesa 25 from its backports is unpacked
+# into the virtual environment (nothing is installed into the system).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,21 +38,22 @@ install_python() {
 }
 
 # Unpacks packages of Debian's backports below $1, through an apt that knows its own sources and lists only.
-unpack_mesa() {
-    local root=$1 sources=/etc/apt/sources.list.d/debian.sources work
-    command -v apt-get >/dev/null && [[ -f $sources ]] || return 1
+unpack_mesa() (
+    root=$1
+    sources=/etc/apt/sources.list.d/debian.sources
+    command -v apt-get >/dev/null && [[ -f $sources ]] || exit 1
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' RETURN
+    trap 'rm -rf "$work"' EXIT
     mkdir -p "$work"/{lists/partial,cache/archives/partial,debs}
     # The machine's own archive, with backports added; its security archive has none.
     awk 'BEGIN { RS = ""; ORS = "\n\n" } !/-security/' "$sources" \
         | sed -e '/^#/d' -e 's/^Suites:.*/Suites: bookworm bookworm-updates bookworm-backports/' \
         >"$work/debian.sources"
-    local apt=(apt-get -qq -o Dir::Etc::sourceparts=- -o "Dir::Etc::sourcelist=$work/debian.sources"
+    apt=(apt-get -qq -o Dir::Etc::sourceparts=- -o "Dir::Etc::sourcelist=$work/debian.sources"
         -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
-    "${apt[@]}" update || return 1
+    "${apt[@]}" update || exit 1
     (cd "$work/debs" && "${apt[@]}" -t bookworm-backports download \
-        mesa-vulkan-drivers libvulkan1 libdrm2 libdrm-amdgpu1) || return 1
+        mesa-vulkan-drivers libvulkan1 libdrm2 libdrm-amdgpu1) || exit 1
     mkdir -p "$root.part"
     for deb in "$work"/debs/*.deb; do
         dpkg -x "$deb" "$root.part"
@@ -60,16 +61,17 @@ unpack_mesa() {
     done
     rm -rf "$root"
     mv "$root.part" "$root"
-}
+)
 
 install_vulkan() {
     local root=$venv/vulkan
     if [[ -f $root/usr/share/vulkan/icd.d/lvp_icd.json ]]; then
         echo "$name: has its Vulkan driver"
+    elif grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release && unpack_mesa "$root"; then
+        # Even if the system has a driver: Debian 12's own is too old.
+        echo "$name: has its Vulkan driver in $root"
     elif compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null; then
         echo "$name: uses the system's Vulkan driver"
-    elif grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release && unpack_mesa "$root"; then
-        echo "$name: has its Vulkan driver in $root"
     else
         echo "$name: no Vulkan driver: ManiSkill will say that it does not run" >&2
     fi
