@@ -122,7 +122,7 @@ def shorten(value):
 
 def refuse(name, args, error, **more):
     """Prints the row of a system that does not run here, with the reason."""
-    reason = f"does not run here: {type(error).__name__}: {error}".splitlines()[0]
+    reason = f"does not run here: {error}".splitlines()[0]
     emit(row(name, args, [], 0, **{"notes": reason, **more}))
     sys.exit(0)
 

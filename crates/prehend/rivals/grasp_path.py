@@ -9,13 +9,14 @@ or accelerate harder than the robot may.
 
 import json
 import pathlib
+import xml.etree.ElementTree as xml
 
 import mujoco
 import numpy as np
 
 from mujoco_scene import Scene
 
-ABOVE = 0.10  # height of the tool at the start, m
+ABOVE = 0.10  # height of the tool at the start, m; the arm starts there, not at home
 LIFT = 0.15  # m
 CIRCLE = 0.01  # radius, m
 DOWN, CLOSE, RISE = 10, 12, 14  # control steps; the circle takes the rest
@@ -89,8 +90,6 @@ def check(scene, q_start, path):
 
 def velocity_limit(scene, joint_name):
     """MuJoCo drops the URDF's velocity limits, so they are read here."""
-    import xml.etree.ElementTree as xml
-
     for joint in xml.parse(scene.urdf).getroot().iter("joint"):
         if joint.get("name") == joint_name:
             return float(joint.find("limit").get("velocity"))
@@ -114,7 +113,10 @@ def main():
     for goal in opening:
         finger += np.clip(goal * scene.open_finger - finger, -slew, slew)
         fingers.append(finger)
-    rounded = lambda values, digits: [round(float(value), digits) for value in values]
+
+    def rounded(values, digits):
+        return [round(float(value), digits) + 0.0 for value in values]  # + 0.0: no negative zeros
+
     body = {
         "about": "made by grasp_path.py; targets hold for one control step of 50 ms",
         "home_rad": rounded(scene.home, 12),
