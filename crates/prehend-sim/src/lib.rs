@@ -10,7 +10,7 @@
 
 #![forbid(unsafe_code)]
 
-mod camera;
+pub mod camera;
 mod config;
 mod error;
 mod geometry;
