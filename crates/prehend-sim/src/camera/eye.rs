@@ -43,17 +43,6 @@ impl<'a> Cast<'a> {
     pub fn role(&self, number: u32) -> Option<Role> {
         self.roles[number as usize]
     }
-
-    /// For each role, the bit set of the solids that have it.
-    pub fn role_sets(&self, words: usize) -> [Vec<u64>; 3] {
-        let mut sets = [(); 3].map(|()| vec![0_u64; words]);
-        for (index, role) in self.roles[1..].iter().enumerate() {
-            if let Some(role) = role {
-                sets[*role as usize][index / 64] |= 1 << (index % 64);
-            }
-        }
-        sets
-    }
 }
 
 /// Which part of the image rays will be asked for.
@@ -118,7 +107,7 @@ impl Eye {
         let mut spans = Vec::new();
         for (index, footprint) in footprints.iter().enumerate() {
             if let Some(footprint) = footprint {
-                grid.fill(index, footprint, &mut spans);
+                grid.fill(index, cast.roles[index + 1], footprint, &mut spans);
             }
         }
         let down = base_from_camera.rotation.inverse() * -Vector3::z();

@@ -2,6 +2,7 @@
 
 use prehend_cloud::Intrinsics;
 use prehend_types::{Pose, Role};
+use wide::f32x8;
 
 use super::Label;
 use super::eye::{Cast, Eye, Field};
@@ -19,8 +20,8 @@ const DARK: u32 = u32::MAX;
 struct Block {
     /// Along the camera's z axis, m; infinite where nothing is hit.
     depth: [f32; LANES],
-    /// See [`Cast`].
-    number: [u32; LANES],
+    /// See [`Cast`]; whole numbers.
+    number: [f32; LANES],
     /// One bit per pixel: hidden from the second eye.
     hidden: u8,
 }
@@ -75,7 +76,7 @@ impl<'a> Film<'a> {
             cast,
             noise,
             slots: vec![DARK; window.width() * window.height()],
-            blocks: Vec::new(),
+            blocks: Vec::with_capacity(window.width() * window.height() / 2),
             eye,
             second,
             set,
@@ -87,23 +88,30 @@ impl<'a> Film<'a> {
         self.eye.grid.window
     }
 
-    /// The solids that a block may show, as a bit set.
-    pub fn candidates(&self, block: usize) -> &[u64] {
-        self.eye.grid.set(block)
+    /// Roles that each block of a row of the window may show: bit r for role r.
+    pub fn roles(&self, row: usize) -> &[u8] {
+        self.eye.grid.roles(row)
     }
 
-    /// Casts a block if that has not been done.
+    /// A block, cast if that has not been done.
+    #[inline]
     fn block(&mut self, column: usize, row: usize) -> &Block {
         let index = self.window().index(column, row);
         if self.slots[index] == DARK {
-            self.slots[index] = self.blocks.len() as u32;
-            let block = self.expose(column, row, index);
-            self.blocks.push(block);
+            self.expose(column, row, index);
         }
         &self.blocks[self.slots[index] as usize]
     }
 
-    fn expose(&mut self, column: usize, row: usize, index: usize) -> Block {
+    #[inline(never)]
+    fn expose(&mut self, column: usize, row: usize, index: usize) {
+        self.slots[index] = self.blocks.len() as u32;
+        let block = self.rays(column, row, index);
+        self.blocks.push(block);
+    }
+
+    #[inline]
+    fn rays(&mut self, column: usize, row: usize, index: usize) -> Block {
         let Intrinsics {
             width,
             height,
@@ -127,15 +135,19 @@ impl<'a> Film<'a> {
                 y[lane] += dy;
             }
         }
-        let [x, y] = [x, y].map(|pixels| pixels.map(|p| p / focal));
+        let [x, y] = [x, y].map(|pixels| (f32x8::new(pixels) / f32x8::splat(focal)).to_array());
         let nearest = self
             .eye
             .nearest(self.eye.grid.set(index), &Rays::through(x, y));
         let depth = nearest.depth.to_array();
         Block {
             depth,
-            number: nearest.id.to_array().map(|id| id as u32),
-            hidden: self.hidden(&x, &y, &depth),
+            number: nearest.id.to_array(),
+            hidden: if self.second.is_some() {
+                self.hidden(&x, &y, &depth)
+            } else {
+                0
+            },
         }
     }
 
@@ -181,11 +193,12 @@ impl<'a> Film<'a> {
     }
 
     /// True depth and number of a pixel.
+    #[inline]
     fn at(&mut self, column: usize, row: usize) -> (f32, u32, bool) {
         let lane = row % BLOCK[1] * BLOCK[0] + column % BLOCK[0];
         let block = self.block(column / BLOCK[0], row / BLOCK[1]);
         let hidden = block.hidden & 1 << lane != 0;
-        (block.depth[lane], block.number[lane], hidden)
+        (block.depth[lane], block.number[lane] as u32, hidden)
     }
 
     /// True depth, m, infinite where nothing is hit, and what it is the depth of.
@@ -209,6 +222,7 @@ impl<'a> Film<'a> {
         (measured > 0.0).then_some((measured, number, role))
     }
 
+    #[inline]
     fn develop(&mut self, column: usize, row: usize, depth: f32, hidden: bool) -> f32 {
         if !depth.is_finite() || hidden {
             return 0.0;

@@ -5,6 +5,7 @@
 
 use nalgebra::{Isometry3, Vector3};
 use prehend_cloud::Intrinsics;
+use prehend_types::Role;
 
 use super::SolidShape;
 use super::target::bounds;
@@ -159,6 +160,8 @@ pub(super) struct Grid {
     pub window: Window,
     words: usize,
     bits: Vec<u64>,
+    /// Roles that a block may show: bit r for role r.
+    roles: Vec<u8>,
     blur: f32,
     width: f32,
 }
@@ -170,6 +173,7 @@ impl Grid {
             window,
             words,
             bits: vec![0; window.width() * window.height() * words],
+            roles: vec![0; window.width() * window.height()],
             blur,
             width: intrinsics.width as f32,
         }
@@ -185,8 +189,21 @@ impl Grid {
         self.words
     }
 
+    /// Roles that each block of a row may show: bit r for role r.
+    pub fn roles(&self, row: usize) -> &[u8] {
+        let first = self.window.index(self.window.columns[0], row);
+        &self.roles[first..first + self.window.width()]
+    }
+
     /// Marks the blocks that a solid can touch.
-    pub fn fill(&mut self, solid: usize, footprint: &Footprint, spans: &mut Vec<[f32; 2]>) {
+    pub fn fill(
+        &mut self,
+        solid: usize,
+        role: Option<Role>,
+        footprint: &Footprint,
+        spans: &mut Vec<[f32; 2]>,
+    ) {
+        let role = role.map_or(0, |role| 1 << role as u8);
         let clip = |a: [usize; 2], b: [usize; 2]| [a[0].max(b[0]), a[1].min(b[1])];
         let rows = clip(footprint.window.rows, self.window.rows);
         let columns = clip(footprint.window.columns, self.window.columns);
@@ -197,27 +214,34 @@ impl Grid {
         let corners = footprint.corners.filter(|_| !few);
         let Some(corners) = corners else {
             for row in rows[0]..rows[1] {
-                self.mark(solid, row, columns);
+                self.mark(solid, role, row, columns);
             }
             return;
         };
         outline(&corners, rows, self.blur, spans);
         for (row, [low, high]) in (rows[0]..rows[1]).zip(spans.iter().copied()) {
             if let Some(found) = blocks_of(low, high, self.blur, 0, self.width) {
-                self.mark(solid, row, clip(found, columns));
+                self.mark(solid, role, row, clip(found, columns));
             }
         }
     }
 
-    fn mark(&mut self, solid: usize, row: usize, columns: [usize; 2]) {
+    #[inline]
+    fn mark(&mut self, solid: usize, role: u8, row: usize, columns: [usize; 2]) {
         if columns[0] >= columns[1] {
             return;
         }
-        let first = self.window.index(columns[0], row) * self.words + solid / 64;
-        let n = columns[1] - columns[0];
+        let first = self.window.index(columns[0], row);
+        let blocks = first..first + columns[1] - columns[0];
+        if role != 0 {
+            for roles in &mut self.roles[blocks.clone()] {
+                *roles |= role;
+            }
+        }
         let bit = 1 << (solid % 64);
-        for word in self.bits[first..].iter_mut().step_by(self.words).take(n) {
-            *word |= bit;
+        let words = &mut self.bits[blocks.start * self.words..blocks.end * self.words];
+        for set in words.chunks_exact_mut(self.words) {
+            set[solid / 64] |= bit;
         }
     }
 }

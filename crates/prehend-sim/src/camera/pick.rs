@@ -9,7 +9,7 @@
 //!   are still open for.
 
 use nalgebra::Isometry3;
-use prehend_cloud::{Crop, Quotas, back_project};
+use prehend_cloud::{Crop, Intrinsics, Quotas, back_project};
 use prehend_types::Role;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -27,8 +27,6 @@ pub(super) struct Shot<'a> {
 /// One kept point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Picked {
-    /// Camera, then pixel, row by row: the order of the cloud.
-    pub place: (u32, u32),
     /// Base frame, m.
     pub point: [f32; 3],
     pub role: Role,
@@ -36,8 +34,25 @@ pub(super) struct Picked {
     pub number: u32,
 }
 
-/// A pixel that may be visited: camera, and pixel.
-type Place = (u32, u32);
+/// A pixel as one number: camera, row, column. Places in order are pixels in image order.
+#[derive(Debug, Clone, Copy)]
+struct Place(u32);
+
+impl Place {
+    /// Bits of a row or column: more than a checked [`crate::CameraConfig`] can ask for.
+    const BITS: u32 = 13;
+
+    fn new(camera: usize, column: usize, row: usize) -> Self {
+        Self((camera << (2 * Self::BITS) | row << Self::BITS | column) as u32)
+    }
+
+    fn parts(self) -> (usize, usize, usize) {
+        let mask = (1 << Self::BITS) - 1;
+        let (column, row) = (self.0 & mask, self.0 >> Self::BITS & mask);
+        let camera = self.0 >> (2 * Self::BITS);
+        (camera as usize, column as usize, row as usize)
+    }
+}
 
 /// Visits pixels of all shots until the quotas are met.
 pub(super) fn pick(shots: &mut [Shot<'_>], crop: &Crop, quotas: &Quotas, seed: u64) -> Vec<Picked> {
@@ -61,62 +76,75 @@ pub(super) fn pick(shots: &mut [Shot<'_>], crop: &Crop, quotas: &Quotas, seed: u
             live = classes.iter().map(Vec::len).sum::<usize>();
             is_stale = false;
         }
-        let Some((camera, pixel)) = draw(&mut classes, &mut rng, live) else {
+        let Some(place) = draw(&mut classes, &mut rng, live) else {
             break;
         };
         live -= 1;
-        let shot = &mut shots[camera as usize];
-        let Some((point, role, number)) = look(shot, pixel as usize, crop) else {
+        let Some(found) = look(shots, place, crop) else {
             continue;
         };
-        let found = Picked {
-            place: (camera, pixel),
-            point,
-            role,
-            number,
-        };
-        let role = role as usize;
+        let role = found.role as usize;
         taken[role] += 1;
         if taken[role] <= quotas[role] {
-            kept.push(found);
+            kept.push((place.0, found));
             missing -= 1;
             is_stale = taken[role] == quotas[role] || reserve.len() >= missing;
         } else if reserve.len() < missing {
-            reserve.push(found);
+            reserve.push((place.0, found));
             is_stale = reserve.len() == missing;
         }
     }
     kept.extend(reserve.into_iter().take(missing));
-    kept.sort_unstable_by_key(|picked| picked.place);
-    kept
+    in_order(&kept)
+}
+
+/// Points in image order, so that the choice and not its order is what is random.
+fn in_order(kept: &[(u32, Picked)]) -> Vec<Picked> {
+    // Small keys sort faster than points.
+    let keys = kept.iter().zip(0_u64..);
+    let mut keys: Vec<u64> = keys
+        .map(|((place, _), i)| u64::from(*place) << 32 | i)
+        .collect();
+    keys.sort_unstable();
+    let picked = |key: &u64| kept[(key & u64::from(u32::MAX)) as usize].1;
+    keys.iter().map(picked).collect()
 }
 
 /// Pixels by the roles that they may show: bit r of the index stands for role r.
 fn classes(shots: &[Shot<'_>]) -> [Vec<Place>; 8] {
-    let mut classes = [(); 8].map(|()| Vec::new());
+    let mut sizes = [0; 8];
+    for shot in shots {
+        let rows = shot.film.window().rows;
+        for roles in (rows[0]..rows[1]).flat_map(|row| shot.film.roles(row)) {
+            sizes[*roles as usize] += LANES;
+        }
+    }
+    // Most blocks show nothing with a role.
+    sizes[0] = 0;
+    let mut classes = sizes.map(Vec::with_capacity);
     for (camera, shot) in shots.iter().enumerate() {
         let film = &shot.film;
         let window = film.window();
-        let Some(words) = (window.width() > 0).then(|| film.candidates(0).len()) else {
-            continue;
-        };
-        let sets = film.cast.role_sets(words);
-        let (width, height) = (film.intrinsics.width, film.intrinsics.height);
+        let Intrinsics { width, height, .. } = film.intrinsics;
         for row in window.rows[0]..window.rows[1] {
-            for column in window.columns[0]..window.columns[1] {
-                let candidates = film.candidates(window.index(column, row));
-                let roles = (0..3).fold(0, |roles, r| {
-                    let shows = candidates.iter().zip(&sets[r]).any(|(a, b)| a & b != 0);
-                    roles | usize::from(shows) << r
-                });
-                if roles == 0 {
+            for (column, roles) in (window.columns[0]..).zip(film.roles(row)) {
+                if *roles == 0 {
                     continue;
                 }
-                let at = (column * BLOCK[0], row * BLOCK[1]);
-                let place = |lane: usize| (at.0 + lane % BLOCK[0], at.1 + lane / BLOCK[0]);
-                let pixels = (0..LANES).map(place);
-                let inside = pixels.filter(|(x, y)| *x < width && *y < height);
-                classes[roles].extend(inside.map(|(x, y)| (camera as u32, (y * width + x) as u32)));
+                let (x, y) = (column * BLOCK[0], row * BLOCK[1]);
+                let places: [Place; LANES] = std::array::from_fn(|lane| {
+                    Place::new(camera, x + lane % BLOCK[0], y + lane / BLOCK[0])
+                });
+                let class = &mut classes[*roles as usize];
+                if x + BLOCK[0] <= width && y + BLOCK[1] <= height {
+                    class.extend_from_slice(&places);
+                } else {
+                    let is_inside = |place: &&Place| {
+                        let (_, column, row) = place.parts();
+                        column < width && row < height
+                    };
+                    class.extend(places.iter().filter(is_inside));
+                }
             }
         }
     }
@@ -140,10 +168,14 @@ fn draw(classes: &mut [Vec<Place>; 8], rng: &mut ChaCha8Rng, live: usize) -> Opt
 
 /// Measures a pixel. `None` if it shows nothing with a role, measures nothing, or lies outside the crop.
 #[inline]
-fn look(shot: &mut Shot<'_>, pixel: usize, crop: &Crop) -> Option<([f32; 3], Role, u32)> {
-    let width = shot.film.intrinsics.width;
-    let (column, row) = (pixel % width, pixel / width);
+fn look(shots: &mut [Shot<'_>], place: Place, crop: &Crop) -> Option<Picked> {
+    let (camera, column, row) = place.parts();
+    let shot = &mut shots[camera];
     let (depth, number, role) = shot.film.measure_role(column, row)?;
     let point = back_project(&shot.film.intrinsics, &shot.believed, column, row, depth);
-    crop.contains(&point).then_some((point, role, number))
+    crop.contains(&point).then_some(Picked {
+        point,
+        role,
+        number,
+    })
 }
