@@ -6,6 +6,7 @@
 
 mod eye;
 mod film;
+mod fit;
 mod grid;
 mod lanes;
 mod mesh;
@@ -13,10 +14,12 @@ mod noise;
 mod pick;
 mod rays;
 mod shutter;
+mod simplex;
 mod solids;
 mod target;
 mod tree;
 
+pub use fit::{Fit, FitError, PlaneFrames, Recording, Residual, StepFrames, fit};
 pub use mesh::{MeshError, TriangleMesh};
 pub use rays::{Hit, cast};
 pub use shutter::{LabelledCloud, expose, image, images};
