@@ -96,8 +96,10 @@ pub enum FitError {
 
 /// Columns on each side of the edge that are looked at.
 const EDGE_COLUMNS: usize = 8;
-/// Lateral noise below this cannot be told from none, pixels.
-const LEAST_LATERAL: f64 = 0.05;
+/// Lateral noise is none if that explains the edge as well: log likelihoods within this of each other.
+const INDIFFERENT: f64 = 2.0;
+/// Stands for no lateral noise: rays keep to the pixel's centre, pixels.
+const STILL: f64 = 1e-3;
 
 /// Estimates every number of a [`NoiseConfig`] but the edge step, which is a matter of definition.
 ///
@@ -405,13 +407,21 @@ fn edge(recording: &Recording, dropout: f64) -> Result<Edge, FitError> {
         surprise.sum::<f64>() * (1.0 + (holes - bounded).abs())
     };
     let at = place as f64;
+    let without = |[edge, holes]: [f64; 2]| cost([edge, STILL.ln(), holes]);
+    let still = minimum(&[[at, 0.3], [at, 0.7]], [0.1, 0.2], without);
     let starts = [
         [at, -3.0, 0.3],
         [at, -1.5, 0.3],
         [at, -0.5, 0.3],
         [at, 0.5, 0.3],
     ];
-    let [at, log_sigma, holes] = minimum(&starts, [0.3, 0.5, 0.2], cost);
+    let moved = minimum(&starts, [0.3, 0.5, 0.2], cost);
+    let is_still = without(still) <= cost(moved) + INDIFFERENT;
+    let [at, log_sigma, holes] = if is_still {
+        [still[0], STILL.ln(), still[1]]
+    } else {
+        moved
+    };
     let (sigma, holes) = (log_sigma.clamp(-7.0, 2.0).exp(), holes.clamp(0.0, 1.0));
     let errors = columns().flat_map(|(column, count)| {
         let total: f64 = count.iter().sum();
@@ -420,7 +430,7 @@ fn edge(recording: &Recording, dropout: f64) -> Result<Edge, FitError> {
     });
     let residual = (errors.sum::<f64>() / (3 * counts.len()) as f64).sqrt();
     Ok(Edge {
-        lateral: if sigma < LEAST_LATERAL { 0.0 } else { sigma },
+        lateral: if is_still { 0.0 } else { sigma },
         holes,
         residual,
     })

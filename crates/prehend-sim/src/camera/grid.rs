@@ -144,8 +144,14 @@ impl Footprint {
 /// Blocks with a pixel whose centre is within `blur` of [low, high].
 fn blocks_of(low: f32, high: f32, blur: f32, axis: usize, size: f32) -> Option<[usize; 2]> {
     let room = blur + ROUNDING;
-    let first = (low - room - 0.5).max(0.0).ceil();
-    let last = (high + room - 0.5).min(size - 1.0).floor();
+    // Casts round down, which is `ceil` of half a pixel less but for exact numbers; the room covers those.
+    let first = (low - room + 0.5).max(0.0) as u32;
+    let last = high + room - 0.5;
+    let last_in_image = size as u32 - 1;
+    if last < 0.0 || first > last_in_image {
+        return None;
+    }
+    let last = (last as u32).min(last_in_image);
     (first <= last).then(|| {
         [
             first as usize / BLOCK[axis],

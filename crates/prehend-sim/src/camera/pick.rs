@@ -172,9 +172,9 @@ fn look(shots: &mut [Shot<'_>], place: Place, crop: &Crop) -> Option<Picked> {
     let (camera, column, row) = place.parts();
     let shot = &mut shots[camera];
     let (depth, number, role) = shot.film.measure_role(column, row)?;
-    let point = back_project(&shot.film.intrinsics, &shot.believed, column, row, depth);
-    crop.contains(&point).then_some(Picked {
-        point,
+    let [x, y, z] = back_project(&shot.film.intrinsics, &shot.believed, column, row, depth);
+    crop.contains(&[x, y, z]).then_some(Picked {
+        point: [x, y, z],
         role,
         number,
     })
