@@ -16,6 +16,7 @@ pub struct Crop {
 impl Crop {
     /// Whether a point is inside. Non-finite points never are.
     #[must_use]
+    #[inline]
     pub fn contains(&self, point: &[f32; 3]) -> bool {
         (0..3).all(|axis| point[axis] >= self.min_m[axis] && point[axis] <= self.max_m[axis])
     }

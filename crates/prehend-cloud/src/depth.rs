@@ -29,6 +29,7 @@ impl Intrinsics {
 
     /// Direction through the centre of a pixel, scaled so that z = 1.
     #[must_use]
+    #[inline]
     pub fn ray(&self, column: usize, row: usize) -> Vector3<f32> {
         Vector3::new(
             (column as f32 + 0.5 - 0.5 * self.width as f32) / self.focal,
@@ -66,11 +67,29 @@ pub fn deproject(
         }
         let column = index % image.intrinsics.width;
         let row = index / image.intrinsics.width;
-        let in_camera = image.intrinsics.ray(column, row) * depth;
-        let in_base = base_from_camera * Point3::from(in_camera);
-        points.push(in_base.coords.into());
+        points.push(back_project(
+            &image.intrinsics,
+            &base_from_camera,
+            column,
+            row,
+            depth,
+        ));
         roles.push(role);
     }
+}
+
+/// The point, in the base frame, m, that one pixel measures at this depth, m.
+#[must_use]
+#[inline]
+pub fn back_project(
+    intrinsics: &Intrinsics,
+    base_from_camera: &Isometry3<f32>,
+    column: usize,
+    row: usize,
+    depth: f32,
+) -> [f32; 3] {
+    let in_camera = intrinsics.ray(column, row) * depth;
+    (base_from_camera * Point3::from(in_camera)).coords.into()
 }
 
 #[cfg(test)]

@@ -10,5 +10,5 @@ mod depth;
 mod sample;
 
 pub use crop::Crop;
-pub use depth::{DepthImage, Intrinsics, deproject};
+pub use depth::{DepthImage, Intrinsics, back_project, deproject};
 pub use sample::{Quotas, sample_by_role};

@@ -86,20 +86,43 @@ pub struct CameraConfig {
     pub extrinsic_sigma_deg: f64,
 }
 
-/// Depth noise. All zero is a perfect camera.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Depth noise. All zero is a perfect camera; each part is off while its key is zero or absent.
+///
+/// Axial noise that grows with the distance squared: Khoshelham and Elberink 2012, "Accuracy and
+/// resolution of Kinect depth data", eq. 9; lateral noise: Nguyen, Izadi and Lovell 2012, "Modeling Kinect
+/// sensor noise", who find 0.8 px of a 640 px image. Pixels are those of the simulated image: a key in
+/// pixels of a sensor with four times the columns is divided by four.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseConfig {
     /// Standard deviation at any distance, m.
     pub sigma_m: f64,
     /// Standard deviation that grows with the distance squared, m per m².
     pub sigma_per_m2: f64,
+    /// Standard deviation of where a pixel looks, along each image axis, pixels; no ray strays by more
+    /// than three of them. Breaks up outlines.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub lateral_sigma_px: f64,
+    /// Distance from the first eye of a stereo camera to the second, along camera x, m.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub baseline_m: f64,
+    /// Disparities come in steps of this size, pixels; depths z then in steps of
+    /// z² step / (focal baseline). Needs `baseline_m`.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub disparity_step_px: f64,
+    /// Whether points that the second eye does not see measure nothing. Needs `baseline_m`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stereo_shadow: bool,
     /// Share of all pixels that measure nothing.
     pub dropout: f64,
     /// Depth step between neighbours that counts as an edge, m.
     pub edge_step_m: f64,
     /// Share of edge pixels that measure nothing.
     pub edge_holes: f64,
+}
+
+fn is_off(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// What is kept of the clouds.
@@ -191,6 +214,33 @@ impl SceneConfig {
         }
         within("noise.sigma_m", self.noise.sigma_m, 0.0, 0.05)?;
         within("noise.sigma_per_m2", self.noise.sigma_per_m2, 0.0, 0.05)?;
+        within(
+            "noise.lateral_sigma_px",
+            self.noise.lateral_sigma_px,
+            0.0,
+            3.0,
+        )?;
+        within("noise.baseline_m", self.noise.baseline_m, 0.0, 0.5)?;
+        within(
+            "noise.disparity_step_px",
+            self.noise.disparity_step_px,
+            0.0,
+            2.0,
+        )?;
+        for (field, is_on) in [
+            (
+                "noise.disparity_step_px",
+                self.noise.disparity_step_px > 0.0,
+            ),
+            ("noise.stereo_shadow", self.noise.stereo_shadow),
+        ] {
+            config::require(
+                !is_on || self.noise.baseline_m >= 0.001,
+                path,
+                field,
+                "needs `noise.baseline_m`, at least 0.001",
+            )?;
+        }
         within("noise.dropout", self.noise.dropout, 0.0, 1.0)?;
         within("noise.edge_step_m", self.noise.edge_step_m, 0.0, 1.0)?;
         within("noise.edge_holes", self.noise.edge_holes, 0.0, 1.0)?;

@@ -13,7 +13,7 @@
 mod arm;
 mod arm_loop;
 mod batch;
-mod camera;
+pub mod camera;
 mod config;
 mod error;
 mod geometry;

@@ -1,16 +1,20 @@
 //! One exposure of all cameras, joined into one observation.
 
 use nalgebra::{Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3};
-use prehend_cloud::{DepthImage, Intrinsics, deproject, sample_by_role};
+use prehend_cloud::{DepthImage, Intrinsics};
 use prehend_robot::Robot;
-use prehend_types::{Observation, PointCloud, Pose, Stream, derive_seed};
+use prehend_types::{Observation, PointCloud, Pose, Role, Stream, derive_seed};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{cast, noise, solids};
+use super::eye::{Cast, Field};
+use super::film::Film;
+use super::noise::Noise;
+use super::pick::{Picked, Shot, pick};
+use super::{Solid, solids};
 use crate::SceneConfig;
-use crate::config::CameraConfig;
+use crate::config::{CameraConfig, NoiseConfig};
 use crate::scene::Scene;
 use crate::state::WorldState;
 
@@ -22,36 +26,142 @@ pub(crate) fn observe(
     state: &WorldState,
 ) -> Observation {
     let solids = solids(robot, scene, state);
-    let frame_seed = derive_seed(scene.seed, Stream::Camera, state.steps);
-    let mut rng = ChaCha8Rng::seed_from_u64(frame_seed);
-    let (mut points, mut roles) = (Vec::new(), Vec::new());
-    let (mut hits, mut depth) = (Vec::new(), Vec::new());
-    for (camera_idx, camera) in config.cameras.iter().enumerate() {
-        let intrinsics = intrinsics(camera);
-        let placement = Placement::draw(camera, scene.seed, camera_idx);
-        cast(&intrinsics, &placement.base_from_camera, &solids, &mut hits);
-        noise::measure(&intrinsics, &hits, &config.noise, &mut rng, &mut depth);
-        let image = DepthImage {
-            intrinsics,
-            depth: std::mem::take(&mut depth),
-            roles: hits.iter().map(|hit| hit.label.role()).collect(),
-        };
-        deproject(&image, &placement.believed, &mut points, &mut roles);
-        depth = image.depth;
-    }
-    config.cloud.crop.apply(&mut points, &mut roles);
-    let sampling_seed = derive_seed(scene.seed, Stream::Sampling, state.steps);
-    sample_by_role(&mut points, &mut roles, &config.cloud.quotas, sampling_seed);
+    let picked = expose(&solids, config, scene.seed, state.steps);
     Observation {
         stamp: state.stamp(),
         cloud: PointCloud {
             stamp: state.stamp(),
             frame: "base".to_owned(),
-            points,
-            roles,
+            points: picked.points,
+            roles: picked.roles,
         },
         state: state.robot_state(),
         base_from_tcp: robot.forward(&state.q),
+    }
+}
+
+/// A labelled cloud in the base frame, cropped and sampled.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LabelledCloud {
+    /// Positions, m, camera by camera, row by row.
+    pub points: Vec<[f32; 3]>,
+    /// What each point belongs to, seen from the task.
+    pub roles: Vec<Role>,
+    /// Which rigid body each point lies on; see [`super::Label::instance`].
+    pub instances: Vec<u16>,
+}
+
+/// One exposure of all cameras: only the pixels that the cloud keeps, and those that were looked at to
+/// find them, are cast. A pure function of its arguments.
+///
+/// `seed` is the episode's, `frame` the number of the exposure in it.
+#[must_use]
+pub fn expose(solids: &[Solid], config: &SceneConfig, seed: u64, frame: u64) -> LabelledCloud {
+    let cast = Cast::new(solids);
+    let mut shots = shots(&cast, config, seed, frame, Field::Roles);
+    let sampling_seed = derive_seed(seed, Stream::Sampling, frame);
+    let cloud = &config.cloud;
+    let picked = pick(&mut shots, &cloud.crop, &cloud.quotas, sampling_seed);
+    let instance = |picked: &Picked| cast.label(picked.number).instance().unwrap_or(u16::MAX);
+    LabelledCloud {
+        points: picked.iter().map(|picked| picked.point).collect(),
+        roles: picked.iter().map(|picked| picked.role).collect(),
+        instances: picked.iter().map(instance).collect(),
+    }
+}
+
+/// The complete images of one exposure, with where the robot believes each camera to stand: what
+/// [`expose`] takes its points from, pixel for pixel, at the price of casting every pixel.
+#[must_use]
+pub fn images(
+    solids: &[Solid],
+    config: &SceneConfig,
+    seed: u64,
+    frame: u64,
+) -> Vec<(DepthImage, Pose)> {
+    let cast = Cast::new(solids);
+    let mut shots = shots(&cast, config, seed, frame, Field::Whole);
+    let believed = (0..).map(|camera_idx| {
+        let camera: &CameraConfig = &config.cameras[camera_idx];
+        Placement::draw(camera, seed, camera_idx).believed
+    });
+    shots
+        .iter_mut()
+        .zip(believed)
+        .map(|(shot, believed)| (develop(&mut shot.film), believed))
+        .collect()
+}
+
+/// The whole image of one film.
+fn develop(film: &mut Film<'_>) -> DepthImage {
+    let intrinsics = film.intrinsics;
+    let n_pixels = intrinsics.width * intrinsics.height;
+    let (mut depth, mut roles) = (Vec::with_capacity(n_pixels), Vec::with_capacity(n_pixels));
+    for row in 0..intrinsics.height {
+        for column in 0..intrinsics.width {
+            let (measured, number) = film.measure(column, row);
+            depth.push(measured);
+            roles.push(film.cast.role(number));
+        }
+    }
+    DepthImage {
+        intrinsics,
+        depth,
+        roles,
+    }
+}
+
+/// A depth image of solids without a scene: for calibration targets and tests.
+#[must_use]
+pub fn image(
+    intrinsics: &Intrinsics,
+    base_from_camera: &Pose,
+    solids: &[Solid],
+    noise: &NoiseConfig,
+    seed: u64,
+) -> DepthImage {
+    let cast = Cast::new(solids);
+    let baseline = second_eye(noise);
+    let noise = Noise::new(noise, intrinsics.focal, seed);
+    let field = Field::Whole;
+    let mut film = Film::new(intrinsics, base_from_camera, &cast, noise, baseline, field);
+    develop(&mut film)
+}
+
+fn shots<'a>(
+    cast: &'a Cast<'a>,
+    config: &SceneConfig,
+    seed: u64,
+    frame: u64,
+    field: Field,
+) -> Vec<Shot<'a>> {
+    let frame_seed = derive_seed(seed, Stream::Camera, frame);
+    let shot = |(camera_idx, camera): (usize, &CameraConfig)| {
+        let intrinsics = intrinsics(camera);
+        let placement = Placement::draw(camera, seed, camera_idx);
+        let image_seed = derive_seed(frame_seed, Stream::Camera, camera_idx as u64);
+        let noise = Noise::new(&config.noise, intrinsics.focal, image_seed);
+        Shot {
+            film: Film::new(
+                &intrinsics,
+                &placement.base_from_camera,
+                cast,
+                noise,
+                second_eye(&config.noise),
+                field,
+            ),
+            believed: placement.believed.cast(),
+        }
+    };
+    config.cameras.iter().enumerate().map(shot).collect()
+}
+
+/// Distance to the eye that casts stereo shadows, m; 0 if none does.
+fn second_eye(noise: &NoiseConfig) -> f32 {
+    if noise.stereo_shadow {
+        noise.baseline_m as f32
+    } else {
+        0.0
     }
 }
 

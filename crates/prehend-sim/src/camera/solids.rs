@@ -1,19 +1,26 @@
-//! Everything a camera can see, as labelled convex primitives in the base frame.
+//! Everything a camera can see, as labelled solids in the base frame.
+
+use std::sync::Arc;
 
 use prehend_robot::{Robot, Shape};
 use prehend_types::{Pose, Role};
 
+use super::TriangleMesh;
 use crate::scene::Scene;
 use crate::state::WorldState;
 
 /// What a pixel shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Label {
+pub enum Label {
+    /// The table, or nothing.
     Table,
+    /// Any part of the robot.
     Robot,
-    /// A body of the scene: its index, and its part in the task.
+    /// A body of the scene.
     Body {
+        /// Its index in the scene.
         index: usize,
+        /// Its part in the task.
         role: Role,
     },
 }
@@ -21,30 +28,58 @@ pub(crate) enum Label {
 impl Label {
     /// The role of a pixel; `None` for what is taken out of the cloud. A robot knows its own shape
     /// and its table, so leaving them out needs no simulator.
+    #[must_use]
     pub fn role(self) -> Option<Role> {
         match self {
             Self::Table | Self::Robot => None,
             Self::Body { role, .. } => Some(role),
         }
     }
+
+    /// Index of the body in the scene; `None` for table and robot.
+    #[must_use]
+    pub fn instance(self) -> Option<u16> {
+        match self {
+            Self::Table | Self::Robot => None,
+            Self::Body { index, .. } => u16::try_from(index).ok(),
+        }
+    }
 }
 
-/// One convex primitive.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Solid {
-    pub shape: Shape,
+/// A shape that rays can hit.
+#[derive(Debug, Clone)]
+pub enum SolidShape {
+    /// A convex primitive, tested in closed form.
+    Primitive(Shape),
+    /// Triangles; all solids of one mesh share it.
+    Mesh(Arc<TriangleMesh>),
+}
+
+impl From<Shape> for SolidShape {
+    fn from(shape: Shape) -> Self {
+        Self::Primitive(shape)
+    }
+}
+
+/// One thing that a camera can see.
+#[derive(Debug, Clone)]
+pub struct Solid {
+    /// Its shape.
+    pub shape: SolidShape,
+    /// Where it is.
     pub base_from_shape: Pose,
+    /// What it belongs to.
     pub label: Label,
 }
 
-/// All primitives of a world at one moment.
+/// All solids of a world at one moment.
 pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<Solid> {
     let mut link_poses = vec![Pose::identity(); robot.links().len()];
     robot.link_poses(&state.q, state.gripper.width, &mut link_poses);
     let links = robot.links().iter().zip(&link_poses);
     let robot = links.flat_map(|(link, base_from_link)| {
         link.shapes.iter().map(move |shape| Solid {
-            shape: shape.shape,
+            shape: shape.shape.into(),
             base_from_shape: base_from_link * shape.link_from_shape,
             label: Label::Robot,
         })
@@ -54,7 +89,7 @@ pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<So
         let base_from_body = moved.unwrap_or(body.base_from_body);
         let role = body.role;
         body.parts.iter().map(move |part| Solid {
-            shape: part.shape,
+            shape: part.shape.into(),
             base_from_shape: base_from_body * part.body_from_part,
             label: Label::Body { index, role },
         })
