@@ -17,6 +17,7 @@ mod meter;
 mod policies;
 mod progress;
 mod recorder;
+mod rivals;
 mod session;
 mod shuffle;
 mod training;
@@ -25,6 +26,7 @@ mod trials;
 mod wire;
 mod workcell;
 mod workers;
+mod workload;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use prehend_policy::{Bundle, EngineChoice, OnnxPolicy, Runtime, RuntimeOptions, measure_latency};
 use prehend_sim::{FamilySet, Pilot, RolloutConfig, World, rollout};
 use prehend_types::config::locate;
@@ -12,6 +12,7 @@ use prehend_types::stats::quantile;
 use prehend_types::{Observation, Policy as _};
 use serde::Serialize;
 
+use crate::commands::bench_sim::BenchSim;
 use crate::exit::{Failure, Verdict};
 use crate::meter::{REPEATS, Row, rate};
 use crate::session::{Session, cores};
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   prehend bench
   prehend bench --seconds 10 --json
   prehend bench models/fr3_pick_place_teacher
+  prehend bench sim --rivals rivals    (the simulator, beside others)
 
 Each row is the median of 5 repeats, with the lowest and the highest. Run it on an idle machine.";
 
@@ -32,8 +34,10 @@ const N_OBSERVATIONS: u64 = 8;
 
 /// Arguments of `prehend bench`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Folder of the bundle whose inference is measured.
     #[arg(value_name = "BUNDLE", default_value = "models/fr3_pick_place")]
     bundle: PathBuf,
@@ -47,9 +51,17 @@ pub struct Bench {
     place: Place,
 }
 
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure the simulator, beside other simulators if they are there.
+    Sim(BenchSim),
+}
+
+/// The rows of a benchmark.
 #[derive(Debug, Serialize)]
-struct Body {
-    rows: Vec<Row>,
+pub struct Body {
+    /// In the order of measuring.
+    pub rows: Vec<Row>,
 }
 
 impl Bench {
@@ -58,6 +70,9 @@ impl Bench {
     /// # Errors
     /// An input was refused, or a measurement failed.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        if let Some(What::Sim(args)) = &self.what {
+            return args.run(session);
+        }
         if !(0.01..=3_600.0).contains(&self.seconds) {
             return Err(Failure::usage("--seconds must be from 0.01 to 3600"));
         }

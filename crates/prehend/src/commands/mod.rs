@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod bench;
+pub mod bench_sim;
 pub mod collect;
 pub mod demo;
 pub mod distill;
@@ -10,6 +11,7 @@ pub mod export;
 pub mod render;
 pub mod replay;
 pub mod run;
+pub mod sim;
 pub mod train;
 
 use crate::args::Command;
@@ -26,6 +28,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Eval(args) => args.run(session),
         Command::Replay(args) => args.run(session),
         Command::Render(args) => args.run(session),
+        Command::Sim(args) => args.run(session),
         Command::Bench(args) => args.run(session),
         Command::Demo(args) => args.run(session),
         Command::Run(args) => args.run(session),

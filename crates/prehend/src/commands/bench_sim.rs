@@ -1,0 +1,439 @@
+//! Turns the simulator into numbers, beside the same numbers of other simulators.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use prehend_cloud::Quotas;
+use prehend_sim::{
+    Autoreset, Batch, BatchCell, BatchConfig, FamilySet, PhysicsSettings, SceneConfig, World,
+};
+use prehend_types::Action;
+use prehend_types::config::locate;
+
+use super::bench::Body;
+use crate::exit::{Failure, Verdict};
+use crate::meter::{REPEATS, Row, rate};
+use crate::rivals::{self, Rival};
+use crate::session::{Session, cores};
+use crate::workcell::{Place, Workcell};
+use crate::workload::{EPISODE, Hold, Rig, Workload};
+
+const EXAMPLES: &str = "Examples:
+  prehend bench sim
+  prehend bench sim --rivals rivals --json    (makes Python environments in rivals/, needs the network)
+  prehend bench sim --rivals rivals --seconds 5 --rounds 5
+
+Control steps of 50 ms per second. With --rivals, MuJoCo's batch API, robosuite and ManiSkill run the
+same workloads in turn with ours, forwards and backwards. Run it on an idle machine.";
+
+/// Worlds of a batch.
+const N_SLOTS: usize = 16;
+/// Points of the largest cloud.
+const N_POINTS: usize = 1_024;
+/// Worlds whose memory is measured.
+const N_WORLDS: usize = 512;
+
+/// Arguments of `prehend bench sim`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BenchSim {
+    /// Folder of the rivals' Python environments; made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    rivals: Option<PathBuf>,
+    /// Length of one measurement, s.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// How often everything that is compared is measured, in turn.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Which physics is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    /// What ships.
+    Default,
+    /// The fewest solver iterations under which the cube slips less than 0.1 mm from the start of the
+    /// lift to the end of a hold of 5 s, and ends within 1 mm of where steps of 0.25 ms leave it.
+    Equal,
+}
+
+const SETTINGS: [Setting; 2] = [Setting::Default, Setting::Equal];
+
+impl Setting {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Equal => "equal",
+        }
+    }
+
+    fn physics(self) -> PhysicsSettings {
+        match self {
+            Self::Default => PhysicsSettings::default(),
+            Self::Equal => PhysicsSettings {
+                iterations: 2,
+                ..PhysicsSettings::default()
+            },
+        }
+    }
+}
+
+/// Steps of 0.25 ms.
+fn reference() -> PhysicsSettings {
+    PhysicsSettings {
+        steps_per_tick: 20,
+        ..PhysicsSettings::default()
+    }
+}
+
+/// One of our own rows that are compared.
+struct Own {
+    setting: Setting,
+    workload: Workload,
+    threads: usize,
+    values: Vec<f64>,
+    n: u64,
+}
+
+impl BenchSim {
+    /// Measures everything.
+    ///
+    /// # Errors
+    /// An input was refused, or a measurement failed.
+    pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        if !(0.05..=3_600.0).contains(&self.seconds) {
+            return Err(Failure::usage("--seconds must be from 0.05 to 3600"));
+        }
+        let repeat = Duration::from_secs_f64(self.seconds / REPEATS as f64);
+        let scripts = locate("crates/prehend/rivals")?;
+        let cell = self.place.open()?;
+        let rigs = SETTINGS.map(|setting| {
+            Rig::open(&cell, &scripts, &setting.physics()).map(|rig| (setting, rig))
+        });
+        let [default, equal] = rigs;
+        let rigs = [default?, equal?];
+        let mut rows = self.compared(session, &rigs, &scripts)?;
+        if !session.interrupt.is_set() {
+            let reference = Rig::open(&cell, &scripts, &reference())?.hold();
+            for (setting, rig) in &rigs {
+                rows.extend(grasp(*setting, rig, &reference));
+            }
+            rows.extend(resets(&cell, &rigs[0].1)?);
+            rows.push(memory(&cell)?);
+        }
+        for (threads, points) in [(1, 0), (cores(), 0), (1, N_POINTS), (cores(), N_POINTS)] {
+            if !session.interrupt.is_set() {
+                rows.push(batch(&cell, threads, points, repeat)?);
+            }
+        }
+        if !session.interrupt.is_set() {
+            rows.push(mixed(&cell, repeat)?);
+        }
+        let body = Body { rows };
+        session.report(None, &body, &body)?;
+        Ok(session.unless_stopped(Verdict::Passed))
+    }
+
+    /// Our workloads and the rivals', in turn, forwards and backwards.
+    fn compared(
+        &self,
+        session: &Session,
+        rigs: &[(Setting, Rig)],
+        scripts: &std::path::Path,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut counts = vec![1, cores()];
+        counts.dedup();
+        let mut own: Vec<Own> = Vec::new();
+        let mut others: Vec<(Rival, Vec<f64>, u64)> = Vec::new();
+        for threads in counts {
+            for (setting, _) in rigs {
+                own.extend([Workload::Random, Workload::Grasp].map(|workload| Own {
+                    setting: *setting,
+                    workload,
+                    threads,
+                    values: Vec::new(),
+                    n: 0,
+                }));
+            }
+            if self.rivals.is_some() {
+                others.extend(rivals::all(threads).into_iter().map(|r| (r, Vec::new(), 0)));
+            }
+        }
+        if let Some(folder) = &self.rivals {
+            rivals::set_up(scripts, folder)?;
+        }
+        for round in 0..self.rounds {
+            let n_own = own.len();
+            let mut order: Vec<usize> = (0..n_own + others.len()).collect();
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for index in order {
+                if session.interrupt.is_set() {
+                    break;
+                }
+                if let Some(own) = own.get_mut(index) {
+                    let rig = rigs.iter().find(|(setting, _)| *setting == own.setting);
+                    if let Some((_, rig)) = rig {
+                        own.measure(rig, self.seconds)?;
+                    }
+                } else if let (Some((rival, values, n)), Some(folder)) =
+                    (others.get_mut(index - n_own), &self.rivals)
+                    && let Some((value, counted)) = rival.measure(scripts, folder, self.seconds)?
+                {
+                    values.push(value);
+                    *n += counted;
+                }
+            }
+        }
+        let rival_row = |(rival, values, n): &(Rival, Vec<f64>, u64)| {
+            Row::new(rival.name.clone(), "1/s", *n, values.clone())
+        };
+        let mut rows: Vec<Row> = own.iter().map(Own::row).collect();
+        rows.extend(scaling(&own));
+        rows.extend(others.iter().map(rival_row));
+        for own in &own {
+            let same = others.iter().filter(|(rival, ..)| {
+                rival.workload == own.workload
+                    && rival.threads == own.threads
+                    && rival.is_equal == (own.setting == Setting::Equal)
+            });
+            rows.extend(same.map(|other| own.row().against(&rival_row(other))));
+        }
+        Ok(rows)
+    }
+}
+
+impl Own {
+    fn name(&self) -> String {
+        let (setting, workload) = (self.setting.name(), self.workload.name());
+        format!("prehend/{setting}/{workload}/{}_threads", self.threads)
+    }
+
+    fn row(&self) -> Row {
+        Row::new(self.name(), "1/s", self.n, self.values.clone())
+    }
+
+    fn measure(&mut self, rig: &Rig, seconds: f64) -> Result<(), Failure> {
+        let repeat = Duration::from_secs_f64(seconds / REPEATS as f64);
+        let workload = self.workload;
+        let row = rate(
+            self.name(),
+            self.threads,
+            repeat,
+            |thread| Ok(thread as u64 * 1_000_000),
+            |seed| {
+                *seed += 1;
+                Ok((EPISODE as u64, rig.episode(workload, *seed)))
+            },
+        )?;
+        self.values.extend(row.value);
+        self.n += row.n;
+        Ok(())
+    }
+}
+
+/// What all cores do together, over what one does alone.
+fn scaling(own: &[Own]) -> Vec<Row> {
+    let one = own.iter().filter(|own| own.threads == 1);
+    one.filter_map(|one| {
+        let all = own.iter().find(|all| {
+            all.threads > 1 && all.workload == one.workload && all.setting == one.setting
+        })?;
+        let ratios = all
+            .values
+            .iter()
+            .zip(&one.values)
+            .map(|(all, one)| all / one);
+        let (setting, workload) = (one.setting.name(), one.workload.name());
+        let name = format!("prehend/{setting}/{workload}/all_cores_over_one");
+        Some(Row::new(name, "x", all.n, ratios.collect()))
+    })
+    .collect()
+}
+
+/// How the workload's grasp holds, and how far from the reference the cube ends.
+fn grasp(setting: Setting, rig: &Rig, reference: &Hold) -> Vec<Row> {
+    let hold = rig.hold();
+    let off = hold.end.iter().zip(reference.end);
+    let off = off
+        .map(|(own, other)| (own - other).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    let row = |what: &str, unit, value| {
+        let name = format!("prehend/{}/grasp/{what}", setting.name());
+        Row::new(name, unit, 1, vec![value])
+    };
+    vec![
+        row("lifted", "", f64::from(u8::from(hold.lifted))),
+        row("slip", "mm", hold.slip_mm),
+        row("hold_slip", "mm", hold.hold_slip_mm),
+        row("distance_from_reference", "mm", off * 1e3),
+    ]
+}
+
+/// Starting an episode that was started before, and one that was not.
+fn resets(cell: &Workcell, rig: &Rig) -> Result<Vec<Row>, Failure> {
+    let (mut known, mut new) = (Vec::new(), Vec::new());
+    for repeat in 0..REPEATS as u64 {
+        let start = Instant::now();
+        for _ in 0..2_000 {
+            std::hint::black_box(rig.reset());
+        }
+        known.push(start.elapsed().as_secs_f64() * 1e6 / 2_000.0);
+        let start = Instant::now();
+        for seed in 0..20 {
+            std::hint::black_box(cell.world(800_000 + 20 * repeat + seed, FamilySet::All)?);
+        }
+        new.push(start.elapsed().as_secs_f64() * 1e6 / 20.0);
+    }
+    Ok(vec![
+        Row::new("prehend/reset/known_start", "us", 10_000, known),
+        Row::new("prehend/reset/new_start", "us", 100, new),
+    ])
+}
+
+/// Resident memory of one world of the scene.
+fn memory(cell: &Workcell) -> Result<Row, Failure> {
+    let world = cell.world(800_000, FamilySet::All)?;
+    let before = resident_kb();
+    let worlds: Vec<World> = (0..N_WORLDS).map(|_| stepped(world.clone())).collect();
+    let after = resident_kb();
+    drop(std::hint::black_box(worlds));
+    let each = before
+        .zip(after)
+        .map(|(before, after)| (after - before) / N_WORLDS as f64);
+    Ok(Row::new(
+        "prehend/memory_per_world",
+        "kB",
+        N_WORLDS as u64,
+        each.into_iter().collect(),
+    ))
+}
+
+/// A step fills the engine's work space.
+fn stepped(mut world: World) -> World {
+    world.step();
+    world
+}
+
+/// Resident memory of this process, kB; `None` where the system does not tell.
+fn resident_kb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A batch under random motions of the tool, through the controllers; with clouds if `points` are asked
+/// for, at every step.
+fn batch(cell: &Workcell, threads: usize, points: usize, repeat: Duration) -> Result<Row, Failure> {
+    let mut scene = (*cell.scene).clone();
+    if points > 0 {
+        scene.cameras.truncate(1);
+        for camera in &mut scene.cameras {
+            (camera.width_px, camera.height_px) = (128, 128);
+        }
+        scene.cloud.quotas = Quotas {
+            target: points * 3 / 8,
+            receptacle: points / 4,
+            other: points * 3 / 8,
+        };
+        if let Some(clutter) = &mut scene.clutter {
+            clutter.min_target_points = 5;
+        }
+    }
+    let cells = vec![batch_cell(cell, &Arc::new(scene)); N_SLOTS];
+    let what = if points > 0 {
+        format!("batch/clouds_of_{points}/{threads}_threads")
+    } else {
+        format!("batch/states/{threads}_threads")
+    };
+    let values = batch_rates(&cells, threads, points > 0, repeat)?;
+    Ok(Row::new(what, "1/s", (N_SLOTS * EPISODE) as u64, values))
+}
+
+/// Different scenes in one batch, against batches of each scene alone: 1 is no loss.
+fn mixed(cell: &Workcell, repeat: Duration) -> Result<Row, Failure> {
+    let lift = Arc::new(SceneConfig::load(&locate("scenes/lift.toml")?)?);
+    let scenes = [Arc::clone(&cell.scene), lift];
+    let equal = scenes
+        .each_ref()
+        .map(|scene| vec![batch_cell(cell, scene); N_SLOTS]);
+    let both: Vec<BatchCell> = (0..N_SLOTS)
+        .map(|slot| batch_cell(cell, &scenes[slot % scenes.len()]))
+        .collect();
+    let mut ratios = Vec::new();
+    for _ in 0..REPEATS {
+        let rate = |cells: &[BatchCell]| -> Result<f64, Failure> {
+            let values = batch_rates(cells, cores(), false, repeat / 4)?;
+            Ok(values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let (first, second, together) = (rate(&equal[0])?, rate(&equal[1])?, rate(&both)?);
+        // Half of the steps at each rate.
+        let expected = 2.0 / (1.0 / first + 1.0 / second);
+        ratios.push(together / expected);
+    }
+    Ok(Row::new(
+        "batch/mixed_over_equal",
+        "x",
+        REPEATS as u64,
+        ratios,
+    ))
+}
+
+fn batch_cell(cell: &Workcell, scene: &Arc<SceneConfig>) -> BatchCell {
+    BatchCell {
+        robot: Arc::clone(&cell.robot),
+        scene: Arc::clone(scene),
+        families: FamilySet::Train,
+    }
+}
+
+fn batch_rates(
+    cells: &[BatchCell],
+    threads: usize,
+    observe: bool,
+    repeat: Duration,
+) -> Result<Vec<f64>, Failure> {
+    let config = BatchConfig {
+        threads,
+        observe,
+        autoreset: Autoreset::SameStep,
+        first_id: 800_000,
+        ..BatchConfig::default()
+    };
+    let mut batch = Batch::new(cells, config)?;
+    let mut values = Vec::with_capacity(REPEATS);
+    let mut step = 0_u32;
+    for _ in 0..REPEATS {
+        let start = Instant::now();
+        let mut n = 0;
+        while start.elapsed() < repeat {
+            let actions: Vec<Action> = (0..cells.len()).map(|slot| wander(slot, step)).collect();
+            n += batch.step(&actions)?.len();
+            step += 1;
+        }
+        values.push(n as f64 / start.elapsed().as_secs_f64());
+    }
+    Ok(values)
+}
+
+/// A tool that wanders over the table and opens and shuts.
+fn wander(slot: usize, step: u32) -> Action {
+    let phase = slot as f64 + 0.21 * f64::from(step);
+    let mut action = Action::hold(if (slot as u32 + step) % 32 < 16 {
+        1.0
+    } else {
+        0.0
+    });
+    action.translation.x = 0.010 * phase.sin();
+    action.translation.y = 0.010 * (0.7 * phase).cos();
+    action.translation.z = 0.006 * (0.31 * phase).sin();
+    action.rotation.z = 0.03 * (0.5 * phase).sin();
+    action
+}
