@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arm;
 mod camera;
 mod config;
 mod error;
@@ -24,6 +25,7 @@ mod state;
 mod task;
 mod world;
 
+pub use arm::{ArmMode, ArmReport};
 pub use config::{
     CameraConfig, CloudConfig, ClutterConfig, NoiseConfig, SceneConfig, TableConfig, TaskConfig,
 };

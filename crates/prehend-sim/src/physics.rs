@@ -4,6 +4,8 @@
 //! mimic each other. Measured with the probe of November 2026: no dynamic arm in rapier 0.36.1 held a
 //! cube through a shake, this representation slips 0.2 mm.
 
+mod hand;
+
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_robot::{Finger, Link, Motion, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
@@ -16,6 +18,7 @@ use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
 use rapier3d::prelude::{CoefficientCombineRule, MassProperties};
 
+use crate::arm::coupling::Reaction;
 use crate::geometry;
 use crate::objects::Part;
 use crate::scene::Scene;
@@ -64,6 +67,8 @@ pub(crate) struct Physics {
     /// Link index and body of every link that can touch something.
     links: Vec<(usize, RigidBodyHandle)>,
     hand_idx: usize,
+    /// The hand's body, if it gives way; a kinematic link otherwise.
+    hand: Option<hand::YieldingHand>,
     fingers: [FingerBody; 2],
     objects: Vec<RigidBodyHandle>,
     finger_force: f64,
@@ -147,6 +152,7 @@ impl Physics {
             world,
             links,
             hand_idx: gripper.hand_idx,
+            hand: None,
             fingers,
             objects,
             finger_force: gripper.force,
@@ -154,9 +160,19 @@ impl Physics {
     }
 
     /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
-    /// of each from shut, m) with no more than the gripper's force.
-    pub fn step(&mut self, link_poses: &[Pose], finger_target: f64) {
+    /// of each from shut, m) with no more than the gripper's force. A hand that gives way is held
+    /// against what it felt `before`; returns what it felt now.
+    pub fn step(
+        &mut self,
+        link_poses: &[Pose],
+        finger_target: f64,
+        before: &Reaction,
+    ) -> Reaction {
+        let driven = self.drive_hand(&link_poses[self.hand_idx], &before.push);
         for (link_idx, handle) in &self.links {
+            if driven.is_some() && *link_idx == self.hand_idx {
+                continue;
+            }
             if let Some(body) = self.world.bodies.get_mut(*handle) {
                 body.set_next_kinematic_position(to_rapier(&link_poses[*link_idx]));
             }
@@ -179,6 +195,9 @@ impl Physics {
             }
         }
         self.world.step();
+        driven
+            .and_then(|driven| self.hand_reaction(&driven))
+            .unwrap_or(Reaction::NONE)
     }
 
     /// Displacement of each finger from shut, m.
@@ -210,6 +229,8 @@ impl Physics {
         for (link_idx, handle) in &self.links {
             if let Some(body) = self.world.bodies.get_mut(*handle) {
                 body.set_position(to_rapier(&link_poses[*link_idx]), true);
+                body.set_linvel(RapierVector::ZERO, true);
+                body.set_angvel(RapierVector::ZERO, true);
             }
         }
     }

@@ -8,6 +8,8 @@ use prehend_types::{
     Role, Stamp,
 };
 
+use crate::arm::coupling::{HandBody, Reaction};
+use crate::arm::{Arm, ArmMode, ArmReport};
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
@@ -38,6 +40,7 @@ pub struct World {
     config: Arc<SceneConfig>,
     scene: Scene,
     physics: Physics,
+    arm: Arm,
     state: WorldState,
     command: JointCommand,
     judge: Judge,
@@ -51,22 +54,36 @@ impl World {
     /// Physics step, s.
     pub const DT: f64 = DT;
 
-    /// Draws, builds and settles the world of one seed, the arm at home with the gripper open.
+    /// [`Self::with_arm`] in the default mode.
     ///
     /// # Errors
-    /// [`SimError::NoScene`] if no draw of this seed is usable, [`SimError::Robot`] for a robot
-    /// without a gripper.
+    /// As [`Self::with_arm`].
     pub fn new(
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
         seed: u64,
         families: FamilySet,
     ) -> Result<Self, SimError> {
+        Self::with_arm(robot, config, seed, families, ArmMode::default())
+    }
+
+    /// Draws, builds and settles the world of one seed, the arm at home with the gripper open.
+    ///
+    /// # Errors
+    /// [`SimError::NoScene`] if no draw of this seed is usable, [`SimError::Robot`] for a robot
+    /// without a gripper.
+    pub fn with_arm(
+        robot: &Arc<Robot>,
+        config: &Arc<SceneConfig>,
+        seed: u64,
+        families: FamilySet,
+        arm: ArmMode,
+    ) -> Result<Self, SimError> {
         for attempt in 0..MAX_ATTEMPTS {
             let Some(scene) = Scene::draw(config, families, seed, attempt) else {
                 continue;
             };
-            let mut world = Self::build(robot, config, scene)?;
+            let mut world = Self::build(robot, config, scene, arm)?;
             if world.settle() && world.sees_target() {
                 return Ok(world);
             }
@@ -81,6 +98,7 @@ impl World {
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
         scene: Scene,
+        mode: ArmMode,
     ) -> Result<Self, SimError> {
         let gripper = robot.gripper().ok_or_else(|| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -90,7 +108,15 @@ impl World {
         let q = *robot.home();
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
-        let physics = Physics::new(robot, config, &scene, &link_poses)?;
+        let mut physics = Physics::new(robot, config, &scene, &link_poses)?;
+        if mode != ArmMode::Exact {
+            let hand = HandBody::of(robot).ok_or_else(|| SimError::Robot {
+                robot: robot.name().to_owned(),
+                reason: "its mass matrix is not positive definite".to_owned(),
+            })?;
+            physics.free_hand(hand);
+        }
+        let arm = Arm::new(robot, mode)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
         let objects = scene.base_from_objects.iter();
         let state = WorldState {
@@ -118,6 +144,7 @@ impl World {
             config: Arc::clone(config),
             scene,
             physics,
+            arm,
             command: JointCommand {
                 q_d: q,
                 dq_d: dq,
@@ -141,7 +168,7 @@ impl World {
     fn settle(&mut self) -> bool {
         for step in 0..SETTLE_STEPS {
             self.physics
-                .step(&self.link_poses, self.state.finger_target);
+                .step(&self.link_poses, self.state.finger_target, &Reaction::NONE);
             if step >= 40 && step % 10 == 0 {
                 self.read_objects();
                 if self.is_settled() {
@@ -192,25 +219,21 @@ impl World {
 
     /// Advances by [`Self::DT`].
     pub fn step(&mut self) {
-        let before = self.state.q;
-        self.state.q = self.command.q_d;
-        for ((dq, new), old) in self
-            .state
-            .dq
-            .iter_mut()
-            .zip(self.state.q.iter())
-            .zip(before.iter())
-        {
-            *dq = (new - old) / DT;
-        }
         self.slew_fingers();
+        let prediction = self.arm.predict(&self.command);
         self.robot.link_poses(
-            &self.state.q,
+            &prediction.q,
             self.state.gripper.width,
             &mut self.link_poses,
         );
-        self.physics
-            .step(&self.link_poses, self.state.finger_target);
+        let reaction = self.physics.step(
+            &self.link_poses,
+            self.state.finger_target,
+            self.arm.reaction(),
+        );
+        self.arm.correct(&prediction, reaction);
+        self.state.q = *self.arm.q();
+        self.state.dq = *self.arm.dq();
         self.state.steps += 1;
         self.read_fingers();
         self.read_objects();
@@ -278,6 +301,40 @@ impl World {
         self.status
     }
 
+    /// How the arm is simulated.
+    #[must_use]
+    pub fn arm_mode(&self) -> ArmMode {
+        self.arm.mode()
+    }
+
+    /// What the arm felt in the last step.
+    #[must_use]
+    pub fn arm_report(&self) -> ArmReport {
+        self.arm.report()
+    }
+
+    /// The arm's own state beyond [`Self::state_vector`], in full precision: a short flat list.
+    #[must_use]
+    pub fn arm_numbers(&self) -> Vec<f64> {
+        self.arm.to_numbers()
+    }
+
+    /// Gives the arm a saved state of its own.
+    ///
+    /// # Errors
+    /// [`SimError::State`] if the numbers are damaged or of another robot or mode.
+    pub fn set_arm_numbers(&mut self, numbers: &[f64]) -> Result<(), SimError> {
+        self.arm.set_numbers(numbers)?;
+        self.state.q = *self.arm.q();
+        self.state.dq = *self.arm.dq();
+        Ok(())
+    }
+
+    /// Switches the drives of an [`ArmMode::Dynamic`] arm off or on: off, it falls.
+    pub fn set_servo(&mut self, is_on: bool) {
+        self.arm.set_servo(is_on);
+    }
+
     /// What was drawn.
     #[must_use]
     pub fn scene(&self) -> &Scene {
@@ -331,6 +388,7 @@ impl World {
         for (index, body) in state.objects.iter().enumerate() {
             self.physics.set_object(index, body);
         }
+        self.arm.place(state.q, state.dq);
         self.command.q_d = state.q;
         self.command.gripper.opening = state.gripper.commanded;
         self.judge = Judge::default();
