@@ -25,7 +25,7 @@ mod state;
 mod task;
 mod world;
 
-pub use arm::{ArmMode, ArmReport};
+pub use arm::{ArmMode, ArmReport, Payload};
 pub use config::{
     CameraConfig, CloudConfig, ClutterConfig, NoiseConfig, SceneConfig, TableConfig, TaskConfig,
 };

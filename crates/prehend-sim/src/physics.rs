@@ -5,6 +5,9 @@
 //! cube through a shake, this representation slips 0.2 mm.
 
 mod hand;
+mod touch;
+
+pub(crate) use touch::{LinkContact, Touched};
 
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_robot::{Finger, Link, Motion, Part as RobotPart, Robot, Shape};
@@ -162,12 +165,7 @@ impl Physics {
     /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
     /// of each from shut, m) with no more than the gripper's force. A hand that gives way is held
     /// against what it felt `before`; returns what it felt now.
-    pub fn step(
-        &mut self,
-        link_poses: &[Pose],
-        finger_target: f64,
-        before: &Reaction,
-    ) -> Reaction {
+    pub fn step(&mut self, link_poses: &[Pose], finger_target: f64, before: &Reaction) -> Reaction {
         let driven = self.drive_hand(&link_poses[self.hand_idx], &before.push);
         for (link_idx, handle) in &self.links {
             if driven.is_some() && *link_idx == self.hand_idx {

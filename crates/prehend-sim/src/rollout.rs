@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::pilots::Expert;
-use crate::{Failure, SimError, World};
+use crate::{ArmMode, Failure, SimError, World};
 
 /// Length of one action, s.
 const ACTION_DT: Duration = Duration::from_millis(50);
@@ -108,6 +108,8 @@ pub struct EpisodeResult {
     pub duration_s: f64,
     /// Actions of 50 ms.
     pub n_actions: usize,
+    /// How the arm was simulated.
+    pub arm: ArmMode,
 }
 
 /// Runs one episode to success, failure or the time limit.
@@ -191,6 +193,7 @@ pub fn rollout(
                     failure: if task.success { None } else { failure },
                     duration_s: world.now().seconds_since(Stamp::ZERO),
                     n_actions,
+                    arm: world.arm_mode(),
                 });
             }
         }

@@ -9,9 +9,9 @@ use prehend_types::{
 };
 
 use crate::arm::coupling::{HandBody, Reaction};
-use crate::arm::{Arm, ArmMode, ArmReport};
+use crate::arm::{Arm, ArmMode, ArmReport, Payload};
 use crate::objects::FamilySet;
-use crate::physics::{BodyState, DT, Physics};
+use crate::physics::{BodyState, DT, LinkContact, Physics};
 use crate::scene::Scene;
 use crate::state::WorldState;
 use crate::task::{Failure, Judge, TaskStatus};
@@ -41,6 +41,7 @@ pub struct World {
     scene: Scene,
     physics: Physics,
     arm: Arm,
+    link_contacts: Vec<LinkContact>,
     state: WorldState,
     command: JointCommand,
     judge: Judge,
@@ -115,6 +116,7 @@ impl World {
                 reason: "its mass matrix is not positive definite".to_owned(),
             })?;
             physics.free_hand(hand);
+            physics.watch_links();
         }
         let arm = Arm::new(robot, mode)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
@@ -145,6 +147,7 @@ impl World {
             scene,
             physics,
             arm,
+            link_contacts: Vec::new(),
             command: JointCommand {
                 q_d: q,
                 dq_d: dq,
@@ -220,7 +223,10 @@ impl World {
     /// Advances by [`Self::DT`].
     pub fn step(&mut self) {
         self.slew_fingers();
-        let prediction = self.arm.predict(&self.command);
+        if self.arm.mode() != ArmMode::Exact {
+            self.physics.link_contacts(&mut self.link_contacts);
+        }
+        let prediction = self.arm.predict(&self.command, &self.link_contacts);
         self.robot.link_poses(
             &prediction.q,
             self.state.gripper.width,
@@ -328,6 +334,11 @@ impl World {
         self.state.q = *self.arm.q();
         self.state.dq = *self.arm.dq();
         Ok(())
+    }
+
+    /// Tells the servos of an [`ArmMode::Dynamic`] arm what they carry; they compensate its weight.
+    pub fn set_payload(&mut self, payload: Option<Payload>) {
+        self.arm.set_payload(payload);
     }
 
     /// Switches the drives of an [`ArmMode::Dynamic`] arm off or on: off, it falls.

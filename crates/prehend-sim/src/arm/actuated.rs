@@ -1,11 +1,11 @@
 //! A step of joints that follow their command by themselves, as far as speed, acceleration and torque
 //! allow.
 
-use prehend_robot::{Articulation, Llt, Wrench};
+use prehend_robot::{Llt, Wrench};
 use prehend_types::{JointCommand, MAX_JOINTS};
 
 use super::{Arm, Equations, Outcome};
-use crate::physics::DT;
+use crate::physics::{DT, LinkContact};
 
 /// Share of the acceleration limit that braking before the target counts on.
 const BRAKING_SHARE: f64 = 0.9;
@@ -21,8 +21,8 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub fn new(arm: &Arm, command: &JointCommand) -> Self {
-        let equations = Equations::new(&arm.robot, &arm.q, &arm.dq, arm.hand_joint_idx);
+    pub fn new(arm: &Arm, command: &JointCommand, contacts: &[LinkContact]) -> Self {
+        let equations = Equations::new(arm, &arm.q, contacts);
         let mut out = Self {
             equations,
             dq: [0.0; MAX_JOINTS],
@@ -53,7 +53,11 @@ impl Tracked {
             speed = speed.clamp(dq - change, dq + change);
             let is_free = speed == dq_wanted;
             out.dq[idx] = speed;
-            out.q[idx] = if is_free { q_wanted } else { q + 0.5 * DT * (dq + speed) };
+            out.q[idx] = if is_free {
+                q_wanted
+            } else {
+                q + 0.5 * DT * (dq + speed)
+            };
             out.max_torque[idx] = drive.max_torque;
         }
         out
@@ -73,13 +77,12 @@ impl Tracked {
     /// add joints to those.
     pub fn solve(&self, load: &Wrench) -> Outcome {
         let equations = &self.equations;
-        let (n, arm): (usize, &Articulation) = (equations.n(), &equations.arm);
+        let n = equations.n();
         let bias = equations.loaded_bias(load);
         let mut ddq: [f64; MAX_JOINTS] =
             std::array::from_fn(|idx| (self.dq[idx] - equations.dq[idx]) / DT);
         let mut overload = [false; MAX_JOINTS];
         let mut at_limit = [0.0; MAX_JOINTS];
-        debug_assert_eq!(arm.n_joints(), n);
         let tau = loop {
             let mut tau = bias;
             for row in 0..n {

@@ -55,7 +55,9 @@ impl HandBody {
         let joint_idx = carrier(robot, gripper.hand_idx)?;
         let pads = [&gripper.left, &gripper.right].map(|finger| {
             let link = &robot.links()[finger.link_idx];
-            (link.parent_from_joint * finger.pad.link_from_shape).translation.vector
+            (link.parent_from_joint * finger.pad.link_from_shape)
+                .translation
+                .vector
         });
         // Half way between flange and pads: forces on the fingers then turn the hand as little as
         // forces on its body do.

@@ -9,8 +9,8 @@
 use prehend_robot::{JointMatrix, Llt, Wrench};
 use prehend_types::{JointCommand, JointPositions, MAX_JOINTS};
 
-use super::{Arm, Equations, Outcome};
-use crate::physics::DT;
+use super::{Arm, Equations, Outcome, payload_torques};
+use crate::physics::{DT, LinkContact};
 
 /// Dry friction grows linearly up to this speed, rad/s.
 const STICTION_SPEED: f64 = 0.01;
@@ -34,13 +34,14 @@ struct Drive {
 }
 
 impl Servo {
-    pub fn new(arm: &Arm, command: &JointCommand) -> Self {
+    pub fn new(arm: &Arm, command: &JointCommand, contacts: &[LinkContact]) -> Self {
         let mut q_half = arm.q;
         for (q, dq) in q_half.iter_mut().zip(arm.dq.iter()) {
             *q += 0.5 * DT * dq;
         }
-        let equations = Equations::new(&arm.robot, &q_half, &arm.dq, arm.hand_joint_idx);
+        let equations = Equations::new(arm, &q_half, contacts);
         let weight = equations.arm.bias(&[], &[]);
+        let payload = payload_torques(arm, &equations.arm);
         let mut drives = [Drive::default(); MAX_JOINTS];
         for (idx, spec) in arm.robot.actuators().joints().iter().enumerate() {
             let dry = spec.coulomb_friction / arm.dq[idx].abs().max(STICTION_SPEED);
@@ -50,7 +51,8 @@ impl Servo {
                 drives[idx] = Drive {
                     push: spec.stiffness * (command.q_d[idx] - q_half[idx])
                         + spec.damping * dq_d
-                        + weight[idx],
+                        + weight[idx]
+                        + payload[idx],
                     pull: 0.5 * DT * spec.stiffness + spec.damping,
                     max_torque: spec.max_torque,
                     ..drives[idx]
@@ -74,7 +76,9 @@ impl Servo {
         let first = self.solve(load);
         let before = self.equations.dq;
         let mean: [f64; MAX_JOINTS] = std::array::from_fn(|i| 0.5 * (before[i] + first.dq[i]));
-        self.equations.bias = self.equations.arm.bias(&mean, &[]);
+        let bias = self.equations.arm.bias(&mean, &[]);
+        let touch = self.equations.touch_bias;
+        self.equations.bias = std::array::from_fn(|i| bias[i] + touch[i]);
         self.solve(load)
     }
 
@@ -90,7 +94,9 @@ impl Servo {
             let mut matrix: JointMatrix = equations.mass;
             let mut dq = [0.0; MAX_JOINTS];
             for row in 0..n {
-                let Drive { push, pull, rub, .. } = drives[row];
+                let Drive {
+                    push, pull, rub, ..
+                } = drives[row];
                 for column in 0..n {
                     dq[row] += equations.mass[(row, column)] * equations.dq[column];
                 }

@@ -5,6 +5,7 @@
 //! arm solves its step once more with that load. See [`coupling`] for why this is stable.
 
 mod actuated;
+mod contacts;
 pub(crate) mod coupling;
 mod dynamic;
 mod state;
@@ -12,11 +13,14 @@ mod tracking;
 
 use std::sync::Arc;
 
-use prehend_robot::{Articulation, JointLoad, JointMatrix, Motion, Robot, Wrench};
-use prehend_types::{JointCommand, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, Pose};
+use nalgebra::{Point3, Vector3};
+use prehend_robot::{Articulation, JointMatrix, Motion, Robot, Wrench};
+use prehend_types::{
+    JointCommand, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, Pose,
+};
 
 use crate::SimError;
-use crate::physics::DT;
+use crate::physics::{DT, LinkContact};
 use actuated::Tracked;
 use coupling::Reaction;
 use dynamic::Servo;
@@ -78,6 +82,15 @@ impl ArmReport {
     }
 }
 
+/// Something in the hand whose weight the servos are told to carry, as one tells a real arm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Payload {
+    /// kg.
+    pub mass: f64,
+    /// Centre of mass in the hand's frame, m.
+    pub center_in_hand: Point3<f64>,
+}
+
 /// The joints of one world.
 #[derive(Debug, Clone)]
 pub(crate) struct Arm {
@@ -85,6 +98,9 @@ pub(crate) struct Arm {
     mode: ArmMode,
     /// The joint that carries the hand.
     hand_joint_idx: usize,
+    joint_from_hand: Pose,
+    /// For every link the joint that carries it.
+    carriers: Vec<Option<usize>>,
     tracking: [Tracking; MAX_JOINTS],
     q: JointPositions,
     dq: JointVelocities,
@@ -93,6 +109,7 @@ pub(crate) struct Arm {
     tau: JointTorques,
     overload: [bool; MAX_JOINTS],
     servo_is_on: bool,
+    payload: Option<Payload>,
 }
 
 /// A step that was predicted and waits for what physics makes of it.
@@ -106,8 +123,8 @@ pub(crate) struct Prediction {
 #[derive(Debug)]
 enum Step {
     Exact,
-    Tracked(Box<Tracked>),
-    Servo(Box<Servo>),
+    Tracked(Tracked),
+    Servo(Servo),
 }
 
 /// The equations of motion that both felt modes solve: M (dq⁺ - dq) / h + bias = tau + Jᵀ load.
@@ -117,6 +134,8 @@ struct Equations {
     mass: JointMatrix,
     /// Without load.
     bias: [f64; MAX_JOINTS],
+    /// The share of links that touch.
+    touch_bias: [f64; MAX_JOINTS],
     dq: [f64; MAX_JOINTS],
     hand_joint_idx: usize,
 }
@@ -129,15 +148,18 @@ struct Outcome {
 }
 
 impl Equations {
-    fn new(robot: &Robot, q: &JointPositions, dq: &JointVelocities, hand_joint_idx: usize) -> Self {
-        let arm = robot.articulation(q);
-        Self {
-            mass: arm.mass_matrix(),
-            bias: arm.bias(dq, &[]),
-            dq: padded(dq),
-            arm,
-            hand_joint_idx,
-        }
+    fn new(arm: &Arm, q: &JointPositions, contacts: &[LinkContact]) -> Self {
+        let terms = arm.robot.articulation(q);
+        let mut out = Self {
+            mass: terms.mass_matrix(),
+            bias: terms.bias(&arm.dq, &[]),
+            touch_bias: [0.0; MAX_JOINTS],
+            dq: padded(&arm.dq),
+            arm: terms,
+            hand_joint_idx: arm.hand_joint_idx,
+        };
+        out.touch(contacts, &arm.carriers);
+        out
     }
 
     fn n(&self) -> usize {
@@ -160,8 +182,13 @@ impl Arm {
             reason: reason.to_owned(),
         };
         let gripper = robot.gripper().ok_or_else(|| refuse("it has no gripper"))?;
-        let hand_joint_idx = carrier(robot, gripper.hand_idx)
-            .ok_or_else(|| refuse("no joint moves its hand"))?;
+        let hand_joint_idx =
+            carrier(robot, gripper.hand_idx).ok_or_else(|| refuse("no joint moves its hand"))?;
+        let carriers = (0..robot.links().len()).map(|idx| carrier(robot, idx));
+        let mut poses = vec![Pose::identity(); robot.links().len()];
+        robot.link_poses(robot.home(), 0.0, &mut poses);
+        let home = robot.articulation(robot.home());
+        let base_from_joint = home.base_from_joint(hand_joint_idx);
         let mut tracking = [Tracking::default(); MAX_JOINTS];
         for (slot, drive) in tracking.iter_mut().zip(robot.actuators().joints()) {
             *slot = Tracking::new(drive, DT);
@@ -170,6 +197,8 @@ impl Arm {
             robot: Arc::clone(robot),
             mode,
             hand_joint_idx,
+            joint_from_hand: base_from_joint.inv_mul(&poses[gripper.hand_idx]),
+            carriers: carriers.collect(),
             tracking,
             q: *robot.home(),
             dq: JointVelocities::zeros(n)?,
@@ -177,6 +206,7 @@ impl Arm {
             tau: JointTorques::zeros(n)?,
             overload: [false; MAX_JOINTS],
             servo_is_on: true,
+            payload: None,
         })
     }
 
@@ -220,8 +250,13 @@ impl Arm {
         self.servo_is_on = is_on;
     }
 
-    /// Where the joints go if the load stays as it is. Never allocates but for two small boxes.
-    pub fn predict(&self, command: &JointCommand) -> Prediction {
+    /// Tells the servos what they carry.
+    pub fn set_payload(&mut self, payload: Option<Payload>) {
+        self.payload = payload;
+    }
+
+    /// Where the joints go if the load stays as it is, with links that touch. Never allocates.
+    pub fn predict(&self, command: &JointCommand, contacts: &[LinkContact]) -> Prediction {
         let (step, outcome) = match self.mode {
             ArmMode::Exact => {
                 return Prediction {
@@ -230,14 +265,14 @@ impl Arm {
                 };
             }
             ArmMode::Actuated => {
-                let tracked = Tracked::new(self, command);
+                let tracked = Tracked::new(self, command, contacts);
                 let outcome = tracked.solve(&self.reaction.load);
-                (Step::Tracked(Box::new(tracked)), outcome)
+                (Step::Tracked(tracked), outcome)
             }
             ArmMode::Dynamic => {
-                let mut servo = Servo::new(self, command);
+                let mut servo = Servo::new(self, command, contacts);
                 let outcome = servo.predict(&self.reaction.load);
-                (Step::Servo(Box::new(servo)), outcome)
+                (Step::Servo(servo), outcome)
             }
         };
         let q = step.positions(&self.q, &outcome.dq);
@@ -264,7 +299,11 @@ impl Arm {
         let (q, has_stopped) = self.stopped(prediction.step.positions(&self.q, &outcome.dq));
         self.q = q;
         for idx in 0..self.q.len() {
-            self.dq[idx] = if has_stopped[idx] { 0.0 } else { outcome.dq[idx] };
+            self.dq[idx] = if has_stopped[idx] {
+                0.0
+            } else {
+                outcome.dq[idx]
+            };
             self.tau[idx] = outcome.tau[idx];
         }
         self.overload = outcome.overload;
@@ -295,6 +334,21 @@ impl Step {
         }
         out
     }
+}
+
+/// Joint torques of the weight of a declared payload, N·m: what the servos add.
+fn payload_torques(arm: &Arm, terms: &Articulation) -> [f64; MAX_JOINTS] {
+    let Some(payload) = arm.payload else {
+        return [0.0; MAX_JOINTS];
+    };
+    let base_from_hand = terms.base_from_joint(arm.hand_joint_idx) * arm.joint_from_hand;
+    let weight = Vector3::new(0.0, 0.0, 9.806_65 * payload.mass);
+    let carry = Wrench::at(
+        &(base_from_hand * payload.center_in_hand),
+        weight,
+        Vector3::zeros(),
+    );
+    terms.torques_of(arm.hand_joint_idx, &carry)
 }
 
 /// The joint that carries a link.

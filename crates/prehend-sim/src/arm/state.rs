@@ -45,7 +45,10 @@ impl Arm {
         }
         let (q, rest) = numbers[HEADER..].split_at(n);
         let (dq, rest) = rest.split_at(n);
-        self.place(JointPositions::from_slice(q)?, JointVelocities::from_slice(dq)?);
+        self.place(
+            JointPositions::from_slice(q)?,
+            JointVelocities::from_slice(dq)?,
+        );
         let wrench = |v: &[f64]| Wrench {
             force: nalgebra::Vector3::new(v[0], v[1], v[2]),
             torque: nalgebra::Vector3::new(v[3], v[4], v[5]),
