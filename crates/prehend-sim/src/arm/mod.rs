@@ -368,3 +368,6 @@ pub(crate) fn carrier(robot: &Robot, link_idx: usize) -> Option<usize> {
 fn padded(values: &[f64]) -> [f64; MAX_JOINTS] {
     std::array::from_fn(|idx| values.get(idx).copied().unwrap_or(0.0))
 }
+
+#[cfg(test)]
+mod tests;
