@@ -65,7 +65,7 @@ fn demonstrate(cell: &Cell, seed: u64) -> EpisodeRecord {
         scene: cell.scene.name.clone(),
         scene_hash: cell.scene_hash,
         robot: cell.robot.content_hash().to_owned(),
-        arm: world.arm().name().to_owned(),
+        arm: world.arm_mode().name().to_owned(),
         instruction: world.episode().instruction(),
         target_family: target.name.to_owned(),
         held_out: target.is_held_out,

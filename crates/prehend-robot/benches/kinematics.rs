@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use prehend_robot::{IkOptions, Robot};
-use prehend_types::{JointPositions, Pose, Stream, derive_seed};
+use prehend_types::{JointPositions, JointTorques, JointVelocities, Pose, Stream, derive_seed};
 
 const N_SAMPLES: u64 = 64;
 
@@ -48,6 +48,14 @@ fn kinematics(c: &mut Criterion) {
     });
     c.bench_function("dynamics/mass_matrix/fr3", |b| {
         b.iter(|| robot.mass_matrix(black_box(&next())))
+    });
+    c.bench_function("dynamics/composite_mass_matrix/fr3", |b| {
+        b.iter(|| robot.articulation(black_box(&next())).mass_matrix())
+    });
+    let dq = JointVelocities::from_slice(&[0.3, -0.5, 0.7, 0.2, -0.9, 1.1, 0.4]).expect("seven");
+    let tau = JointTorques::from_slice(&[1.0; 7]).expect("seven");
+    c.bench_function("dynamics/forward/fr3", |b| {
+        b.iter(|| robot.forward_dynamics(black_box(&next()), black_box(&dq), &tau, &[]))
     });
     c.bench_function("collision/self_distance/fr3", |b| {
         b.iter(|| robot.self_distance(black_box(&next())));

@@ -8,7 +8,7 @@ use prehend_types::{
 use crate::Robot;
 
 /// Standard gravity, m/s², along -z of the base.
-const GRAVITY: f64 = 9.806_65;
+pub(crate) const GRAVITY: f64 = 9.806_65;
 
 impl Robot {
     /// Torques that hold the arm still at `q` against gravity, N·m. Real-time safe: no allocation.

@@ -20,6 +20,8 @@
 
 #![forbid(unsafe_code)]
 
+mod actuators;
+mod articulation;
 mod build;
 mod chain;
 mod check;
@@ -31,16 +33,22 @@ mod inverse;
 mod kinematics;
 mod limits;
 mod link;
+mod llt;
 mod robot;
 mod shape;
+mod spatial;
 mod spec;
 mod urdf;
 
+pub use actuators::{Actuators, JointActuator};
+pub use articulation::{Articulation, JointLoad};
 pub use error::{IkError, RobotError};
 pub use gripper::{Finger, GripperSpec};
 pub use inverse::IkOptions;
 pub use kinematics::Jacobian;
 pub use limits::{Limits, VelocityEnvelope};
 pub use link::{Inertial, Link, Motion, Part};
+pub use llt::{JointMatrix, Llt};
 pub use robot::{Robot, TcpSpeed};
 pub use shape::{LinkShape, Shape};
+pub use spatial::{Twist, Wrench};

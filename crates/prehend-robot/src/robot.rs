@@ -9,7 +9,7 @@ use crate::chain::Chain;
 use crate::collision::CapsulePair;
 use crate::spec::RobotSpec;
 use crate::urdf::Urdf;
-use crate::{GripperSpec, Limits, Link, RobotError, build};
+use crate::{Actuators, GripperSpec, Limits, Link, RobotError, build};
 
 /// Larger than any URDF without embedded meshes.
 const MAX_URDF_BYTES: u64 = 16 << 20;
@@ -32,6 +32,7 @@ pub struct Robot {
     /// Inertia of motor and gear at the joint, kg m².
     pub(crate) armature: [f64; MAX_JOINTS],
     pub(crate) capsule_pairs: Vec<CapsulePair>,
+    pub(crate) actuators: Actuators,
 }
 
 /// Largest speeds of the tool centre point that this robot is run with.
@@ -44,7 +45,8 @@ pub struct TcpSpeed {
 }
 
 impl Robot {
-    /// Reads `robot.urdf` and `robot.toml` from a folder and checks everything.
+    /// Reads `robot.urdf`, `robot.toml` and, if there is one, `actuators.toml` from a folder and checks
+    /// everything.
     ///
     /// # Errors
     /// [`RobotError`], naming file, line or field, and what would be right.
@@ -55,12 +57,10 @@ impl Robot {
         let toml_text = read(&toml_path)?;
         let spec: RobotSpec = config::parse(&toml_text, &toml_path)?;
         let urdf = Urdf::parse(&urdf_text, &urdf_path, folder)?;
-        build::robot(
-            &spec,
-            urdf,
-            &toml_path,
-            content_hash(&[&urdf_text, &toml_text]),
-        )
+        let hash = content_hash(&[&urdf_text, &toml_text]);
+        let mut robot = build::robot(&spec, urdf, &toml_path, hash)?;
+        robot.actuators = Actuators::load(folder, &robot)?;
+        Ok(robot)
     }
 
     /// Name, as policy bundles and logs refer to it.
@@ -133,6 +133,12 @@ impl Robot {
     #[must_use]
     pub fn tcp_idx(&self) -> usize {
         self.tcp_idx
+    }
+
+    /// How the drives follow and what they can push, for simulation.
+    #[must_use]
+    pub fn actuators(&self) -> &Actuators {
+        &self.actuators
     }
 
     /// SHA-256 of `robot.urdf` and `robot.toml`, 64 hex digits: what a policy bundle was made for.

@@ -1,6 +1,6 @@
 //! Runs the scripted expert (or the depth heuristic) on many scenes and counts.
 //!
-//! `cargo run --release -p prehend-sim --example expert -- [expert|heuristic] [FIRST_SEED] [N] [train|held_out] [GIF]`
+//! `cargo run --release -p prehend-sim --example expert -- [expert|heuristic] [FIRST_SEED] [N] [train|held_out] [exact|actuated|dynamic] [GIF]`
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_sim::{
-    DepthHeuristic, FamilySet, Pilot, RolloutConfig, SceneConfig, View, World, render, rollout,
+    ArmMode, DepthHeuristic, FamilySet, Pilot, RolloutConfig, SceneConfig, View, World, render,
+    rollout,
 };
 use prehend_types::config::locate;
 use prehend_types::stats::SuccessRate;
@@ -24,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         FamilySet::Train
     };
+    let arm = ArmMode::from_name(&arg(5, "exact")).ok_or("no such arm mode")?;
     let robot = Arc::new(Robot::load(&locate("robots/fr3")?)?);
     let scene = Arc::new(SceneConfig::load(&locate(std::path::Path::new(&arg(
         6,
@@ -33,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut successes, mut actions) = (0, 0);
     let started = std::time::Instant::now();
     for seed in first..first + n {
-        let mut world = World::new(&robot, &scene, seed, families)?;
+        let mut world = World::with_arm(&robot, &scene, seed, families, arm)?;
         let start = world.state_vector();
         let mut heuristic = DepthHeuristic::default();
         let pilot = match who.as_str() {
@@ -57,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 result.duration_s
             );
         }
-        if let Some(path) = args.get(5) {
+        if let Some(path) = args.get(6) {
             let view = View::new(&robot, &scene, seed, families, &start)?;
             let pictures: Result<Vec<_>, _> = states
                 .iter()
@@ -68,7 +70,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    println!("{who}: {}", SuccessRate::new(successes, n));
+    println!(
+        "{who}, arm {}: {}",
+        arm.name(),
+        SuccessRate::new(successes, n)
+    );
     println!("{failures:?}");
     println!(
         "{:.1} actions per episode, {:.0} actions/s, {:.1} episodes/s",

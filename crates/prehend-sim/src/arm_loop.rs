@@ -54,8 +54,9 @@ impl ArmLoop {
         *self.controller.base_from_tcp_d()
     }
 
-    /// A stopped arm stays stopped: the episode has failed.
+    /// An arm that stops stays stopped: the episode has failed.
     pub fn failure(&self) -> Option<Failure> {
-        (self.controller.mode() == Mode::Stopped).then_some(Failure::ArmStopped)
+        let stops = matches!(self.controller.mode(), Mode::Stopping | Mode::Stopped);
+        stops.then_some(Failure::ArmStopped)
     }
 }

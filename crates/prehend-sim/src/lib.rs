@@ -32,7 +32,7 @@ pub mod verify;
 mod view;
 mod world;
 
-pub use arm::ArmMode;
+pub use arm::{ArmMode, ArmReport, Payload};
 pub use batch::{
     Autoreset, Batch, BatchCell, BatchConfig, EndedEpisode, Saved, StepOutcome, Tally,
 };

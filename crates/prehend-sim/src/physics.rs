@@ -5,8 +5,10 @@
 //! cube through a shake, this representation slips 0.2 mm.
 
 mod gripper;
+mod hand;
 mod near;
 mod snapshot;
+mod touch;
 
 use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
 use prehend_robot::{Link, Part as RobotPart, Robot, Shape};
@@ -20,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use gripper::Gripper;
 pub(crate) use gripper::{FINGER_DAMPING, FINGER_INERTIA, FINGER_MASS, FINGER_STIFFNESS, Travel};
 use near::Surroundings;
+pub(crate) use touch::{LinkContact, Touched};
 
+use crate::arm::coupling::Reaction;
 use crate::geometry;
 use crate::scene::{Body, BodyMotion, Scene};
 use crate::{PhysicsSettings, SceneConfig, SimError};
@@ -59,6 +63,8 @@ pub(crate) struct Physics {
     links: Vec<(usize, RigidBodyHandle)>,
     hand_idx: usize,
     gripper: Gripper,
+    /// The hand's body, if it gives way; a kinematic link otherwise.
+    hand: Option<hand::YieldingHand>,
     /// The bodies that can move, in the scene's order.
     bodies: Vec<RigidBodyHandle>,
     surroundings: Surroundings,
@@ -118,6 +124,7 @@ impl Physics {
             links,
             hand_idx: gripper.hand_idx,
             gripper: fingers,
+            hand: None,
             bodies,
             surroundings: Surroundings::new(scene, robot),
             steps: settings.steps(),
@@ -126,7 +133,13 @@ impl Physics {
 
     /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
     /// of each from shut, m) with no more than the gripper's force.
-    pub fn step(&mut self, link_poses: &[Pose], finger_target: f64) {
+    ///
+    /// A hand that gives way is held against what it felt `before`; returns what it felt now.
+    pub fn step(&mut self, link_poses: &[Pose], finger_target: f64, before: &Reaction) -> Reaction {
+        if let Some(driven) = self.drive_hand(&link_poses[self.hand_idx], &before.push) {
+            self.advance(link_poses, finger_target, true);
+            return self.hand_reaction(&driven).unwrap_or(Reaction::NONE);
+        }
         let is_near = self.fingers_are_near();
         let links_are_near = self.wake_links(link_poses);
         let base_from_hand = &link_poses[self.hand_idx];
@@ -135,8 +148,14 @@ impl Physics {
             self.set_links(link_poses);
             self.gripper
                 .travel_quietly(&mut self.world, base_from_hand, finger_target);
-            return;
+            return Reaction::NONE;
         }
+        self.advance(link_poses, finger_target, is_near);
+        Reaction::NONE
+    }
+
+    /// As many solver steps as a tick has.
+    fn advance(&mut self, link_poses: &[Pose], finger_target: f64, is_near: bool) {
         let starts: Vec<RapierPose> = self
             .links
             .iter()
@@ -170,6 +189,7 @@ impl Physics {
             }
             if let Some(body) = self.world.bodies.get_mut(*handle)
                 && body.is_enabled()
+                && body.is_kinematic()
             {
                 body.set_next_kinematic_position(pose);
             }
@@ -243,6 +263,8 @@ impl Physics {
                 && body.is_enabled()
             {
                 body.set_position(to_rapier(&link_poses[*link_idx]), true);
+                body.set_linvel(RapierVector::ZERO, true);
+                body.set_angvel(RapierVector::ZERO, true);
             }
         }
     }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::arm_loop::{ACTION_DT, ArmLoop};
 use crate::pilots::Expert;
-use crate::{Failure, SimError, World};
+use crate::{ArmMode, Failure, SimError, World};
 
 /// Who decides.
 pub enum Pilot<'a> {
@@ -104,6 +104,8 @@ pub struct EpisodeResult {
     pub duration_s: f64,
     /// Actions of 50 ms.
     pub n_actions: usize,
+    /// How the arm was simulated.
+    pub arm: ArmMode,
 }
 
 /// Runs one episode to success, failure or the time limit.
@@ -170,6 +172,7 @@ pub fn rollout(
                     failure: if task.success { None } else { failure },
                     duration_s: world.now().seconds_since(Stamp::ZERO),
                     n_actions,
+                    arm: world.arm_mode(),
                 });
             }
         }

@@ -29,6 +29,7 @@ struct Parts {
     families: FamilySet,
     settings: PhysicsSettings,
     state: WorldState,
+    arm: Vec<f64>,
     command: JointCommand,
     memory: Memory,
     status: TaskStatus,
@@ -46,6 +47,7 @@ impl World {
             families: self.families,
             settings: self.settings,
             state: self.state.clone(),
+            arm: self.arm.to_numbers(),
             command: self.command,
             memory: self.memory,
             status: self.status,
@@ -78,6 +80,7 @@ impl World {
         }
         let mut world = Self::build(robot, config, episode, parts.families, &parts.settings)?;
         world.physics.set_bytes(&parts.engine)?;
+        world.arm.set_numbers(&parts.arm)?;
         world.robot_state = parts.state.robot_state();
         robot.link_poses(
             &parts.state.q,

@@ -3,6 +3,8 @@
 use rapier3d::dynamics::{IntegrationParameters, SpringCoefficients};
 use serde::{Deserialize, Serialize};
 
+use crate::arm::ArmMode;
+
 /// Length of one tick, s: commands, the judge and state vectors advance by this much.
 pub(crate) const TICK: f64 = 0.005;
 
@@ -29,6 +31,8 @@ pub struct PhysicsSettings {
     pub friction_in_bias_pass: bool,
     /// Gauss-Seidel sweeps per sub-step.
     pub sweeps: usize,
+    /// How the arm is simulated.
+    pub arm: ArmMode,
     /// Let bodies sleep that have come to rest, until something touches them.
     pub sleep: bool,
 }
@@ -45,6 +49,7 @@ impl Default for PhysicsSettings {
             contact_recycling: false,
             friction_in_bias_pass: true,
             sweeps: 1,
+            arm: ArmMode::default(),
             sleep: true,
         }
     }

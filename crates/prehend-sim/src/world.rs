@@ -8,9 +8,10 @@ use prehend_types::{
     RobotState, Role, Stamp,
 };
 
-use crate::arm::ArmMode;
+use crate::arm::coupling::{HandBody, Reaction};
+use crate::arm::{Arm, ArmMode, ArmReport, Payload};
 use crate::objects::FamilySet;
-use crate::physics::{BodyState, DT, Physics};
+use crate::physics::{BodyState, DT, LinkContact, Physics};
 use crate::scene::Scene;
 use crate::state::WorldState;
 use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
@@ -42,6 +43,8 @@ pub struct World {
     pub(crate) settings: PhysicsSettings,
     episode: Arc<dyn Episode>,
     pub(crate) physics: Physics,
+    pub(crate) arm: Arm,
+    link_contacts: Vec<LinkContact>,
     pub(crate) state: WorldState,
     pub(crate) command: JointCommand,
     pub(crate) memory: Memory,
@@ -56,11 +59,10 @@ impl World {
     /// Physics step, s.
     pub const DT: f64 = DT;
 
-    /// Draws, builds and settles the world of one seed, the arm at home with the gripper open.
+    /// [`Self::with_arm`] in the default mode.
     ///
     /// # Errors
-    /// [`SimError::NoScene`] if no draw of this seed is usable, [`SimError::Robot`] for a robot
-    /// without a gripper.
+    /// As [`Self::with_arm`].
     pub fn new(
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
@@ -68,6 +70,24 @@ impl World {
         families: FamilySet,
     ) -> Result<Self, SimError> {
         Self::with_settings(robot, config, seed, families, &PhysicsSettings::default())
+    }
+
+    /// [`Self::new`] with another model of the arm.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_arm(
+        robot: &Arc<Robot>,
+        config: &Arc<SceneConfig>,
+        seed: u64,
+        families: FamilySet,
+        arm: ArmMode,
+    ) -> Result<Self, SimError> {
+        let settings = PhysicsSettings {
+            arm,
+            ..PhysicsSettings::default()
+        };
+        Self::with_settings(robot, config, seed, families, &settings)
     }
 
     /// [`Self::new`] with other settings of the solver than those that ship, for comparisons.
@@ -113,7 +133,16 @@ impl World {
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
         let scene = episode.scene();
-        let physics = Physics::new(robot, config, scene, &link_poses, settings)?;
+        let mut physics = Physics::new(robot, config, scene, &link_poses, settings)?;
+        if settings.arm != ArmMode::Exact {
+            let hand = HandBody::of(robot).ok_or_else(|| SimError::Robot {
+                robot: robot.name().to_owned(),
+                reason: "its mass matrix is not positive definite".to_owned(),
+            })?;
+            physics.free_hand(hand);
+            physics.watch_links();
+        }
+        let arm = Arm::new(robot, settings.arm)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
         let bodies = scene.bodies.iter().take(scene.n_moving());
         let state = WorldState {
@@ -144,6 +173,8 @@ impl World {
             episode,
             physics,
             robot_state: state.robot_state(),
+            arm,
+            link_contacts: Vec::new(),
             command: JointCommand {
                 q_d: q,
                 dq_d: dq,
@@ -162,7 +193,7 @@ impl World {
     fn settle(&mut self) -> bool {
         for step in 0..SETTLE_STEPS {
             self.physics
-                .step(&self.link_poses, self.state.finger_target);
+                .step(&self.link_poses, self.state.finger_target, &Reaction::NONE);
             if step >= 40 && step % 10 == 0 {
                 self.read_bodies();
                 if self.is_settled() {
@@ -213,25 +244,24 @@ impl World {
 
     /// Advances by [`Self::DT`].
     pub fn step(&mut self) {
-        let before = self.state.q;
-        self.state.q = self.command.q_d;
-        for ((dq, new), old) in self
-            .state
-            .dq
-            .iter_mut()
-            .zip(self.state.q.iter())
-            .zip(before.iter())
-        {
-            *dq = (new - old) / DT;
-        }
         self.slew_fingers();
+        if self.arm.mode() != ArmMode::Exact {
+            self.physics.link_contacts(&mut self.link_contacts);
+        }
+        let prediction = self.arm.predict(&self.command, &self.link_contacts);
         self.robot.link_poses(
-            &self.state.q,
+            &prediction.q,
             self.state.gripper.width,
             &mut self.link_poses,
         );
-        self.physics
-            .step(&self.link_poses, self.state.finger_target);
+        let reaction = self.physics.step(
+            &self.link_poses,
+            self.state.finger_target,
+            self.arm.reaction(),
+        );
+        self.arm.correct(&prediction, reaction);
+        self.state.q = *self.arm.q();
+        self.state.dq = *self.arm.dq();
         self.state.steps += 1;
         self.read_fingers();
         self.read_bodies();
@@ -295,6 +325,45 @@ impl World {
         self.status
     }
 
+    /// How the arm is simulated.
+    #[must_use]
+    pub fn arm_mode(&self) -> ArmMode {
+        self.arm.mode()
+    }
+
+    /// What the arm felt in the last step.
+    #[must_use]
+    pub fn arm_report(&self) -> ArmReport {
+        self.arm.report()
+    }
+
+    /// The arm's own state beyond [`Self::state_vector`], in full precision: a short flat list.
+    #[must_use]
+    pub fn arm_numbers(&self) -> Vec<f64> {
+        self.arm.to_numbers()
+    }
+
+    /// Gives the arm a saved state of its own.
+    ///
+    /// # Errors
+    /// [`SimError::State`] if the numbers are damaged or of another robot or mode.
+    pub fn set_arm_numbers(&mut self, numbers: &[f64]) -> Result<(), SimError> {
+        self.arm.set_numbers(numbers)?;
+        self.state.q = *self.arm.q();
+        self.state.dq = *self.arm.dq();
+        Ok(())
+    }
+
+    /// Tells the servos of an [`ArmMode::Dynamic`] arm what they carry; they compensate its weight.
+    pub fn set_payload(&mut self, payload: Option<Payload>) {
+        self.arm.set_payload(payload);
+    }
+
+    /// Switches the drives of an [`ArmMode::Dynamic`] arm off or on: off, it falls.
+    pub fn set_servo(&mut self, is_on: bool) {
+        self.arm.set_servo(is_on);
+    }
+
     /// What was drawn.
     #[must_use]
     pub fn episode(&self) -> &dyn Episode {
@@ -324,12 +393,6 @@ impl World {
     #[must_use]
     pub fn reward(&self) -> f64 {
         self.episode.reward(&self.facts(), &self.status)
-    }
-
-    /// How the arm is simulated.
-    #[must_use]
-    pub fn arm(&self) -> ArmMode {
-        ArmMode::Kinematic
     }
 
     /// The robot.
@@ -376,6 +439,7 @@ impl World {
         for (index, body) in state.bodies.iter().enumerate() {
             self.physics.set_body(index, body);
         }
+        self.arm.place(state.q, state.dq);
         self.command.q_d = state.q;
         self.command.gripper.opening = state.gripper.commanded;
         self.memory = Memory::default();

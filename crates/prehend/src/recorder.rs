@@ -46,7 +46,7 @@ impl Recorder<'_> {
             scene: self.cell.scene.name.clone(),
             scene_hash: self.cell.scene_hash,
             robot: self.cell.robot.content_hash().to_owned(),
-            arm: world.arm().name().to_owned(),
+            arm: world.arm_mode().name().to_owned(),
             instruction: world.episode().instruction(),
             target_family: target.name.to_owned(),
             held_out: target.is_held_out,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use prehend_data::EpisodeRecord;
 use prehend_robot::Robot;
-use prehend_sim::{FamilySet, SceneConfig, World};
+use prehend_sim::{ArmMode, FamilySet, SceneConfig, World};
 use prehend_types::config::locate;
 
 use crate::exit::Failure;
@@ -20,6 +20,19 @@ pub struct Place {
     /// Robot folder.
     #[arg(long, default_value = "robots/fr3", value_name = "FOLDER")]
     robot: PathBuf,
+    /// How the arm is simulated: where it is told to be (exact), through lagging and limited drives
+    /// (actuated), or by joint servos and the equations of motion (dynamic).
+    #[arg(long, value_enum, default_value_t = Arm::Exact)]
+    arm: Arm,
+}
+
+/// How the arm is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Arm {
+    Exact,
+    Actuated,
+    Dynamic,
 }
 
 /// Which families of objects the target is drawn from.
@@ -83,6 +96,8 @@ pub struct Workcell {
     pub scene: Arc<SceneConfig>,
     /// Fingerprint of the scene, for episode files.
     pub scene_hash: u64,
+    /// How the arm is simulated.
+    pub arm: ArmMode,
 }
 
 impl Place {
@@ -91,7 +106,15 @@ impl Place {
     /// # Errors
     /// What is wrong with them.
     pub fn open(&self) -> Result<Workcell, Failure> {
-        Workcell::open(&self.robot, &self.scene)
+        let arm = match self.arm {
+            Arm::Exact => ArmMode::Exact,
+            Arm::Actuated => ArmMode::Actuated,
+            Arm::Dynamic => ArmMode::Dynamic,
+        };
+        Ok(Workcell {
+            arm,
+            ..Workcell::open(&self.robot, &self.scene)?
+        })
     }
 }
 
@@ -108,6 +131,7 @@ impl Workcell {
             robot,
             scene,
             scene_hash,
+            arm: ArmMode::default(),
         })
     }
 
@@ -135,6 +159,7 @@ impl Workcell {
     /// # Errors
     /// The scene has no usable start for this seed.
     pub fn world(&self, seed: u64, families: FamilySet) -> Result<World, Failure> {
-        Ok(World::new(&self.robot, &self.scene, seed, families)?)
+        let (robot, scene) = (&self.robot, &self.scene);
+        Ok(World::with_arm(robot, scene, seed, families, self.arm)?)
     }
 }

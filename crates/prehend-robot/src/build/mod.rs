@@ -12,7 +12,7 @@ use prehend_types::{JointPositions, MAX_JOINTS, TooManyJoints};
 use crate::chain::Chain;
 use crate::spec::RobotSpec;
 use crate::urdf::Urdf;
-use crate::{Link, Robot, RobotError, TcpSpeed, check, collision};
+use crate::{Actuators, Link, Robot, RobotError, TcpSpeed, check, collision};
 
 /// The two descriptions, with what errors have to name.
 struct Sources<'a> {
@@ -82,6 +82,7 @@ pub(crate) fn robot(
         content_hash,
         chain,
         armature,
+        actuators: Actuators::default(),
     })
 }
 

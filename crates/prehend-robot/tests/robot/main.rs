@@ -5,6 +5,7 @@
 mod bad_files;
 mod dynamics;
 mod forward;
+mod forward_dynamics;
 mod inverse;
 mod loading;
 mod other_arm;

@@ -1,31 +1,376 @@
-//! Models of the arm.
+//! The arm between command and physics: how joints follow, what they feel, when they stall.
+//!
+//! One step is predict, physics, correct. The arm predicts its joints with the load of the step
+//! before; physics moves the hand there as a body of limited mass and measures what acted on it; the
+//! arm solves its step once more with that load. See [`coupling`] for why this is stable.
+
+mod actuated;
+mod contacts;
+pub(crate) mod coupling;
+mod dynamic;
+mod state;
+mod tracking;
+
+use std::sync::Arc;
+
+use nalgebra::{Point3, Vector3};
+use prehend_robot::{Articulation, JointMatrix, Motion, Robot, Wrench};
+use prehend_types::{
+    JointCommand, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, Pose,
+};
 
 use serde::{Deserialize, Serialize};
 
-/// How the arm is simulated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+use crate::SimError;
+use crate::physics::{DT, LinkContact};
+use actuated::Tracked;
+use coupling::Reaction;
+use dynamic::Servo;
+use tracking::Tracking;
+
+/// How the arm's joints follow their command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArmMode {
-    /// Kinematic links that follow the command through forward kinematics.
+    /// Joints are where the command says, at once and whatever they carry.
     #[default]
-    Kinematic,
+    Exact,
+    /// Joints lag, keep the drives' limits, and stall where the torque does not suffice.
+    Actuated,
+    /// Joint servos drive the arm's equations of motion; loads and contacts move the joints.
+    Dynamic,
 }
 
 impl ArmMode {
-    /// Every mode.
-    pub const ALL: [Self; 1] = [Self::Kinematic];
+    /// All modes.
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Actuated, Self::Dynamic];
 
-    /// Name in files and reports.
+    /// Name for files and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Kinematic => "kinematic",
+            Self::Exact => "exact",
+            Self::Actuated => "actuated",
+            Self::Dynamic => "dynamic",
         }
     }
 
-    /// The mode of that name.
+    /// The mode of a name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 }
+
+/// What the joints and the hand felt in the last step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArmReport {
+    /// How the arm is simulated.
+    pub mode: ArmMode,
+    /// Torques of the drives, N·m; estimated by inverse dynamics if the mode has no torques of its
+    /// own.
+    pub tau: JointTorques,
+    /// Joints whose drive was at its torque limit and could not do what was asked.
+    pub overload: [bool; MAX_JOINTS],
+    /// What acts on hand and fingers from outside, gravity on the gripper itself excluded; zero in
+    /// [`ArmMode::Exact`], which does not feel.
+    pub load: Wrench,
+}
+
+impl ArmReport {
+    /// Whether any joint is overloaded.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.overload.contains(&true)
+    }
+}
+
+/// Something in the hand whose weight the servos are told to carry, as one tells a real arm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Payload {
+    /// kg.
+    pub mass: f64,
+    /// Centre of mass in the hand's frame, m.
+    pub center_in_hand: Point3<f64>,
+}
+
+/// The joints of one world.
+#[derive(Debug, Clone)]
+pub(crate) struct Arm {
+    robot: Arc<Robot>,
+    mode: ArmMode,
+    /// The joint that carries the hand.
+    hand_joint_idx: usize,
+    joint_from_hand: Pose,
+    /// For every link the joint that carries it.
+    carriers: Vec<Option<usize>>,
+    tracking: [Tracking; MAX_JOINTS],
+    q: JointPositions,
+    dq: JointVelocities,
+    /// What the last step's physics did to the hand.
+    reaction: Reaction,
+    tau: JointTorques,
+    overload: [bool; MAX_JOINTS],
+    servo_is_on: bool,
+    payload: Option<Payload>,
+}
+
+/// A step that was predicted and waits for what physics makes of it.
+#[derive(Debug)]
+pub(crate) struct Prediction {
+    /// Where the joints go if the load stays as it was.
+    pub q: JointPositions,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    Exact,
+    Tracked(Tracked),
+    Servo(Servo),
+}
+
+/// The equations of motion that both felt modes solve: M (dq⁺ - dq) / h + bias = tau + Jᵀ load.
+#[derive(Debug)]
+struct Equations {
+    arm: Articulation,
+    mass: JointMatrix,
+    /// Without load.
+    bias: [f64; MAX_JOINTS],
+    /// The share of links that touch.
+    touch_bias: [f64; MAX_JOINTS],
+    dq: [f64; MAX_JOINTS],
+    hand_joint_idx: usize,
+}
+
+/// What a step came to.
+struct Outcome {
+    dq: [f64; MAX_JOINTS],
+    tau: [f64; MAX_JOINTS],
+    overload: [bool; MAX_JOINTS],
+}
+
+impl Equations {
+    fn new(arm: &Arm, q: &JointPositions, contacts: &[LinkContact]) -> Self {
+        let terms = arm.robot.articulation(q);
+        let mut out = Self {
+            mass: terms.mass_matrix(),
+            bias: terms.bias(&arm.dq, &[]),
+            touch_bias: [0.0; MAX_JOINTS],
+            dq: padded(&arm.dq),
+            arm: terms,
+            hand_joint_idx: arm.hand_joint_idx,
+        };
+        out.touch(contacts, &arm.carriers);
+        out
+    }
+
+    fn n(&self) -> usize {
+        self.arm.n_joints()
+    }
+
+    /// Bias less what the load carries.
+    fn loaded_bias(&self, load: &Wrench) -> [f64; MAX_JOINTS] {
+        let carried = self.arm.torques_of(self.hand_joint_idx, load);
+        std::array::from_fn(|idx| self.bias[idx] - carried[idx])
+    }
+}
+
+impl Arm {
+    /// At rest at the robot's home.
+    pub fn new(robot: &Arc<Robot>, mode: ArmMode) -> Result<Self, SimError> {
+        let n = robot.n_joints();
+        let refuse = |reason: &str| SimError::Robot {
+            robot: robot.name().to_owned(),
+            reason: reason.to_owned(),
+        };
+        let gripper = robot.gripper().ok_or_else(|| refuse("it has no gripper"))?;
+        let hand_joint_idx =
+            carrier(robot, gripper.hand_idx).ok_or_else(|| refuse("no joint moves its hand"))?;
+        let carriers = (0..robot.links().len()).map(|idx| carrier(robot, idx));
+        let mut poses = vec![Pose::identity(); robot.links().len()];
+        robot.link_poses(robot.home(), 0.0, &mut poses);
+        let home = robot.articulation(robot.home());
+        let base_from_joint = home.base_from_joint(hand_joint_idx);
+        let mut tracking = [Tracking::default(); MAX_JOINTS];
+        for (slot, drive) in tracking.iter_mut().zip(robot.actuators().joints()) {
+            *slot = Tracking::new(drive, DT);
+        }
+        Ok(Self {
+            robot: Arc::clone(robot),
+            mode,
+            hand_joint_idx,
+            joint_from_hand: base_from_joint.inv_mul(&poses[gripper.hand_idx]),
+            carriers: carriers.collect(),
+            tracking,
+            q: *robot.home(),
+            dq: JointVelocities::zeros(n)?,
+            reaction: Reaction::NONE,
+            tau: JointTorques::zeros(n)?,
+            overload: [false; MAX_JOINTS],
+            servo_is_on: true,
+            payload: None,
+        })
+    }
+
+    pub fn mode(&self) -> ArmMode {
+        self.mode
+    }
+
+    pub fn q(&self) -> &JointPositions {
+        &self.q
+    }
+
+    pub fn dq(&self) -> &JointVelocities {
+        &self.dq
+    }
+
+    /// What the last step's physics did to the hand: the next one starts from there.
+    pub fn reaction(&self) -> &Reaction {
+        &self.reaction
+    }
+
+    pub fn report(&self) -> ArmReport {
+        ArmReport {
+            mode: self.mode,
+            tau: self.tau,
+            overload: self.overload,
+            load: self.reaction.load,
+        }
+    }
+
+    /// Puts the joints somewhere, unloaded.
+    pub fn place(&mut self, q: JointPositions, dq: JointVelocities) {
+        self.q = q;
+        self.dq = dq;
+        self.reaction = Reaction::NONE;
+        self.tau = self.tau.map(|_| 0.0);
+        self.overload = [false; MAX_JOINTS];
+    }
+
+    /// Switches the drives of [`ArmMode::Dynamic`] off: only friction and gravity remain.
+    pub fn set_servo(&mut self, is_on: bool) {
+        self.servo_is_on = is_on;
+    }
+
+    /// Tells the servos what they carry.
+    pub fn set_payload(&mut self, payload: Option<Payload>) {
+        self.payload = payload;
+    }
+
+    /// Where the joints go if the load stays as it is, with links that touch. Never allocates.
+    pub fn predict(&self, command: &JointCommand, contacts: &[LinkContact]) -> Prediction {
+        let (step, outcome) = match self.mode {
+            ArmMode::Exact => {
+                return Prediction {
+                    q: command.q_d,
+                    step: Step::Exact,
+                };
+            }
+            ArmMode::Actuated => {
+                let tracked = Tracked::new(self, command, contacts);
+                let outcome = tracked.solve(&self.reaction.load);
+                (Step::Tracked(tracked), outcome)
+            }
+            ArmMode::Dynamic => {
+                let mut servo = Servo::new(self, command, contacts);
+                let outcome = servo.predict(&self.reaction.load);
+                (Step::Servo(servo), outcome)
+            }
+        };
+        let q = step.positions(&self.q, &outcome.dq);
+        Prediction {
+            q: self.stopped(q).0,
+            step,
+        }
+    }
+
+    /// Finishes a step with what physics measured at the hand.
+    pub fn correct(&mut self, prediction: &Prediction, reaction: Reaction) {
+        self.reaction = reaction;
+        let outcome = match &prediction.step {
+            Step::Exact => {
+                for idx in 0..self.q.len() {
+                    self.dq[idx] = (prediction.q[idx] - self.q[idx]) / DT;
+                }
+                self.q = prediction.q;
+                return;
+            }
+            Step::Tracked(tracked) => tracked.solve(&reaction.load),
+            Step::Servo(servo) => servo.solve(&reaction.load),
+        };
+        let (q, has_stopped) = self.stopped(prediction.step.positions(&self.q, &outcome.dq));
+        self.q = q;
+        for idx in 0..self.q.len() {
+            self.dq[idx] = if has_stopped[idx] {
+                0.0
+            } else {
+                outcome.dq[idx]
+            };
+            self.tau[idx] = outcome.tau[idx];
+        }
+        self.overload = outcome.overload;
+    }
+
+    /// Mechanical stops at the position limits, inelastic.
+    fn stopped(&self, mut q: JointPositions) -> (JointPositions, [bool; MAX_JOINTS]) {
+        let limits = self.robot.limits();
+        let mut has_stopped = [false; MAX_JOINTS];
+        for idx in 0..q.len() {
+            let inside = q[idx].clamp(limits.q_min[idx], limits.q_max[idx]);
+            has_stopped[idx] = inside != q[idx];
+            q[idx] = inside;
+        }
+        (q, has_stopped)
+    }
+}
+
+impl Step {
+    fn positions(&self, q: &JointPositions, dq: &[f64; MAX_JOINTS]) -> JointPositions {
+        let mut out = *q;
+        for idx in 0..q.len() {
+            out[idx] = match self {
+                Self::Exact => q[idx],
+                Self::Tracked(tracked) => tracked.position(idx, q[idx], dq[idx]),
+                Self::Servo(servo) => servo.position(idx, dq[idx]),
+            };
+        }
+        out
+    }
+}
+
+/// Joint torques of the weight of a declared payload, N·m: what the servos add.
+fn payload_torques(arm: &Arm, terms: &Articulation) -> [f64; MAX_JOINTS] {
+    let Some(payload) = arm.payload else {
+        return [0.0; MAX_JOINTS];
+    };
+    let base_from_hand = terms.base_from_joint(arm.hand_joint_idx) * arm.joint_from_hand;
+    let weight = Vector3::new(0.0, 0.0, 9.806_65 * payload.mass);
+    let carry = Wrench::at(
+        &(base_from_hand * payload.center_in_hand),
+        weight,
+        Vector3::zeros(),
+    );
+    terms.torques_of(arm.hand_joint_idx, &carry)
+}
+
+/// The joint that carries a link.
+pub(crate) fn carrier(robot: &Robot, link_idx: usize) -> Option<usize> {
+    let mut at = Some(link_idx);
+    while let Some(link) = at.and_then(|idx| robot.links().get(idx)) {
+        match link.motion {
+            Motion::Revolute { joint_idx, .. } | Motion::Prismatic { joint_idx, .. } => {
+                return Some(joint_idx);
+            }
+            Motion::Fixed | Motion::Finger { .. } => at = link.parent_idx,
+        }
+    }
+    None
+}
+
+fn padded(values: &[f64]) -> [f64; MAX_JOINTS] {
+    std::array::from_fn(|idx| values.get(idx).copied().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests;

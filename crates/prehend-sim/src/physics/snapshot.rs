@@ -31,6 +31,7 @@ impl Clone for Physics {
             links: self.links.clone(),
             hand_idx: self.hand_idx,
             gripper: self.gripper.clone(),
+            hand: self.hand,
             bodies: self.bodies.clone(),
             surroundings: self.surroundings.clone(),
             steps: self.steps,

@@ -10,6 +10,7 @@ use prehend_types::{JointPositions, Pose, Role};
 use super::Bench;
 use super::path::{JointPath, ease, pointing_down, reach};
 use super::touch;
+use crate::arm::coupling::Reaction;
 use crate::objects::Part;
 use crate::physics::{DT, Physics};
 use crate::scene::{Body, BodyMotion, Scene};
@@ -122,7 +123,8 @@ impl Cell {
         let width: f64 = self.physics.finger_displacements().iter().sum();
         self.robot.link_poses(q, width, &mut self.link_poses);
         self.q = *q;
-        self.physics.step(&self.link_poses, self.finger_target);
+        self.physics
+            .step(&self.link_poses, self.finger_target, &Reaction::NONE);
     }
 
     /// The arm stands still.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use prehend_cloud::Quotas;
 use prehend_sim::{
-    Autoreset, Batch, BatchCell, BatchConfig, FamilySet, PhysicsSettings, SceneConfig, World,
+    ArmMode, Autoreset, Batch, BatchCell, BatchConfig, FamilySet, PhysicsSettings, SceneConfig,
+    World,
 };
 use prehend_types::Action;
 use prehend_types::config::locate;
@@ -60,25 +61,46 @@ enum Setting {
     /// The fewest solver iterations under which the cube slips less than 0.1 mm from the start of the
     /// lift to the end of a hold of 5 s, and ends within 1 mm of where steps of 0.25 ms leave it.
     Equal,
+    /// What ships, with an arm of joint servos and equations of motion.
+    Dynamic,
+    /// Such an arm, and as few solver iterations as under [`Self::Equal`].
+    DynamicEqual,
 }
 
-const SETTINGS: [Setting; 2] = [Setting::Default, Setting::Equal];
+const SETTINGS: [Setting; 4] = [
+    Setting::Default,
+    Setting::Equal,
+    Setting::Dynamic,
+    Setting::DynamicEqual,
+];
 
 impl Setting {
     fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
             Self::Equal => "equal",
+            Self::Dynamic => "dynamic",
+            Self::DynamicEqual => "dynamic_equal",
         }
     }
 
+    fn is_equal(self) -> bool {
+        matches!(self, Self::Equal | Self::DynamicEqual)
+    }
+
     fn physics(self) -> PhysicsSettings {
-        match self {
-            Self::Default => PhysicsSettings::default(),
-            Self::Equal => PhysicsSettings {
-                iterations: 2,
-                ..PhysicsSettings::default()
+        let shipped = PhysicsSettings::default();
+        PhysicsSettings {
+            iterations: if self.is_equal() {
+                2
+            } else {
+                shipped.iterations
             },
+            arm: match self {
+                Self::Default | Self::Equal => shipped.arm,
+                Self::Dynamic | Self::DynamicEqual => ArmMode::Dynamic,
+            },
+            ..shipped
         }
     }
 }
@@ -115,8 +137,7 @@ impl BenchSim {
         let rigs = SETTINGS.map(|setting| {
             Rig::open(&cell, &scripts, &setting.physics()).map(|rig| (setting, rig))
         });
-        let [default, equal] = rigs;
-        let rigs = [default?, equal?];
+        let rigs = rigs.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut rows = self.compared(session, &rigs, &scripts)?;
         if !session.interrupt.is_set() {
             let reference = Rig::open(&cell, &scripts, &reference())?.hold();
@@ -201,7 +222,7 @@ impl BenchSim {
             let same = others.iter().filter(|(rival, ..)| {
                 rival.workload == own.workload
                     && rival.threads == own.threads
-                    && rival.is_equal == (own.setting == Setting::Equal)
+                    && rival.is_equal == own.setting.is_equal()
             });
             rows.extend(same.map(|other| own.row().against(&rival_row(other))));
         }

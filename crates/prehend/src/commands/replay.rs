@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use prehend_data::{EpisodeRecord, EpisodeStore};
-use prehend_sim::{ReplayStep, RolloutConfig, replay};
+use prehend_sim::{ArmMode, ReplayStep, RolloutConfig, replay};
 use serde::Serialize;
 
 use crate::args::Threads;
@@ -102,6 +102,16 @@ impl Replay {
 }
 
 fn again(cell: &Workcell, episode: &EpisodeRecord) -> Result<Option<Difference>, Failure> {
+    let arm = ArmMode::from_name(&episode.arm).ok_or_else(|| {
+        let arm = &episode.arm;
+        Failure::bad_input(format!(
+            "it ran with the arm {arm:?}, which this program does not have"
+        ))
+    })?;
+    let cell = Workcell {
+        arm,
+        ..cell.clone()
+    };
     let mut world = cell.world(episode.seed, families_of(episode))?;
     let differs = |step, field| {
         Ok(Some(Difference {
@@ -110,12 +120,6 @@ fn again(cell: &Workcell, episode: &EpisodeRecord) -> Result<Option<Difference>,
             field,
         }))
     };
-    if world.arm().name() != episode.arm {
-        return Err(Failure::bad_input(format!(
-            "it ran with the arm {:?}, which this program does not have",
-            episode.arm
-        )));
-    }
     let steps = episode.steps.iter().map(|step| ReplayStep {
         world: &step.world,
         action: &step.action,

@@ -1,0 +1,89 @@
+//! How the arm and the contacts of the hand exchange force.
+//!
+//! In the engine the hand is a body of its own with a mass and an inertia of our choice. Before a step
+//! it gets the velocity that brings it to where the arm predicts it, and a force that cancels what it
+//! felt in the last step; afterwards the change of its momentum says what it felt in this one, and the
+//! arm solves its step again with that. If nothing changes, neither corrects the other.
+//!
+//! The engine thus answers a change of force with the hand's mobility (D, inverse of the chosen mass),
+//! the arm with its own (L = J M⁻¹ Jᵀ, smaller still with servo gains). Repeated over steps that is a
+//! fixed-point iteration with factor 1 - D⁻¹ L, which converges if 0 < L < 2 D. For any L, twice its
+//! block diagonal is at least L, so a hand as light as the arm's lightest direction is safe in all:
+//! D = diag(greatest eigenvalue of each diagonal block).
+
+use nalgebra::{Matrix3, Point3};
+use prehend_robot::{Llt, Robot, Wrench};
+
+use super::carrier;
+
+/// Configurations at which the least inertia of the arm is looked for.
+const SAMPLES: usize = 64;
+
+/// What the hand felt during a physics step, mean over it, about the base's origin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Reaction {
+    /// From everything that the engine has on the hand, finger joints included: it is held against
+    /// this in the next step.
+    pub push: Wrench,
+    /// From outside of hand and fingers: what loads the arm, whose own model has the fingers' masses.
+    pub load: Wrench,
+}
+
+impl Reaction {
+    pub const NONE: Self = Self {
+        push: Wrench::ZERO,
+        load: Wrench::ZERO,
+    };
+}
+
+/// The hand as a body in the engine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct HandBody {
+    /// kg.
+    pub mass: f64,
+    /// About every axis, kg m².
+    pub inertia: f64,
+    /// Centre of mass, in the hand's frame.
+    pub center: Point3<f64>,
+}
+
+impl HandBody {
+    /// The heaviest that is lighter than the arm in every direction, over an even sample of its
+    /// configurations.
+    pub fn of(robot: &Robot) -> Option<Self> {
+        let gripper = robot.gripper()?;
+        let joint_idx = carrier(robot, gripper.hand_idx)?;
+        let pads = [&gripper.left, &gripper.right].map(|finger| {
+            let link = &robot.links()[finger.link_idx];
+            (link.parent_from_joint * finger.pad.link_from_shape)
+                .translation
+                .vector
+        });
+        // Half way between flange and pads: forces on the fingers then turn the hand as little as
+        // forces on its body do.
+        let center = Point3::from(0.25 * (pads[0] + pads[1]));
+        let limits = robot.limits();
+        let mut poses = vec![prehend_types::Pose::identity(); robot.links().len()];
+        let (mut linear, mut angular) = (0.0_f64, 0.0_f64);
+        for sample in 0..SAMPLES {
+            let mut q = *robot.home();
+            for (idx, q) in q.iter_mut().enumerate().filter(|_| sample > 0) {
+                // Kronecker sequence on the square roots of odd numbers: even, and without a stream.
+                let share = (sample as f64 * (2.0 * idx as f64 + 3.0).sqrt()).fract();
+                *q = limits.q_min[idx] + share * (limits.q_max[idx] - limits.q_min[idx]);
+            }
+            robot.link_poses(&q, 0.0, &mut poses);
+            let arm = robot.articulation(&q);
+            let mass = Llt::new(&arm.mass_matrix(), robot.n_joints())?;
+            let mobility = arm.mobility(joint_idx, &(poses[gripper.hand_idx] * center), &mass);
+            let block = |at: usize| -> Matrix3<f64> { mobility.fixed_view::<3, 3>(at, at).into() };
+            linear = linear.max(block(0).symmetric_eigenvalues().max());
+            angular = angular.max(block(3).symmetric_eigenvalues().max());
+        }
+        (linear > 0.0 && angular > 0.0).then(|| Self {
+            mass: linear.recip(),
+            inertia: angular.recip(),
+            center,
+        })
+    }
+}

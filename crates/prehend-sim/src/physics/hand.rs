@@ -1,0 +1,114 @@
+//! The hand as a body that gives way: driven to where the arm predicts it, measured afterwards.
+
+use nalgebra::{Point3, Vector3};
+use prehend_robot::Wrench;
+use prehend_types::Pose;
+use rapier3d::dynamics::{RigidBodyHandle, RigidBodyType};
+use rapier3d::math::Vector as RapierVector;
+use rapier3d::prelude::MassProperties;
+
+use super::{DT, FINGER_INERTIA, FINGER_MASS, Physics, from_rapier, to_rapier_vector, vector};
+use crate::arm::coupling::{HandBody, Reaction};
+
+/// A hand that gives way.
+#[derive(Clone, Copy)]
+pub(super) struct YieldingHand {
+    handle: RigidBodyHandle,
+    body: HandBody,
+}
+
+/// The hand before a step.
+pub(super) struct Before {
+    linear: Vector3<f64>,
+    angular: Vector3<f64>,
+    push: Wrench,
+    fingers: Wrench,
+}
+
+impl Physics {
+    /// Makes the hand, so far moved as a link, a body of its own mass.
+    pub fn free_hand(&mut self, body: HandBody) {
+        let Some((_, handle)) = self.links.iter().find(|(idx, _)| *idx == self.hand_idx) else {
+            return;
+        };
+        let handle = *handle;
+        let Some(hand) = self.world.bodies.get_mut(handle) else {
+            return;
+        };
+        hand.set_body_type(RigidBodyType::Dynamic, true);
+        hand.set_gravity_scale(0.0, true);
+        hand.activation_mut().normalized_linear_threshold = -1.0;
+        hand.set_additional_mass_properties(
+            MassProperties::new(
+                to_rapier_vector(&body.center.coords),
+                body.mass as f32,
+                RapierVector::splat(body.inertia as f32),
+            ),
+            true,
+        );
+        let colliders = hand.colliders().to_vec();
+        for collider in colliders {
+            if let Some(collider) = self.world.colliders.get_mut(collider) {
+                collider.set_density(0.0);
+            }
+        }
+        if let Some(hand) = self.world.bodies.get_mut(handle) {
+            hand.recompute_mass_properties_from_colliders(&self.world.colliders);
+        }
+        self.hand = Some(YieldingHand { handle, body });
+    }
+
+    /// Sends the hand to `base_from_hand` and holds it against what it felt in the last step.
+    pub(super) fn drive_hand(&mut self, base_from_hand: &Pose, push: &Wrench) -> Option<Before> {
+        let fingers = self.finger_momentum();
+        let YieldingHand { handle, body } = self.hand.as_ref()?;
+        let hand = self.world.bodies.get_mut(*handle)?;
+        let now = from_rapier(hand.position());
+        let center = now * body.center;
+        let way = base_from_hand * body.center - center;
+        let turn = base_from_hand.rotation * now.rotation.inverse();
+        hand.set_linvel(to_rapier_vector(&(way / DT)), true);
+        hand.set_angvel(to_rapier_vector(&(turn.scaled_axis() / DT)), true);
+        hand.reset_forces(true);
+        hand.reset_torques(true);
+        hand.add_force(to_rapier_vector(&-push.force), true);
+        hand.add_torque(to_rapier_vector(&-push.torque_about(&center)), true);
+        Some(Before {
+            linear: vector(hand.linvel()),
+            angular: vector(hand.angvel()),
+            push: *push,
+            fingers,
+        })
+    }
+
+    /// What the hand felt in a step: the change of its momentum that its drive did not make.
+    pub(super) fn hand_reaction(&self, before: &Before) -> Option<Reaction> {
+        let YieldingHand { handle, body } = self.hand.as_ref()?;
+        let hand = self.world.bodies.get(*handle)?;
+        let center = from_rapier(hand.position()) * body.center;
+        let force = (vector(hand.linvel()) - before.linear) * (body.mass / DT);
+        let torque = (vector(hand.angvel()) - before.angular) * (body.inertia / DT);
+        let push = before.push + Wrench::at(&center, force, torque);
+        // Fingers that speed up take their momentum from the hand or from outside.
+        let fingers = (self.finger_momentum() - before.fingers) * DT.recip();
+        Some(Reaction {
+            push,
+            load: push + fingers,
+        })
+    }
+
+    /// Momentum of both fingers, about the base's origin.
+    fn finger_momentum(&self) -> Wrench {
+        let mut sum = Wrench::ZERO;
+        for finger in self.gripper.bodies() {
+            if let Some(body) = self.world.bodies.get(finger) {
+                sum += Wrench::at(
+                    &Point3::from(vector(body.position().translation)),
+                    vector(body.linvel()) * FINGER_MASS,
+                    vector(body.angvel()) * FINGER_INERTIA,
+                );
+            }
+        }
+        sum
+    }
+}
