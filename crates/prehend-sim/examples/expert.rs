@@ -1,6 +1,6 @@
 //! Runs the scripted expert (or the depth heuristic) on many scenes and counts.
 //!
-//! `cargo run --release -p prehend-sim --example expert -- [expert|heuristic] [FIRST_SEED] [N] [train|held_out] [exact|actuated|dynamic] [GIF]`
+//! `cargo run --release -p prehend-sim --example expert -- [expert|heuristic] [FIRST_SEED] [N] [train|held_out] [exact|actuated|dynamic] [SCENE] [GIF]`
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 result.duration_s
             );
         }
-        if let Some(path) = args.get(6) {
+        if let Some(path) = args.get(7) {
             let view = View::new(&robot, &scene, seed, families, &start)?;
             let pictures: Result<Vec<_>, _> = states
                 .iter()

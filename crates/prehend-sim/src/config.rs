@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SimError;
 use crate::objects::ObjectRanges;
-use crate::tasks::{CubeConfig, TaskKind};
+use crate::tasks::{CubeConfig, StackConfig, TaskKind};
 
 /// A scene file, `scenes/*.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct SceneConfig {
     /// What is drawn for the cube; `lift` needs it.
     #[serde(default)]
     pub cube: Option<CubeConfig>,
+    /// What is drawn for the cubes; `stack` needs it.
+    #[serde(default)]
+    pub stack: Option<StackConfig>,
     /// Depth cameras on stands; their clouds are joined.
     pub cameras: Vec<CameraConfig>,
     /// Image noise, the same for all cameras.
@@ -171,6 +174,7 @@ impl SceneConfig {
         match self.task.kind {
             TaskKind::Lift => self.check_lift(path)?,
             TaskKind::PickPlace => self.check_pick_place(path)?,
+            TaskKind::Stack => self.check_stack(path)?,
         }
         let within = |field: &str, value: f64, least: f64, most: f64| {
             within(path, field, value, least, most)
@@ -275,6 +279,21 @@ impl SceneConfig {
         range(path, "cube.mass_kg", cube.mass_kg, 0.005, 3.0)?;
         range(path, "cube.friction", cube.friction, 0.0, 2.0)?;
         within(path, "cube.max_yaw_deg", cube.max_yaw_deg, 0.0, 180.0)?;
+        Ok(())
+    }
+
+    fn check_stack(&self, path: &Path) -> Result<(), SimError> {
+        let stack = needed(self.stack.as_ref(), path, "stack", self.task.kind)?;
+        range(path, "stack.size_m", stack.size_m, 0.03, 0.06)?;
+        range(path, "stack.mass_kg", stack.mass_kg, 0.005, 3.0)?;
+        range(path, "stack.friction", stack.friction, 0.0, 2.0)?;
+        within(path, "stack.apart_m", stack.apart_m, 0.08, 0.5)?;
+        config::require(
+            stack.distractors[0] <= stack.distractors[1] && stack.distractors[1] <= 8,
+            path,
+            "stack.distractors",
+            "needs 0 <= fewest <= most <= 8",
+        )?;
         Ok(())
     }
 

@@ -52,8 +52,8 @@ pub use rollout::{
 pub use scene::{Body, BodyMotion, Scene};
 pub use settings::PhysicsSettings;
 pub use tasks::{
-    CubeConfig, Episode, Facts, Failure, Lift, Memory, PickPlace, PickPlaceEpisode, Task, TaskKind,
-    TaskStatus, Variant,
+    CubeConfig, Episode, Facts, Failure, Lift, Memory, PickPlace, PickPlaceEpisode, Stack,
+    StackConfig, Task, TaskKind, TaskStatus, Variant,
 };
 pub use view::View;
 pub use world::World;

@@ -10,11 +10,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Episode, Facts, Failure, Memory, Task, TaskStatus, Variant};
+use super::{Episode, Facts, Failure, Memory, Task, TaskStatus, Variant, cube_grasp};
 use crate::SceneConfig;
 use crate::objects::{FamilySet, Part};
 use crate::physics::DT;
-use crate::pilots::rule::{self, Goal, Situation, nearest_yaw, pointing_down, yaw_of};
+use crate::pilots::rule::{self, Goal, Situation};
 use crate::scene::{Body, BodyMotion, Scene};
 
 /// The cube's centre must rise by this much, m.
@@ -163,22 +163,10 @@ impl Episode for LiftEpisode {
             return Action::hold(1.0);
         };
         let pose = cube.base_from_body;
-        let x = pose.rotation * Vector3::x();
-        // A cube can be grasped across either pair of faces.
-        let now = yaw_of(base_from_tcp_d);
-        let across = [0.0, std::f64::consts::FRAC_PI_2].map(|turn| {
-            let yaw = nearest_yaw(x.y.atan2(x.x) + turn, now);
-            (yaw, (yaw - now).abs())
-        });
-        let (yaw, _) = if across[0].1 <= across[1].1 {
-            across[0]
-        } else {
-            across[1]
-        };
         let gripper = facts.gripper();
         let at = pose.translation.vector;
         let goal = Goal {
-            base_from_grasp: Pose::from_parts(Translation3::from(at), pointing_down(yaw)),
+            base_from_grasp: cube_grasp(&pose, base_from_tcp_d),
             release: Point3::new(at.x, at.y, f64::MIN),
             carry_height: self.half + LIFT + MARGIN,
         };

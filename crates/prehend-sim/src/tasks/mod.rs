@@ -4,8 +4,10 @@
 //! An episode never changes: what a judge must remember lives in a [`Memory`] beside it, so that a
 //! world can be saved, copied and restored.
 
+mod cube;
 mod lift;
 mod pick_place;
+mod stack;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +21,10 @@ use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
 use crate::{SceneConfig, SimError};
 
+use cube::cube_grasp;
 pub use lift::{CubeConfig, Lift};
 pub use pick_place::{PickPlace, PickPlaceEpisode};
+pub use stack::{Stack, StackConfig};
 
 /// A kind of task, ready to draw episodes from a scene file.
 pub trait Task: Send + Sync {
@@ -184,6 +188,8 @@ pub enum TaskKind {
     /// One object among others goes into a receptacle.
     #[default]
     PickPlace,
+    /// One cube goes onto another.
+    Stack,
 }
 
 impl TaskKind {
@@ -193,6 +199,7 @@ impl TaskKind {
         match self {
             Self::Lift => &Lift,
             Self::PickPlace => &PickPlace,
+            Self::Stack => &Stack,
         }
     }
 }

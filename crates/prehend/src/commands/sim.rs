@@ -44,7 +44,7 @@ struct Verify {
     /// Only tests whose name starts like this; may be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// A tenth of the minutes, seeds and scenes: a look, not a proof.
+    /// A tenth of the minutes and of the shaken seeds: a look, not a proof.
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
@@ -88,7 +88,6 @@ impl Verify {
             only: self.only.clone(),
             threads: self.threads.count(),
             shake_seeds: full.shake_seeds / share,
-            task_seeds: full.task_seeds / share,
             time_scale: full.time_scale / share as f64,
             ..full
         };

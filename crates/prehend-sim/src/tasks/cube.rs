@@ -1,0 +1,27 @@
+//! How cubes are grasped from above.
+
+use std::f64::consts::FRAC_PI_2;
+
+use nalgebra::{Translation3, Vector3};
+use prehend_types::Pose;
+
+use crate::pilots::rule::{nearest_yaw, pointing_down, yaw_of};
+
+/// Tool pose over a cube's centre, fingers across whichever pair of its upright faces needs less turning.
+pub(super) fn cube_grasp(base_from_cube: &Pose, base_from_tcp: &Pose) -> Pose {
+    let now = yaw_of(base_from_tcp);
+    // Any edge that lies flat tells the faces' directions.
+    let edges =
+        [Vector3::x(), Vector3::y(), Vector3::z()].map(|axis| base_from_cube.rotation * axis);
+    let flattest = edges.iter().min_by(|a, b| a.z.abs().total_cmp(&b.z.abs()));
+    let edge = flattest.copied().unwrap_or_else(Vector3::x);
+    let across = [0.0, FRAC_PI_2].map(|turn| nearest_yaw(edge.y.atan2(edge.x) + turn, now));
+    let [first, second] = across.map(|yaw| (yaw - now).abs());
+    let yaw = if first <= second {
+        across[0]
+    } else {
+        across[1]
+    };
+    let at = Translation3::from(base_from_cube.translation.vector);
+    Pose::from_parts(at, pointing_down(yaw))
+}

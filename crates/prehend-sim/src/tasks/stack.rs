@@ -1,0 +1,355 @@
+//! Put one cube on another, among others.
+
+use std::sync::Arc;
+
+use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
+use prehend_robot::Shape;
+use prehend_types::{Action, Pose, Role, Stream, derive_seed};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Episode, Facts, Failure, Memory, Task, TaskStatus, Variant, cube_grasp};
+use crate::SceneConfig;
+use crate::objects::{FamilySet, Part};
+use crate::physics::{BodyState, DT};
+use crate::pilots::rule::{self, CARRY_CLEARANCE, Goal, Situation};
+use crate::scene::{Body, BodyMotion, Scene};
+
+/// Draws for one cube's place before the episode is given up.
+const PLACE_TRIES: usize = 100;
+/// Index of the cube to move, and of the one that it goes onto.
+const MOVED: usize = 0;
+const BASE: usize = 1;
+/// The moved cube stands on the other if its centre is this near to where it should be: up or down, m,
+/// and sideways as a share of the other's edge, so that it cannot have tipped.
+const HEIGHT: f64 = 0.005;
+const SIDEWAYS: f64 = 0.4;
+/// Cosine of the largest tilt of a standing cube.
+const UPRIGHT: f64 = 0.98;
+/// The expert lets go this far above the other cube, m.
+const RELEASE_GAP: f64 = 0.003;
+/// What the memory's numbers mean.
+const REST_STEPS: usize = 0;
+const LIFTED: usize = 1;
+const SUCCESS: usize = 2;
+/// The moved cube counts as lifted when it has risen by this much, m.
+const LIFT: f64 = 0.03;
+
+/// What is drawn for the cubes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StackConfig {
+    /// Length of an edge, m: lowest and highest.
+    pub size_m: [f64; 2],
+    /// Mass, kg: lowest and highest.
+    pub mass_kg: [f64; 2],
+    /// Friction coefficient: lowest and highest.
+    pub friction: [f64; 2],
+    /// Fewest and most cubes beside the two.
+    pub distractors: [usize; 2],
+    /// Smallest distance between the centres of any two cubes, m: open fingers must fit between.
+    pub apart_m: f64,
+}
+
+/// The task `stack`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stack;
+
+impl Task for Stack {
+    fn draw(
+        &self,
+        config: &SceneConfig,
+        _families: FamilySet,
+        seed: u64,
+        attempt: u64,
+    ) -> Option<Arc<dyn Episode>> {
+        Some(Arc::new(StackEpisode::draw(config, seed, attempt)?))
+    }
+}
+
+/// Drawn cubes.
+#[derive(Debug, Clone, PartialEq)]
+struct StackEpisode {
+    scene: Scene,
+    /// Half the edge of the moved cube and of the one below, m.
+    half: [f64; 2],
+}
+
+impl StackEpisode {
+    fn draw(config: &SceneConfig, seed: u64, attempt: u64) -> Option<Self> {
+        let stack = config.stack.as_ref()?;
+        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Scene, attempt));
+        let [fewest, most] = stack.distractors;
+        let n_cubes = 2 + rng.random_range(fewest..=most);
+        let mut bodies: Vec<Body> = Vec::with_capacity(n_cubes);
+        let mut halves = Vec::with_capacity(n_cubes);
+        for index in 0..n_cubes {
+            let mut draw = |[low, high]: [f64; 2]| rng.random_range(low..=high);
+            let half = 0.5 * draw(stack.size_m);
+            let (mass, friction) = (draw(stack.mass_kg), draw(stack.friction));
+            let yaw = draw([-std::f64::consts::PI, std::f64::consts::PI]);
+            let place = (0..PLACE_TRIES).find_map(|_| {
+                let at = Vector3::new(draw(config.table.x_m), draw(config.table.y_m), half);
+                let is_free = bodies.iter().all(|other: &Body| {
+                    let apart = at - other.base_from_body.translation.vector;
+                    apart.xy().norm() > stack.apart_m
+                });
+                is_free.then_some(at)
+            })?;
+            let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw);
+            halves.push(half);
+            bodies.push(Body {
+                parts: vec![Part {
+                    shape: Shape::Cuboid {
+                        half_extents: Vector3::repeat(half),
+                    },
+                    body_from_part: Pose::identity(),
+                }],
+                role: match index {
+                    MOVED => Role::Target,
+                    BASE => Role::Receptacle,
+                    _ => Role::Other,
+                },
+                motion: BodyMotion::Free,
+                mass,
+                friction,
+                base_from_body: Pose::from_parts(Translation3::from(place), turn),
+            });
+        }
+        Some(Self {
+            scene: Scene {
+                seed,
+                attempt,
+                bodies,
+            },
+            half: [halves[MOVED], halves[BASE]],
+        })
+    }
+
+    /// Whether the moved cube stands on the other, which stands on the table.
+    fn is_stacked(&self, moved: &BodyState, base: &BodyState) -> bool {
+        let at = moved.base_from_body.translation.vector;
+        let below = base.base_from_body.translation.vector;
+        let [half, half_below] = self.half;
+        let off = at - below;
+        (off.z - half - half_below).abs() < HEIGHT
+            && off.xy().norm() < SIDEWAYS * 2.0 * half_below
+            && (below.z - half_below).abs() < HEIGHT
+            && [moved, base]
+                .iter()
+                .all(|body| stands(&body.base_from_body))
+    }
+
+    fn step(
+        &self,
+        config: &SceneConfig,
+        bodies: [&BodyState; 2],
+        is_held: bool,
+        steps: u64,
+        memory: &mut Memory,
+    ) -> TaskStatus {
+        let [moved, base] = bodies;
+        let height = moved.base_from_body.translation.z;
+        if height > self.half[MOVED] + LIFT {
+            memory[LIFTED] = 1.0;
+        }
+        let slow = |body: &BodyState| {
+            let speed = body.linear.norm() + 0.03 * body.angular.norm();
+            speed < config.task.rest_speed_m_per_s
+        };
+        let rests = !is_held && slow(moved) && slow(base) && self.is_stacked(moved, base);
+        memory[REST_STEPS] = if rests { memory[REST_STEPS] + 1.0 } else { 0.0 };
+        if f64::from(memory[REST_STEPS]) * DT >= config.task.rest_s {
+            memory[SUCCESS] = 1.0;
+        }
+        let success = memory[SUCCESS] > 0.0;
+        let is_late = steps as f64 * DT >= config.task.time_limit_s;
+        let failure = if success {
+            None
+        } else if !height.is_finite() {
+            Some(Failure::Diverged)
+        } else if height < -0.02 {
+            Some(Failure::OffTable)
+        } else if !is_late {
+            None
+        } else if memory[LIFTED] == 0.0 {
+            Some(Failure::NeverLifted)
+        } else if is_held {
+            Some(Failure::NotReleased)
+        } else {
+            Some(Failure::Dropped)
+        };
+        TaskStatus { success, failure }
+    }
+}
+
+fn stands(pose: &Pose) -> bool {
+    // A cube may stand on any of its faces.
+    let up = pose.rotation.inverse() * Vector3::z();
+    up.amax() > UPRIGHT
+}
+
+impl Episode for StackEpisode {
+    fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    fn instruction(&self) -> String {
+        "put the first cube on the second".to_owned()
+    }
+
+    fn variant(&self) -> Variant {
+        Variant {
+            name: "cube",
+            is_held_out: false,
+        }
+    }
+
+    fn accepts(&self, facts: &Facts<'_>) -> bool {
+        facts.bodies.iter().all(|body| stands(&body.base_from_body))
+    }
+
+    /// Success: the moved cube was released and rests on the other for the scene file's `rest_s`.
+    fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
+        let [moved, base, ..] = facts.bodies else {
+            return TaskStatus::default();
+        };
+        let is_held = facts.touches(MOVED).contains(&true);
+        self.step(facts.config, [moved, base], is_held, facts.steps, memory)
+    }
+
+    /// A quarter each for reaching the cube, holding it, bringing it over the other, and its height.
+    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+        let ([moved, base, ..], false) = (facts.bodies, status.success) else {
+            return f64::from(u8::from(status.success));
+        };
+        let near = |distance: f64| 1.0 - (5.0 * distance).tanh();
+        let at = moved.base_from_body.translation.vector;
+        let goal = base.base_from_body.translation.vector
+            + Vector3::z() * (self.half[MOVED] + self.half[BASE]);
+        let reach = near((facts.base_from_tcp().translation.vector - at).norm());
+        let is_up = self.is_stacked(moved, base);
+        let held = f64::from(u8::from(facts.touches(MOVED) == [true; 2] || is_up));
+        let bring = near((at - goal).xy().norm());
+        let height = near((at - goal).z.abs());
+        0.24 * (reach.max(f64::from(u8::from(is_up))) + held + held * bring + held * bring * height)
+    }
+
+    fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action {
+        let [moved, base, ..] = facts.bodies else {
+            return Action::hold(1.0);
+        };
+        let tcp = base_from_tcp_d.translation.vector;
+        let at = moved.base_from_body.translation.vector;
+        let below = base.base_from_body.translation.vector;
+        let gripper = facts.gripper();
+        let is_open = gripper.commanded >= 0.5;
+        let hangs = (tcp.z - at.z + self.half[MOVED]).max(0.0);
+        let top = below.z + self.half[BASE];
+        let over = below.xy() + (tcp - at).xy();
+        let goal = Goal {
+            base_from_grasp: cube_grasp(&moved.base_from_body, base_from_tcp_d),
+            release: Point3::new(over.x, over.y, top + RELEASE_GAP + hangs),
+            carry_height: hangs + CARRY_CLEARANCE.max(top + 0.03),
+        };
+        let situation = Situation {
+            base_from_tcp: *base_from_tcp_d,
+            width: gripper.width,
+            commanded: gripper.commanded,
+            holds_target: gripper.is_grasping && facts.touches(MOVED).contains(&true) && !is_open,
+            is_placed: is_open && self.is_stacked(moved, base),
+            max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
+        };
+        rule::next_action(&goal, &situation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prehend_types::config::locate;
+
+    use super::*;
+
+    struct Case {
+        config: SceneConfig,
+        episode: StackEpisode,
+        memory: Memory,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let path = locate("scenes/stack.toml").expect("is there");
+            let config = SceneConfig::load(&path).expect("valid");
+            let episode = (0..).find_map(|seed| StackEpisode::draw(&config, seed, 0));
+            Self {
+                config,
+                episode: episode.expect("one of them fits"),
+                memory: Memory::default(),
+            }
+        }
+
+        /// The other cube where it was put, the moved one on it and this much off.
+        fn bodies(&self, off: Vector3<f64>) -> [BodyState; 2] {
+            let base = self.episode.scene.bodies[BASE].base_from_body;
+            let [half, half_below] = self.episode.half;
+            let up = Vector3::new(0.0, 0.0, half + half_below) + off;
+            let still = |base_from_body| BodyState {
+                base_from_body,
+                linear: Vector3::zeros(),
+                angular: Vector3::zeros(),
+            };
+            let moved = Translation3::from(base.translation.vector + up);
+            [
+                still(Pose::from_parts(moved, UnitQuaternion::identity())),
+                still(base),
+            ]
+        }
+
+        fn judge(&mut self, bodies: &[BodyState; 2], is_held: bool, seconds: f64) -> bool {
+            let [moved, base] = bodies;
+            (0..(seconds / DT).round() as u64).fold(false, |_, step| {
+                let bodies = [moved, base];
+                let status =
+                    self.episode
+                        .step(&self.config, bodies, is_held, step, &mut self.memory);
+                status.success
+            })
+        }
+    }
+
+    #[test]
+    fn resting_on_the_other_cube_is_success() {
+        let mut case = Case::new();
+        let there = case.bodies(Vector3::zeros());
+        let rest = case.config.task.rest_s;
+        assert!(!case.judge(&there, false, rest - 0.01));
+        assert!(case.judge(&there, false, 0.02));
+    }
+
+    #[test]
+    fn near_misses_are_not() {
+        let case = Case::new();
+        let there = case.bodies(Vector3::zeros());
+        let mut moving = there;
+        moving[0].linear.x = 0.02;
+        let mut tilted = there;
+        let tilt = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), 0.4);
+        tilted[0].base_from_body.rotation = tilt;
+        let mut lifted = there;
+        for body in &mut lifted {
+            body.base_from_body.translation.z += 0.05;
+        }
+        let cases = [
+            (there, true),
+            (moving, false),
+            (tilted, false),
+            (lifted, false),
+            (case.bodies(Vector3::new(0.03, 0.0, 0.0)), false),
+            (case.bodies(Vector3::new(0.0, 0.0, 0.01)), false),
+        ];
+        for (index, (bodies, is_held)) in cases.into_iter().enumerate() {
+            assert!(!Case::new().judge(&bodies, is_held, 2.0), "case {index}");
+        }
+    }
+}
