@@ -33,7 +33,7 @@ fn episode(seed: u64, n_steps: usize) -> EpisodeRecord {
         scene: "tabletop".to_owned(),
         scene_hash: u64::MAX - 1,
         robot: "fr3-0011".to_owned(),
-        arm: "kinematic".to_owned(),
+        arm: "exact".to_owned(),
         instruction: "put the cube into the bin".to_owned(),
         target_family: "box".to_owned(),
         held_out: false,

@@ -234,7 +234,7 @@ mod tests {
             scene: "s".into(),
             scene_hash: 1,
             robot: "r".into(),
-            arm: "kinematic".to_owned(),
+            arm: "exact".to_owned(),
             instruction: "put the cube into the bin".to_owned(),
             target_family: "box".into(),
             held_out: false,

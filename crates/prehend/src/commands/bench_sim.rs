@@ -63,16 +63,9 @@ enum Setting {
     Equal,
     /// What ships, with an arm of joint servos and equations of motion.
     Dynamic,
-    /// Such an arm, and as few solver iterations as under [`Self::Equal`].
-    DynamicEqual,
 }
 
-const SETTINGS: [Setting; 4] = [
-    Setting::Default,
-    Setting::Equal,
-    Setting::Dynamic,
-    Setting::DynamicEqual,
-];
+const SETTINGS: [Setting; 3] = [Setting::Default, Setting::Equal, Setting::Dynamic];
 
 impl Setting {
     fn name(self) -> &'static str {
@@ -80,12 +73,11 @@ impl Setting {
             Self::Default => "default",
             Self::Equal => "equal",
             Self::Dynamic => "dynamic",
-            Self::DynamicEqual => "dynamic_equal",
         }
     }
 
     fn is_equal(self) -> bool {
-        matches!(self, Self::Equal | Self::DynamicEqual)
+        self == Self::Equal
     }
 
     fn physics(self) -> PhysicsSettings {
@@ -98,7 +90,7 @@ impl Setting {
             },
             arm: match self {
                 Self::Default | Self::Equal => shipped.arm,
-                Self::Dynamic | Self::DynamicEqual => ArmMode::Dynamic,
+                Self::Dynamic => ArmMode::Dynamic,
             },
             ..shipped
         }

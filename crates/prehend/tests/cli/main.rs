@@ -5,4 +5,5 @@ mod collect;
 mod common;
 mod eval;
 mod live;
+mod simulator;
 mod usage;

@@ -1,0 +1,87 @@
+//! The simulator from the command line: replay, verify, bench.
+
+use crate::common::{check_refused, code_and_stderr, prehend};
+
+fn json(args: &[&str]) -> serde_json::Value {
+    let output = prehend(args).output().expect("the program starts");
+    let (code, stderr) = code_and_stderr(&output);
+    assert_eq!(code, Some(0), "{stderr}");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON")
+}
+
+#[test]
+fn stored_episodes_replay_bit_for_bit_with_every_arm() {
+    for arm in ["exact", "dynamic"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("store");
+        let store = store.to_str().expect("text");
+        json(&[
+            "collect",
+            "--json",
+            "--episodes",
+            "4",
+            "--arm",
+            arm,
+            "--out",
+            store,
+        ]);
+        let report = json(&["replay", "--json", store]);
+        assert_eq!(report["episodes"], 4);
+        assert_eq!(report["identical"], 4);
+        assert!(report["first_difference"].is_null());
+        let one = json(&["replay", "--json", "--seed", "2", store]);
+        assert_eq!(one["episodes"], 1);
+        check_refused(
+            &["replay", store, "--scene", "scenes/stack.toml"],
+            3,
+            &["another scene"],
+        );
+    }
+}
+
+#[test]
+fn a_replay_of_nothing_is_refused() {
+    check_refused(&["replay", "no/such/store"], 3, &["no/such/store"]);
+}
+
+#[test]
+fn verify_prints_measured_against_required() {
+    let report = json(&["sim", "verify", "--json", "--only", "critical"]);
+    let rows = report["rows"].as_array().expect("rows");
+    assert_eq!(report["passed"], 4);
+    assert_eq!(report["failed"], 0);
+    assert!(
+        rows.iter()
+            .all(|row| row["measured"].is_f64() && row["unit"] == "mm")
+    );
+    check_refused(
+        &["sim", "verify", "--only", "magic"],
+        2,
+        &["no test starts like this"],
+    );
+}
+
+#[test]
+fn the_simulator_benchmark_holds_the_cube_it_is_timed_with() {
+    let report = json(&[
+        "bench",
+        "sim",
+        "--json",
+        "--seconds",
+        "0.05",
+        "--rounds",
+        "1",
+    ]);
+    let rows = report["rows"].as_array().expect("rows");
+    let value = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name);
+        row.expect(name)["value"].as_f64().expect("a number")
+    };
+    for (setting, most_mm) in [("default", 0.1), ("equal", 0.1), ("dynamic", 0.5)] {
+        assert_eq!(value(&format!("prehend/{setting}/grasp/lifted")), 1.0);
+        assert!(value(&format!("prehend/{setting}/grasp/hold_slip")) < most_mm);
+        assert!(value(&format!("prehend/{setting}/grasp/1_threads")) > 0.0);
+    }
+    assert!(value("prehend/memory_per_world") > 0.0);
+}
