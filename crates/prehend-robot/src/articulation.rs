@@ -110,6 +110,7 @@ impl Robot {
     }
 }
 
+#[allow(clippy::needless_range_loop, reason = "indices are the formula's own")]
 impl Articulation {
     /// Number of joints.
     #[must_use]

@@ -14,6 +14,7 @@ pub struct Llt {
     n: usize,
 }
 
+#[allow(clippy::needless_range_loop, reason = "indices are the formula's own")]
 impl Llt {
     /// Factors the first `n` rows and columns; `None` if they are not positive definite or not
     /// finite. Never allocates.

@@ -268,7 +268,6 @@ fn an_arm_without_torque_falls_as_the_equations_say() {
     for idx in 0..7 {
         worst = worst.max((state.q[idx] - q[idx]).abs());
     }
-    println!("after 0.2 s: tool {fallen:.3} m lower, worst joint {worst:.2e} rad off");
     assert!(fallen.abs() > 0.05, "{fallen}");
     assert!(worst < 2e-3, "{worst}");
 }

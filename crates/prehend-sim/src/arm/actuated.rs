@@ -20,6 +20,7 @@ pub(super) struct Tracked {
     max_torque: [f64; MAX_JOINTS],
 }
 
+#[allow(clippy::needless_range_loop, reason = "indices are the formula's own")]
 impl Tracked {
     pub fn new(arm: &Arm, command: &JointCommand, contacts: &[LinkContact]) -> Self {
         let equations = Equations::new(arm, &arm.q, contacts);

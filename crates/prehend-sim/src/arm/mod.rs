@@ -176,6 +176,7 @@ impl Equations {
     }
 }
 
+#[allow(clippy::needless_range_loop, reason = "indices are the formula's own")]
 impl Arm {
     /// At rest at the robot's home.
     pub fn new(robot: &Arc<Robot>, mode: ArmMode) -> Result<Self, SimError> {

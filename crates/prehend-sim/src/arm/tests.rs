@@ -172,7 +172,6 @@ fn a_free_swing_keeps_its_energy_for_ten_seconds() {
     lowest[1] = std::f64::consts::PI;
     lowest[3] = 0.0;
     let swing = start - robot.potential_energy(&lowest);
-    println!("drift {drift:.3} J of a swing of {swing:.1} J, up to {fastest:.1} rad/s");
     assert!(swing > 50.0 && fastest > 5.0);
     // 1.6 % at the simulator's step of 5 ms; finer steps are `verify`'s row `energy`.
     assert!(drift < 0.02 * swing, "{drift} J of {swing} J");

@@ -14,7 +14,6 @@ mod noise;
 mod pick;
 mod rays;
 mod shutter;
-mod simplex;
 mod solids;
 mod target;
 mod tree;

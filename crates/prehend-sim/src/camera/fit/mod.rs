@@ -5,11 +5,15 @@
 //! near face on the left, the second eye, on the right, sees all of the far face. Several frames each; the
 //! scene stands still.
 
-use std::collections::BTreeMap;
+mod edge;
+mod simplex;
+mod walls;
 
 use prehend_cloud::Intrinsics;
 
-use super::simplex::minimum;
+use edge::edge;
+use walls::{Pixels, axial, disparity_step, stereo_shadow};
+
 use crate::config::NoiseConfig;
 
 /// Frames of a wall square to the optical axis.
@@ -94,13 +98,6 @@ pub enum FitError {
     Step,
 }
 
-/// Columns on each side of the edge that are looked at.
-const EDGE_COLUMNS: usize = 8;
-/// Lateral noise is none if that explains the edge as well: log likelihoods within this of each other.
-const INDIFFERENT: f64 = 2.0;
-/// Stands for no lateral noise: rays keep to the pixel's centre, pixels.
-const STILL: f64 = 1e-3;
-
 /// Estimates every number of a [`NoiseConfig`] but the edge step, which is a matter of definition.
 ///
 /// - Disparity step: the spacing of the levels that the walls' disparities take; none if they take more
@@ -181,259 +178,6 @@ fn check(recording: &Recording) -> Result<(), FitError> {
         frames(format!("the wall at {} m", plane.distance_m), &plane.frames)?;
     }
     frames("the step".to_owned(), &recording.step.frames)
-}
-
-/// Columns of the left border that the second eye does not see at a distance.
-fn unseen_columns(recording: &Recording, stereo: f64, distance: f64) -> usize {
-    ((stereo / distance).ceil() as usize + 1).min(recording.intrinsics.width)
-}
-
-/// A wall's depths, without the columns that a stereo camera cannot measure.
-struct Pixels {
-    /// Per pixel, what its frames measured.
-    measured: Vec<Vec<f64>>,
-    empty: usize,
-    total: usize,
-}
-
-impl Pixels {
-    fn of(recording: &Recording, plane: &PlaneFrames, stereo: f64) -> Self {
-        let Intrinsics { width, height, .. } = recording.intrinsics;
-        let first = if stereo > 0.0 {
-            unseen_columns(recording, stereo, plane.distance_m)
-        } else {
-            0
-        };
-        let columns = (0..width * height).filter(|pixel| pixel % width >= first);
-        let measured: Vec<Vec<f64>> = columns
-            .map(|pixel| {
-                let depths = plane.frames.iter().map(|frame| f64::from(frame[pixel]));
-                depths.filter(|z| *z > 0.0 && z.is_finite()).collect()
-            })
-            .collect();
-        let total = measured.len() * plane.frames.len();
-        let n_measured: usize = measured.iter().map(Vec::len).sum();
-        Self {
-            measured,
-            empty: total - n_measured,
-            total,
-        }
-    }
-
-    fn mean(&self) -> Option<f64> {
-        let all = || self.measured.iter().flatten();
-        let n = all().count();
-        (n >= 20).then(|| all().sum::<f64>() / n as f64)
-    }
-
-    /// Mean, and standard deviation over time.
-    fn smooth(&self) -> Option<(f64, f64)> {
-        let (mut squares, mut freedom) = (0.0, 0_usize);
-        for depths in self.measured.iter().filter(|depths| depths.len() >= 2) {
-            let mean = depths.iter().sum::<f64>() / depths.len() as f64;
-            squares += depths.iter().map(|z| (z - mean).powi(2)).sum::<f64>();
-            freedom += depths.len() - 1;
-        }
-        (freedom >= 20).then_some((self.mean()?, (squares / freedom.max(1) as f64).sqrt()))
-    }
-
-    /// Mean and standard deviation before depths were put on levels.
-    fn quantised(&self, stereo: f64, step: f64) -> Option<(f64, f64)> {
-        let middle = self.mean()?;
-        let mut levels: BTreeMap<i64, f64> = BTreeMap::new();
-        for z in self.measured.iter().flatten() {
-            *levels
-                .entry((stereo / z / step).round() as i64)
-                .or_default() += 1.0;
-        }
-        let spacing = middle * middle * step / stereo;
-        let cost = |[shift, log_sigma]: [f64; 2]| {
-            let (mean, sigma) = (middle + shift * spacing, spacing * log_sigma.exp());
-            let below = |disparity: f64| normal_below((stereo / disparity - mean) / sigma);
-            let surprise = levels.iter().map(|(level, n)| {
-                let level = *level as f64;
-                let share = below((level - 0.5) * step) - below((level + 0.5) * step);
-                -n * share.max(1e-12).ln()
-            });
-            // Means further than a level away are no better than the nearest.
-            surprise.sum::<f64>() * (1.0 + (shift.abs() - 1.0).max(0.0))
-        };
-        let starts = [[0.0, -1.5], [0.0, -0.5], [0.0, 1.0]];
-        let [shift, log_sigma] = minimum(&starts, [0.2, 0.4], cost);
-        Some((middle + shift * spacing, spacing * log_sigma.exp()))
-    }
-}
-
-/// The spacing of the levels on which disparities lie, pixels.
-fn disparity_step(recording: &Recording, stereo: f64) -> Option<f64> {
-    if stereo <= 0.0 {
-        return None;
-    }
-    let frames = recording.planes.iter().flat_map(|plane| &plane.frames);
-    let depths = frames.flatten().filter(|z| **z > 0.0 && z.is_finite());
-    let mut disparities: Vec<f64> = depths.map(|z| stereo / f64::from(*z)).collect();
-    disparities.sort_by(f64::total_cmp);
-    let n_pixels = disparities.len();
-    // Single precision smears a level by less than this.
-    disparities.dedup_by(|a, b| *a - *b < 1e-6 * *a);
-    if disparities.len() < 2 || disparities.len() * 10 > n_pixels {
-        return None;
-    }
-    let gaps: Vec<f64> = disparities
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .collect();
-    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
-    // Gaps are whole numbers of steps, and so are disparities: the longer the lever, the better.
-    let refine = |step: f64, lengths: &[f64]| {
-        let (mut above, mut below) = (0.0, 0.0);
-        for length in lengths {
-            let n = (length / step).round();
-            above += n * length;
-            below += n * n;
-        }
-        above / below
-    };
-    let short: Vec<f64> = gaps
-        .iter()
-        .copied()
-        .filter(|gap| *gap < 4.5 * least)
-        .collect();
-    let step = refine(least, &short);
-    Some(refine(refine(step, &gaps), &disparities))
-}
-
-/// Whether the left border, which the second eye cannot see, is empty.
-fn stereo_shadow(recording: &Recording, stereo: f64) -> bool {
-    let width = recording.intrinsics.width;
-    let (mut empty, mut total) = (0_usize, 0_usize);
-    for plane in &recording.planes {
-        let unseen = (stereo / plane.distance_m - 1.0).max(0.0) as usize;
-        for row in plane.frames.iter().flat_map(|frame| frame.chunks(width)) {
-            let border = &row[..unseen.min(row.len())];
-            empty += border.iter().filter(|z| **z <= 0.0).count();
-            total += border.len();
-        }
-    }
-    total > 0 && empty * 10 > total * 9
-}
-
-/// sigma_m, sigma_per_m2 and the root mean square relative error, neither number negative.
-fn axial(walls: &[(f64, f64)]) -> (f64, f64, f64) {
-    // Least squares of (a + b z²) / sigma - 1.
-    let [mut aa, mut ab, mut bb, mut a, mut b] = [0.0; 5];
-    for (z, sigma) in walls {
-        let (u, v) = (1.0 / sigma.max(1e-9), z * z / sigma.max(1e-9));
-        aa += u * u;
-        ab += u * v;
-        bb += v * v;
-        a += u;
-        b += v;
-    }
-    let determinant = aa * bb - ab * ab;
-    let both = (
-        (a * bb - b * ab) / determinant,
-        (b * aa - a * ab) / determinant,
-    );
-    let (constant, growing) = match both {
-        (constant, _) if constant < 0.0 => (0.0, b / bb),
-        (_, growing) if growing < 0.0 => (a / aa, 0.0),
-        both => both,
-    };
-    let error =
-        |(z, sigma): &(f64, f64)| ((constant + growing * z * z) / sigma.max(1e-9) - 1.0).powi(2);
-    let mean = walls.iter().map(error).sum::<f64>() / walls.len() as f64;
-    (constant, growing, mean.sqrt())
-}
-
-struct Edge {
-    lateral: f64,
-    holes: f64,
-    residual: f64,
-}
-
-/// Lateral noise and edge holes, from the shares of near, far and empty pixels in each column.
-fn edge(recording: &Recording, dropout: f64) -> Result<Edge, FitError> {
-    let StepFrames {
-        near_m,
-        far_m,
-        frames,
-    } = &recording.step;
-    let width = recording.intrinsics.width;
-    let middle = (0.5 * (near_m + far_m)) as f32;
-    // Near, far, empty.
-    let mut counts = vec![[0.0_f64; 3]; width];
-    for row in frames.iter().flat_map(|frame| frame.chunks(width)) {
-        for (count, z) in counts.iter_mut().zip(row) {
-            let kind = if *z <= 0.0 {
-                2
-            } else {
-                usize::from(*z > middle)
-            };
-            count[kind] += 1.0;
-        }
-    }
-    let place = (1..width).find(|column| {
-        let far = |count: &[f64; 3]| count[1] > count[0];
-        counts[*column..].iter().take(EDGE_COLUMNS).all(far)
-    });
-    let place = place
-        .filter(|place| *place >= EDGE_COLUMNS && place + EDGE_COLUMNS <= width)
-        .ok_or(FitError::Step)?;
-    let first = place - EDGE_COLUMNS;
-    let counts = &counts[first..place + EDGE_COLUMNS];
-    if counts[0][0] < 20.0 || !(far_m - near_m > recording.edge_step_m) {
-        return Err(FitError::Step);
-    }
-    let model = |edge: f64, sigma: f64, holes: f64, column: usize| {
-        // Share of rays that fall on the near side, in this column and its neighbours.
-        let near = |column: f64| normal_below((edge - column - 0.5) / sigma);
-        let column = column as f64;
-        let (p, left, right) = (near(column), near(column - 1.0), near(column + 1.0));
-        let kept = |p: f64, left: f64, right: f64| {
-            p * (1.0 - dropout - holes * (1.0 - left * right * p * p)).max(0.0)
-        };
-        let (near, far) = (kept(p, left, right), kept(1.0 - p, 1.0 - left, 1.0 - right));
-        [near, far, 1.0 - near - far]
-    };
-    let columns = || (first..).zip(counts);
-    let cost = |[edge, log_sigma, holes]: [f64; 3]| {
-        let (sigma, bounded) = (log_sigma.clamp(-7.0, 2.0).exp(), holes.clamp(0.0, 1.0));
-        let surprise = columns().map(|(column, count)| {
-            let shares = model(edge, sigma, bounded, column);
-            let terms = shares.iter().zip(count);
-            terms.map(|(p, n)| -n * p.max(1e-9).ln()).sum::<f64>()
-        });
-        surprise.sum::<f64>() * (1.0 + (holes - bounded).abs())
-    };
-    let at = place as f64;
-    let without = |[edge, holes]: [f64; 2]| cost([edge, STILL.ln(), holes]);
-    let still = minimum(&[[at, 0.3], [at, 0.7]], [0.1, 0.2], without);
-    let starts = [
-        [at, -3.0, 0.3],
-        [at, -1.5, 0.3],
-        [at, -0.5, 0.3],
-        [at, 0.5, 0.3],
-    ];
-    let moved = minimum(&starts, [0.3, 0.5, 0.2], cost);
-    let is_still = without(still) <= cost(moved) + INDIFFERENT;
-    let [at, log_sigma, holes] = if is_still {
-        [still[0], STILL.ln(), still[1]]
-    } else {
-        moved
-    };
-    let (sigma, holes) = (log_sigma.clamp(-7.0, 2.0).exp(), holes.clamp(0.0, 1.0));
-    let errors = columns().flat_map(|(column, count)| {
-        let total: f64 = count.iter().sum();
-        let shares = model(at, sigma, holes, column);
-        (0..3).map(move |kind| (shares[kind] - count[kind] / total).powi(2))
-    });
-    let residual = (errors.sum::<f64>() / (3 * counts.len()) as f64).sqrt();
-    Ok(Edge {
-        lateral: if is_still { 0.0 } else { sigma },
-        holes,
-        residual,
-    })
 }
 
 /// Distribution function of the standard normal distribution.
@@ -549,7 +293,7 @@ mod tests {
 
     #[test]
     fn quantised_stereo_is_recovered() {
-        // Steps of 1.4 to 16 mm at the walls: from finer to coarser than the noise.
+        // Steps of 1.4 to 15 mm at the walls: from finer to coarser than the noise.
         let noise = NoiseConfig {
             baseline_m: 0.05,
             disparity_step_px: 0.025,

@@ -1,0 +1,172 @@
+//! What walls tell: axial noise, disparity steps, drop-outs, the second eye.
+
+use std::collections::BTreeMap;
+
+use prehend_cloud::Intrinsics;
+
+use super::simplex::minimum;
+use super::{PlaneFrames, Recording, normal_below};
+
+/// Columns of the left border that the second eye does not see at a distance.
+fn unseen_columns(recording: &Recording, stereo: f64, distance: f64) -> usize {
+    ((stereo / distance).ceil() as usize + 1).min(recording.intrinsics.width)
+}
+
+/// A wall's depths, without the columns that a stereo camera cannot measure.
+pub(super) struct Pixels {
+    /// Per pixel, what its frames measured.
+    measured: Vec<Vec<f64>>,
+    /// Pixels that measured nothing, and all.
+    pub empty: usize,
+    pub total: usize,
+}
+
+impl Pixels {
+    pub fn of(recording: &Recording, plane: &PlaneFrames, stereo: f64) -> Self {
+        let Intrinsics { width, height, .. } = recording.intrinsics;
+        let first = if stereo > 0.0 {
+            unseen_columns(recording, stereo, plane.distance_m)
+        } else {
+            0
+        };
+        let columns = (0..width * height).filter(|pixel| pixel % width >= first);
+        let measured: Vec<Vec<f64>> = columns
+            .map(|pixel| {
+                let depths = plane.frames.iter().map(|frame| f64::from(frame[pixel]));
+                depths.filter(|z| *z > 0.0 && z.is_finite()).collect()
+            })
+            .collect();
+        let total = measured.len() * plane.frames.len();
+        let n_measured: usize = measured.iter().map(Vec::len).sum();
+        Self {
+            measured,
+            empty: total - n_measured,
+            total,
+        }
+    }
+
+    fn mean(&self) -> Option<f64> {
+        let all = || self.measured.iter().flatten();
+        let n = all().count();
+        (n >= 20).then(|| all().sum::<f64>() / n as f64)
+    }
+
+    /// Mean, and standard deviation over time.
+    pub fn smooth(&self) -> Option<(f64, f64)> {
+        let (mut squares, mut freedom) = (0.0, 0_usize);
+        for depths in self.measured.iter().filter(|depths| depths.len() >= 2) {
+            let mean = depths.iter().sum::<f64>() / depths.len() as f64;
+            squares += depths.iter().map(|z| (z - mean).powi(2)).sum::<f64>();
+            freedom += depths.len() - 1;
+        }
+        (freedom >= 20).then_some((self.mean()?, (squares / freedom.max(1) as f64).sqrt()))
+    }
+
+    /// Mean and standard deviation before depths were put on levels.
+    pub fn quantised(&self, stereo: f64, step: f64) -> Option<(f64, f64)> {
+        let middle = self.mean()?;
+        let mut levels: BTreeMap<i64, f64> = BTreeMap::new();
+        for z in self.measured.iter().flatten() {
+            *levels
+                .entry((stereo / z / step).round() as i64)
+                .or_default() += 1.0;
+        }
+        let spacing = middle * middle * step / stereo;
+        let cost = |[shift, log_sigma]: [f64; 2]| {
+            let (mean, sigma) = (middle + shift * spacing, spacing * log_sigma.exp());
+            let below = |disparity: f64| normal_below((stereo / disparity - mean) / sigma);
+            let surprise = levels.iter().map(|(level, n)| {
+                let level = *level as f64;
+                let share = below((level - 0.5) * step) - below((level + 0.5) * step);
+                -n * share.max(1e-12).ln()
+            });
+            // Means further than a level away are no better than the nearest.
+            surprise.sum::<f64>() * (1.0 + (shift.abs() - 1.0).max(0.0))
+        };
+        let starts = [[0.0, -1.5], [0.0, -0.5], [0.0, 1.0]];
+        let [shift, log_sigma] = minimum(&starts, [0.2, 0.4], cost);
+        Some((middle + shift * spacing, spacing * log_sigma.exp()))
+    }
+}
+
+/// The spacing of the levels on which disparities lie, pixels.
+pub(super) fn disparity_step(recording: &Recording, stereo: f64) -> Option<f64> {
+    if stereo <= 0.0 {
+        return None;
+    }
+    let frames = recording.planes.iter().flat_map(|plane| &plane.frames);
+    let depths = frames.flatten().filter(|z| **z > 0.0 && z.is_finite());
+    let mut disparities: Vec<f64> = depths.map(|z| stereo / f64::from(*z)).collect();
+    disparities.sort_by(f64::total_cmp);
+    let n_pixels = disparities.len();
+    // Single precision smears a level by less than this.
+    disparities.dedup_by(|a, b| *a - *b < 1e-6 * *a);
+    if disparities.len() < 2 || disparities.len() * 10 > n_pixels {
+        return None;
+    }
+    let gaps: Vec<f64> = disparities
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    // Gaps are whole numbers of steps, and so are disparities: the longer the lever, the better.
+    let refine = |step: f64, lengths: &[f64]| {
+        let (mut above, mut below) = (0.0, 0.0);
+        for length in lengths {
+            let n = (length / step).round();
+            above += n * length;
+            below += n * n;
+        }
+        above / below
+    };
+    let short: Vec<f64> = gaps
+        .iter()
+        .copied()
+        .filter(|gap| *gap < 4.5 * least)
+        .collect();
+    let step = refine(least, &short);
+    Some(refine(refine(step, &gaps), &disparities))
+}
+
+/// Whether the left border, which the second eye cannot see, is empty.
+pub(super) fn stereo_shadow(recording: &Recording, stereo: f64) -> bool {
+    let width = recording.intrinsics.width;
+    let (mut empty, mut total) = (0_usize, 0_usize);
+    for plane in &recording.planes {
+        let unseen = (stereo / plane.distance_m - 1.0).max(0.0) as usize;
+        for row in plane.frames.iter().flat_map(|frame| frame.chunks(width)) {
+            let border = &row[..unseen.min(row.len())];
+            empty += border.iter().filter(|z| **z <= 0.0).count();
+            total += border.len();
+        }
+    }
+    total > 0 && empty * 10 > total * 9
+}
+
+/// sigma_m, sigma_per_m2 and the root mean square relative error, neither number negative.
+pub(super) fn axial(walls: &[(f64, f64)]) -> (f64, f64, f64) {
+    // Least squares of (a + b z²) / sigma - 1.
+    let [mut aa, mut ab, mut bb, mut a, mut b] = [0.0; 5];
+    for (z, sigma) in walls {
+        let (u, v) = (1.0 / sigma.max(1e-9), z * z / sigma.max(1e-9));
+        aa += u * u;
+        ab += u * v;
+        bb += v * v;
+        a += u;
+        b += v;
+    }
+    let determinant = aa * bb - ab * ab;
+    let both = (
+        (a * bb - b * ab) / determinant,
+        (b * aa - a * ab) / determinant,
+    );
+    let (constant, growing) = match both {
+        (constant, _) if constant < 0.0 => (0.0, b / bb),
+        (_, growing) if growing < 0.0 => (a / aa, 0.0),
+        both => both,
+    };
+    let error =
+        |(z, sigma): &(f64, f64)| ((constant + growing * z * z) / sigma.max(1e-9) - 1.0).powi(2);
+    let mean = walls.iter().map(error).sum::<f64>() / walls.len() as f64;
+    (constant, growing, mean.sqrt())
+}
