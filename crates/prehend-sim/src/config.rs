@@ -289,6 +289,12 @@ impl SceneConfig {
         range(path, "stack.friction", stack.friction, 0.0, 2.0)?;
         within(path, "stack.apart_m", stack.apart_m, 0.08, 0.5)?;
         config::require(
+            stack.apart_m >= std::f64::consts::SQRT_2 * stack.size_m[1],
+            path,
+            "stack.apart_m",
+            "lets the largest cubes overlap, corner to corner",
+        )?;
+        config::require(
             stack.distractors[0] <= stack.distractors[1] && stack.distractors[1] <= 8,
             path,
             "stack.distractors",

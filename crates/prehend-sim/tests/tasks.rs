@@ -1,0 +1,106 @@
+//! Each task from drawing a scene to success, seen from outside.
+
+/// The expert stacks; what the judge calls success is checked from the poses, without the judge.
+#[test]
+fn the_expert_stacks() {
+    use std::sync::Arc;
+
+    use prehend_robot::{Robot, Shape};
+    use prehend_sim::{FamilySet, Pilot, RolloutConfig, SceneConfig, World, rollout};
+    use prehend_types::config::locate;
+
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let path = locate("scenes/stack.toml").expect("scenes/stack.toml");
+    let config = SceneConfig::load(&path).expect("valid scene");
+    let (robot, config) = (Arc::new(robot), Arc::new(config));
+    for seed in 31_000..31_005 {
+        let mut world = World::new(&robot, &config, seed, FamilySet::Train).expect("a scene");
+        let half = |world: &World, index: usize| match world.scene().bodies[index].parts[0].shape {
+            Shape::Cuboid { half_extents } => half_extents.z,
+            _ => panic!("seed {seed}: body {index} is no cube"),
+        };
+        let mut looker = World::new(&robot, &config, seed, FamilySet::Train).expect("a scene");
+        let mut rewards = Vec::new();
+        let pilot = Pilot::Expert;
+        let result = rollout(&mut world, pilot, &RolloutConfig::default(), &mut |step| {
+            looker.restore(&step.world).expect("its own state");
+            rewards.push(looker.reward());
+        });
+        let result = result.expect("a rollout");
+        assert!(result.success, "seed {seed}: {:?}", result.failure);
+
+        let facts = world.facts();
+        assert_eq!(facts.touches(0), [false; 2], "seed {seed}: released");
+        let [moved, base] = [0, 1].map(|index: usize| facts.bodies[index].base_from_body);
+        let off = moved.translation.vector - base.translation.vector;
+        let height = half(&world, 0) + half(&world, 1);
+        assert!((off.z - height).abs() < 0.002, "seed {seed}: {off:?}");
+        assert!(off.xy().norm() < half(&world, 1), "seed {seed}: {off:?}");
+
+        assert!(
+            rewards.iter().all(|r| (0.0..1.0).contains(r)),
+            "seed {seed}"
+        );
+        assert!(rewards[0] < 0.3, "seed {seed}: starts at {}", rewards[0]);
+        let last = *rewards.last().expect("steps");
+        assert!(last > 0.9, "seed {seed}: {last} before the end");
+        assert!(
+            (world.reward() - 1.0).abs() < 1e-12,
+            "seed {seed}: at the end"
+        );
+    }
+}
+
+#[test]
+fn stack_files_are_checked() {
+    use prehend_sim::SceneConfig;
+    use prehend_types::config::locate;
+
+    let path = locate("scenes/stack.toml").expect("scenes/stack.toml");
+    let good = std::fs::read_to_string(path).expect("readable");
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = good.find("[stack]").expect("a section");
+    let end = good.find("# Two depth cameras").expect("what follows");
+    let without = format!("{}{}", &good[..start], &good[end..]);
+    // Corner to corner, cubes of 60 mm need 85 mm.
+    let tight = good
+        .replace("0.052]", "0.060]")
+        .replace("apart_m = 0.14", "apart_m = 0.082");
+    let with = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        good.replacen(from, to, 1)
+    };
+    let cases = [
+        (good.clone(), None),
+        (with("[stack]", "[stick]"), Some("stick")),
+        (without, Some("`stack`")),
+        (
+            with("[0.036, 0.052]", "[0.052, 0.036]"),
+            Some("stack.size_m"),
+        ),
+        (
+            with("[0.036, 0.052]", "[0.036, 0.085]"),
+            Some("stack.size_m"),
+        ),
+        (with("[0.04, 0.20]", "[nan, 0.20]"), Some("stack.mass_kg")),
+        (with("[0.5, 0.9]", "[-0.5, 0.9]"), Some("stack.friction")),
+        (with("[0, 3]", "[3, 0]"), Some("stack.distractors")),
+        (
+            with("apart_m = 0.14", "apart_m = inf"),
+            Some("stack.apart_m"),
+        ),
+        (tight, Some("corner to corner")),
+    ];
+    for (text, expected) in cases {
+        let path = folder.path().join("scene.toml");
+        std::fs::write(&path, &text).expect("written");
+        match (SceneConfig::load(&path), expected) {
+            (Ok(_), None) => {}
+            (Err(error), Some(expected)) => {
+                let message = error.to_string();
+                assert!(message.contains(expected), "{message}");
+            }
+            (loaded, expected) => panic!("{:?} instead of {expected:?}", loaded.err()),
+        }
+    }
+}
