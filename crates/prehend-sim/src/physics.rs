@@ -5,7 +5,7 @@
 //! cube through a shake, this representation slips 0.2 mm.
 
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
-use prehend_robot::{Finger, Link, Motion, Part as RobotPart, Robot, Shape};
+use prehend_robot::{ConvexHull, Finger, Link, Motion, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
 use rapier3d::dynamics::{
     ImpulseJointHandle, IntegrationParameters, JointAxis, MotorModel, PrismaticJointBuilder,
@@ -410,8 +410,24 @@ fn collider(shape: &Shape) -> ShapedCollider {
             ColliderBuilder::capsule_z(half_length as f32, radius as f32),
             Pose::identity(),
         ),
+        Shape::Convex(ref hull) => (polyhedron(hull), Pose::identity()),
     };
     ShapedCollider { builder, turn }
+}
+
+/// A polyhedron's collider. Should rapier refuse it in single precision, its bounding capsule.
+fn polyhedron(hull: &ConvexHull) -> ColliderBuilder {
+    let points: Vec<_> = hull.points().iter().map(to_rapier_vector).collect();
+    ColliderBuilder::convex_mesh(points.clone(), hull.triangles())
+        .or_else(|| ColliderBuilder::convex_hull(&points))
+        .unwrap_or_else(|| {
+            let (a, b, radius) = hull.capsule();
+            ColliderBuilder::capsule_from_endpoints(
+                to_rapier_vector(&a),
+                to_rapier_vector(&b),
+                radius as f32,
+            )
+        })
 }
 
 /// A collider builder whose shape still has to be turned so that its axis is z.

@@ -145,6 +145,7 @@ fn bounding_radius(shape: &Shape) -> f32 {
             radius,
             half_length,
         } => radius + half_length,
+        Shape::Convex(ref hull) => hull.radius(),
     };
     radius as f32
 }
@@ -153,8 +154,16 @@ fn bounding_radius(shape: &Shape) -> f32 {
 enum LocalShape {
     Cuboid(Vector3<f32>),
     Sphere(f32),
-    Cylinder { radius: f32, half_length: f32 },
-    Capsule { radius: f32, half_length: f32 },
+    Cylinder {
+        radius: f32,
+        half_length: f32,
+    },
+    Capsule {
+        radius: f32,
+        half_length: f32,
+    },
+    /// Outward normal and offset of each side.
+    Convex(Vec<(Vector3<f32>, f32)>),
 }
 
 impl LocalShape {
@@ -176,6 +185,10 @@ impl LocalShape {
                 radius: radius as f32,
                 half_length: half_length as f32,
             },
+            Shape::Convex(ref hull) => {
+                let sides = hull.planes().iter();
+                Self::Convex(sides.map(|p| (p.normal.cast(), p.offset as f32)).collect())
+            }
         }
     }
 
@@ -193,6 +206,7 @@ impl LocalShape {
                 radius,
                 half_length,
             } => capsule(origin, ray, radius, half_length),
+            Self::Convex(ref sides) => half_spaces(origin, ray, sides),
         }
     }
 }
@@ -208,6 +222,31 @@ fn slabs(origin: &Vector3<f32>, ray: &Vector3<f32>, half: &Vector3<f32>) -> Opti
         leave = leave.min(first.max(second));
     }
     (enter > 0.0 && enter <= leave).then_some(enter)
+}
+
+/// A ray is inside a polyhedron between the last side that it enters and the first that it leaves
+/// (Cyrus, Beck 1978).
+fn half_spaces(
+    origin: &Vector3<f32>,
+    ray: &Vector3<f32>,
+    sides: &[(Vector3<f32>, f32)],
+) -> Option<f32> {
+    let (mut enter, mut leave) = (0.0_f32, f32::INFINITY);
+    for (normal, offset) in sides {
+        let distance = offset - normal.dot(origin);
+        let speed = normal.dot(ray);
+        if speed < 0.0 {
+            enter = enter.max(distance / speed);
+        } else if speed > 0.0 {
+            leave = leave.min(distance / speed);
+        } else if distance < 0.0 {
+            return None;
+        }
+        if enter > leave {
+            return None;
+        }
+    }
+    (enter > 0.0).then_some(enter)
 }
 
 /// First positive root of a t² + 2 b t + c = 0.
@@ -323,6 +362,51 @@ mod tests {
         for (shape, expected) in cases {
             let got = depth_of(shape);
             assert!((got - expected).abs() < 1e-5, "{shape:?}: {got}");
+        }
+    }
+
+    #[test]
+    fn a_polyhedron_looks_like_the_box_it_is() {
+        let half = Vector3::new(0.3, 0.2, 0.1);
+        let corners: Vec<Vector3<f64>> = (0..8_u8)
+            .map(|i| {
+                let sign = |bit: u8| if i & bit == 0 { -1.0 } else { 1.0 };
+                half.component_mul(&Vector3::new(sign(1), sign(2), sign(4)))
+            })
+            .collect();
+        let hull = prehend_robot::ConvexHull::new(&corners)
+            .expect("a box")
+            .hull;
+        let intrinsics = Intrinsics::from_field_of_view(61, 47, 0.9);
+        for k in 0..20 {
+            let k = k as f32;
+            let pose = Isometry3::new(
+                Vector3::new(0.1 * k.sin(), 0.1 * k.cos(), 1.2),
+                Vector3::new(k, 2.0 * k, 0.3),
+            );
+            let depths = [
+                Shape::Cuboid { half_extents: half },
+                Shape::Convex(std::sync::Arc::new(hull.clone())),
+            ]
+            .map(|shape| {
+                let mut hits = vec![
+                    Hit {
+                        depth: f32::INFINITY,
+                        label: Label::Table
+                    };
+                    61 * 47
+                ];
+                draw(&intrinsics, &pose, &shape, Label::Robot, &mut hits);
+                hits
+            });
+            let seen = |hits: &[Hit]| hits.iter().filter(|h| h.depth.is_finite()).count();
+            assert!(seen(&depths[0]) > 100);
+            // A ray along an edge may fall on either side of rounding.
+            let differ = depths[0]
+                .iter()
+                .zip(&depths[1])
+                .filter(|(a, b)| a.depth != b.depth && (a.depth - b.depth).abs() > 1e-5);
+            assert!(differ.count() <= 2, "case {k}");
         }
     }
 

@@ -30,7 +30,7 @@ impl Label {
 }
 
 /// One convex primitive.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Solid {
     pub shape: Shape,
     pub base_from_shape: Pose,
@@ -44,20 +44,20 @@ pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<So
     let links = robot.links().iter().zip(&link_poses);
     let robot = links.flat_map(|(link, base_from_link)| {
         link.shapes.iter().map(move |shape| Solid {
-            shape: shape.shape,
+            shape: shape.shape.clone(),
             base_from_shape: base_from_link * shape.link_from_shape,
             label: Label::Robot,
         })
     });
     let receptacle = scene.receptacle.parts.iter().map(|part| Solid {
-        shape: part.shape,
+        shape: part.shape.clone(),
         base_from_shape: scene.receptacle.base_from_body * part.body_from_part,
         label: Label::Receptacle,
     });
     let bodies = scene.objects.iter().zip(&state.objects).enumerate();
     let objects = bodies.flat_map(|(index, (object, body))| {
         object.parts.iter().map(move |part| Solid {
-            shape: part.shape,
+            shape: part.shape.clone(),
             base_from_shape: body.base_from_body * part.body_from_part,
             label: Label::Object(index),
         })
