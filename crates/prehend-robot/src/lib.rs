@@ -29,6 +29,7 @@ mod error;
 mod files;
 mod gripper;
 mod hull;
+pub mod import;
 mod inertia;
 mod intake;
 mod inverse;

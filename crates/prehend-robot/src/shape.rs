@@ -38,6 +38,26 @@ pub enum Shape {
     Convex(Arc<ConvexHull>),
 }
 
+impl Shape {
+    /// How far the shape reaches from its origin along a unit direction in its own frame, m.
+    #[must_use]
+    pub fn support(&self, direction: &Vector3<f64>) -> f64 {
+        match *self {
+            Self::Cuboid { half_extents } => half_extents.dot(&direction.abs()),
+            Self::Sphere { radius } => radius,
+            Self::Cylinder {
+                radius,
+                half_length,
+            } => radius * direction.xy().norm() + half_length * direction.z.abs(),
+            Self::Capsule {
+                radius,
+                half_length,
+            } => radius + half_length * direction.z.abs(),
+            Self::Convex(ref hull) => hull.support(direction),
+        }
+    }
+}
+
 /// A shape and where it sits on its link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkShape {
@@ -48,6 +68,19 @@ pub struct LinkShape {
 }
 
 impl LinkShape {
+    /// Lowest and highest coordinate along a unit direction of a frame in which the link has this
+    /// pose, m.
+    #[must_use]
+    pub fn extent(&self, frame_from_link: &Pose, direction: &Vector3<f64>) -> [f64; 2] {
+        let frame_from_shape = frame_from_link * self.link_from_shape;
+        let local = frame_from_shape.rotation.inverse() * direction;
+        let middle = frame_from_shape.translation.vector.dot(direction);
+        [
+            middle - self.shape.support(&-local),
+            middle + self.shape.support(&local),
+        ]
+    }
+
     /// The smallest capsule of this family that contains the shape: itself for capsules and spheres,
     /// rounded caps on cylinders, the circumscribed one along the longest edge for boxes, along the
     /// principal axes for polyhedra.

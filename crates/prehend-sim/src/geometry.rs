@@ -28,31 +28,14 @@ pub(crate) fn scale(part: &mut Part, factor: f64) {
     }
 }
 
-/// How far a shape reaches from its centre along a unit direction in its own frame, m.
-pub(crate) fn support(shape: &Shape, direction: &Vector3<f64>) -> f64 {
-    match *shape {
-        Shape::Convex(ref hull) => hull.support(direction),
-        Shape::Cuboid { half_extents } => half_extents.dot(&direction.abs()),
-        Shape::Sphere { radius } => radius,
-        Shape::Cylinder {
-            radius,
-            half_length,
-        } => radius * direction.xy().norm() + half_length * direction.z.abs(),
-        Shape::Capsule {
-            radius,
-            half_length,
-        } => radius + half_length * direction.z.abs(),
-    }
-}
-
 /// Lowest and highest coordinate along a unit direction of the body's frame, m.
 pub(crate) fn extent(part: &Part, direction: &Vector3<f64>) -> [f64; 2] {
     let in_part = part.body_from_part.inverse_transform_vector(direction);
     let middle = part.body_from_part.translation.vector.dot(direction);
     // Only polyhedra reach differently far to both sides.
     [
-        middle - support(&part.shape, &-in_part),
-        middle + support(&part.shape, &in_part),
+        middle - part.shape.support(&-in_part),
+        middle + part.shape.support(&in_part),
     ]
 }
 
@@ -84,7 +67,7 @@ pub(crate) fn reach(part: &Part) -> f64 {
         let angle = std::f64::consts::TAU * f64::from(i) / 16.0;
         let direction = Vector3::new(angle.cos(), angle.sin(), 0.0);
         let in_part = part.body_from_part.inverse_transform_vector(&direction);
-        support(&part.shape, &in_part)
+        part.shape.support(&in_part)
     });
     center.xy().norm() + across.fold(0.0, f64::max)
 }

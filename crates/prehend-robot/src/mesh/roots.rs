@@ -37,16 +37,16 @@ impl Roots {
             .map(Path::to_owned)
     }
 
-    /// Finds the file that a model names, looking only below the allowed folders.
+    /// Finds the `kind` of file that a model names, looking only below the allowed folders.
     ///
     /// `subfolder` is put before relative names (MJCF's `meshdir`).
-    pub fn find(&self, name: &str, subfolder: &str) -> Result<PathBuf, String> {
+    pub fn find(&self, name: &str, subfolder: &str, kind: &str) -> Result<PathBuf, String> {
         let candidates: Vec<PathBuf> = match name.split_once("://") {
             Some(("package", rest)) => self.in_package(rest),
             Some((scheme, _)) => {
                 let shown: String = scheme.chars().take(20).collect();
                 return Err(format!(
-                    "{shown}:// is not read; copy the mesh into the robot's folder"
+                    "{shown}:// is not read; copy the {kind} into the robot's folder"
                 ));
             }
             None if Path::new(name).is_absolute() => vec![PathBuf::from(name)],
@@ -70,14 +70,14 @@ impl Roots {
         }
         if !is_inside {
             return Err(format!(
-                "\"{name}\" leads out of the robot's folder; copy the mesh into it"
+                "\"{name}\" leads out of the robot's folder; copy the {kind} into it"
             ));
         }
         let shown: Vec<String> = candidates
             .iter()
             .map(|path| normal(path).unwrap_or_default().display().to_string())
             .collect();
-        Err(format!("there is no mesh file {}", shown.join(", nor ")))
+        Err(format!("there is no {kind} file {}", shown.join(", nor ")))
     }
 
     fn allows(&self, path: &Path) -> bool {

@@ -121,6 +121,6 @@ fn mesh_file<'a>(
     let name = xml.text(node, "filename")?;
     intake
         .roots
-        .find(&name, "")
+        .find(&name, "", "mesh")
         .map_err(|message| xml.error(node, "filename", message))
 }

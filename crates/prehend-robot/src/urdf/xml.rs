@@ -1,6 +1,7 @@
 //! Strict reading of XML attributes: every number finite, every vector complete.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_types::Pose;
@@ -73,7 +74,7 @@ impl<'a> Xml<'a> {
 
     pub fn place(&self, node: Node) -> Place {
         Place {
-            path: self.path.to_owned(),
+            path: self.path.into(),
             line: self.line(node),
             element: describe(node),
         }
@@ -195,7 +196,7 @@ pub(crate) fn number(token: &str) -> Result<f64, String> {
 /// Where something stood in the file, kept for errors that are found later.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     pub line: u32,
     pub element: String,
 }
@@ -203,7 +204,7 @@ pub(crate) struct Place {
 impl Place {
     pub fn dropped(&self, weight: Weight, why: impl Into<String>) -> Dropped {
         Dropped {
-            file: self.path.clone(),
+            file: self.path.to_path_buf(),
             line: self.line,
             element: self.element.clone(),
             why: why.into(),
@@ -213,7 +214,7 @@ impl Place {
 
     pub fn error(&self, field: &str, message: impl Into<String>) -> RobotError {
         RobotError::Urdf {
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             line: self.line,
             element: self.element.clone(),
             field: field.to_owned(),
@@ -224,14 +225,19 @@ impl Place {
 
 /// `link "fr3_link1" <inertia>`: the nearest named ancestor, then the element itself.
 fn describe(node: Node) -> String {
+    const OWNERS: [&str; 6] = ["link", "joint", "robot", "body", "mesh", "key"];
     let tag = node.tag_name().name();
     let named = node
         .ancestors()
-        .filter(|n| n.has_tag_name("link") || n.has_tag_name("joint") || n.has_tag_name("robot"))
+        .filter(|n| OWNERS.contains(&n.tag_name().name()))
         .find_map(|n| Some((n, n.attribute("name")?)));
+    let own = match node.attribute("name") {
+        Some(name) => format!(" \"{name}\""),
+        None => String::new(),
+    };
     match named {
         Some((owner, name)) if owner == node => format!("{tag} \"{name}\""),
-        Some((owner, name)) => format!("{} \"{name}\" <{tag}>", owner.tag_name().name()),
-        None => format!("<{tag}>"),
+        Some((owner, name)) => format!("{} \"{name}\" <{tag}>{own}", owner.tag_name().name()),
+        None => format!("<{tag}>{own}"),
     }
 }

@@ -360,7 +360,7 @@ mod tests {
             ),
         ];
         for (shape, expected) in cases {
-            let got = depth_of(shape);
+            let got = depth_of(shape.clone());
             assert!((got - expected).abs() < 1e-5, "{shape:?}: {got}");
         }
     }
