@@ -88,33 +88,41 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// The first link with most moving joints before it; joints of hands do not count.
+/// The first link with most moving joints before it.
+///
+/// Joints of hands do not count: the pairs of fingers, and those that follow or lead others. Leaders
+/// count after all if nothing else moves.
 fn deepest(model: &Model, pairs: &[gripper::Pair]) -> Result<usize, RobotError> {
     let joints = &model.urdf.joints;
-    let mut counts = vec![0_usize; model.urdf.links.len()];
-    let mut best = (0, 0);
-    for (joint_idx, joint) in joints.iter().enumerate() {
-        let is_coupled = joint.mimic.is_some()
-            || joints
-                .iter()
-                .any(|other| other.mimic.as_ref().is_some_and(|m| m.joint == joint.name));
-        let is_finger = pairs.iter().any(|pair| pair.joints.contains(&joint_idx));
-        let counts_here = joint.kind != JointKind::Fixed && !is_coupled && !is_finger;
-        // Parents come before children.
-        let parent = model.urdf.link_idx(&joint.parent).unwrap_or(0);
-        let count = counts[parent] + usize::from(counts_here);
-        counts[joint_idx + 1] = count;
-        if count > best.1 {
-            best = (joint_idx + 1, count);
+    let leads = |joint: &UrdfJoint| {
+        let mut mimics = joints.iter().filter_map(|other| other.mimic.as_ref());
+        mimics.any(|mimic| mimic.joint == joint.name)
+    };
+    let find = |counts_leaders: bool| {
+        let mut counts = vec![0_usize; model.urdf.links.len()];
+        let mut best = (0, 0);
+        for (joint_idx, joint) in joints.iter().enumerate() {
+            let is_finger = pairs.iter().any(|pair| pair.joints.contains(&joint_idx));
+            let counts_here = joint.kind != JointKind::Fixed
+                && joint.mimic.is_none()
+                && !is_finger
+                && (counts_leaders || !leads(joint));
+            // Parents come before children.
+            let parent = model.urdf.link_idx(&joint.parent).unwrap_or(0);
+            let count = counts[parent] + usize::from(counts_here);
+            counts[joint_idx + 1] = count;
+            if count > best.1 {
+                best = (joint_idx + 1, count);
+            }
         }
-    }
-    if best.1 == 0 {
-        return Err(model.place.error(
+        (best.1 > 0).then_some(best.0)
+    };
+    find(false).or_else(|| find(true)).ok_or_else(|| {
+        model.place.error(
             "joints",
             "no joint moves on its own; an arm needs 1 to 8 revolute or prismatic joints",
-        ));
-    }
-    Ok(best.0)
+        )
+    })
 }
 
 /// Links from the root to one of them.

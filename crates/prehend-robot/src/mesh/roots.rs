@@ -42,7 +42,11 @@ impl Roots {
     /// `subfolder` is put before relative names (MJCF's `meshdir`).
     pub fn find(&self, name: &str, subfolder: &str, kind: &str) -> Result<PathBuf, String> {
         let candidates: Vec<PathBuf> = match name.split_once("://") {
-            Some(("package", rest)) => self.in_package(rest),
+            // A package's files are below it: no way up is needed.
+            Some(("package", rest)) if rest.split(['/', '\\']).all(|part| part != "..") => {
+                self.in_package(rest)
+            }
+            Some(("package", _)) => Vec::new(),
             Some((scheme, _)) => {
                 let shown: String = scheme.chars().take(20).collect();
                 return Err(format!(

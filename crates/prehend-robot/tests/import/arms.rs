@@ -378,7 +378,7 @@ fn a_locked_joint_and_an_offset_coupling_stand_where_the_file_says() {
         (link.parent_from_joint.rotation * Point3::new(1.0, 0.0, 0.0)).coords
     };
     assert!((angle("locked") - Vector3::new(0.5_f64.cos(), 0.5_f64.sin(), 0.0)).norm() < 1e-12);
-    let held = 0.25 + 2.0 * 0.3;
+    let held: f64 = 0.25 + 2.0 * 0.3;
     assert!((angle("geared") - Vector3::new(held.cos(), held.sin(), 0.0)).norm() < 1e-12);
     assert!(
         imported
