@@ -107,7 +107,7 @@ mod tests {
                 half_extents.component_mul(&Vector3::new(sign(1), sign(2), sign(4)))
             })
             .collect();
-        let hull = ConvexHull::new(&corners).expect("a box").hull;
+        let hull = ConvexHull::around(&corners).expect("a box").hull;
         let body_from_part = Pose::from_parts(
             Translation3::new(0.3, -0.2, 0.1),
             nalgebra::UnitQuaternion::from_euler_angles(0.3, 0.5, 0.7),

@@ -72,7 +72,7 @@ impl ConvexHull {
     ///
     /// # Errors
     /// [`HullError`], if the points enclose no volume.
-    pub fn new(points: &[Vector3<f64>]) -> Result<Hulled, HullError> {
+    pub fn around(points: &[Vector3<f64>]) -> Result<Hulled, HullError> {
         let Some(first) = points.first() else {
             return Err(HullError::TooFewPoints);
         };
@@ -162,7 +162,7 @@ impl ConvexHull {
             .iter()
             .map(|corner| corner.normalize().component_mul(semi_axes))
             .collect();
-        let hull = Self::new(&points)?.hull;
+        let hull = Self::around(&points)?.hull;
         // A plane n x = d touches the ellipsoid where n . x = |S n|.
         let outside = hull
             .planes
@@ -267,7 +267,7 @@ mod tests {
             .iter()
             .map(|p| p + Vector3::new(3.0, -2.0, 1.0))
             .collect();
-        let found = ConvexHull::new(&moved).expect("a cube");
+        let found = ConvexHull::around(&moved).expect("a cube");
         assert_eq!(found.hull.points().len(), 8);
         assert_eq!(found.hull.triangles().len(), 12);
         assert_eq!(found.hull.planes().len(), 6);
@@ -287,7 +287,7 @@ mod tests {
                         .component_mul(&Vector3::new(0.3, 0.1, 0.2))
                 })
                 .collect();
-            let found = ConvexHull::new(&points).expect("an ellipsoid");
+            let found = ConvexHull::around(&points).expect("an ellipsoid");
             assert!(found.hull.points().len() <= MAX_CORNERS);
             assert!(
                 found.deviation > 0.0 && found.deviation < 0.015,
@@ -320,7 +320,7 @@ mod tests {
                     }
                 }
             }
-            let found = ConvexHull::new(&points).expect("a plate");
+            let found = ConvexHull::around(&points).expect("a plate");
             assert!(
                 (found.hull.volume() - 1e-3).abs() < 1e-9,
                 "{n}: {}",
@@ -340,7 +340,7 @@ mod tests {
                     Vector3::new(at(0), at(1), at(2))
                 })
                 .collect();
-            let Ok(found) = ConvexHull::new(&points) else {
+            let Ok(found) = ConvexHull::around(&points) else {
                 continue;
             };
             let mut edges: Vec<(u32, u32)> = found
@@ -366,12 +366,12 @@ mod tests {
             .iter()
             .map(|p| Vector3::new(p.x, p.y, 0.0))
             .collect();
-        assert_eq!(ConvexHull::new(&flat), Err(HullError::Flat));
-        assert_eq!(ConvexHull::new(&[]), Err(HullError::TooFewPoints));
-        assert_eq!(ConvexHull::new(&[Vector3::x(); 9]), Err(HullError::Flat));
+        assert_eq!(ConvexHull::around(&flat), Err(HullError::Flat));
+        assert_eq!(ConvexHull::around(&[]), Err(HullError::TooFewPoints));
+        assert_eq!(ConvexHull::around(&[Vector3::x(); 9]), Err(HullError::Flat));
         let mut bad = cube(1.0);
         bad[3].y = f64::NAN;
-        assert_eq!(ConvexHull::new(&bad), Err(HullError::NotFinite));
+        assert_eq!(ConvexHull::around(&bad), Err(HullError::NotFinite));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::RobotError;
 use crate::intake::{Intake, Weight};
 use crate::urdf::{JointKind, UrdfJoint};
 
+/// Words in joints' names that only hands have.
+const HAND_WORDS: [&str; 4] = ["finger", "jaw", "knuckle", "thumb"];
+
 /// What the robot will consist of.
 pub(super) struct Plan {
     pub base: String,
@@ -90,15 +93,20 @@ pub(super) fn plan(
 
 /// The first link with most moving joints before it.
 ///
-/// Joints of hands do not count: the pairs of fingers, and those that follow or lead others. Leaders
-/// count after all if nothing else moves.
+/// Joints of hands do not count: pairs of fingers, those that follow or lead others, and those whose
+/// names say so. The last two count after all if nothing else moves.
 fn deepest(model: &Model, pairs: &[gripper::Pair]) -> Result<usize, RobotError> {
     let joints = &model.urdf.joints;
     let leads = |joint: &UrdfJoint| {
         let mut mimics = joints.iter().filter_map(|other| other.mimic.as_ref());
         mimics.any(|mimic| mimic.joint == joint.name)
     };
-    let find = |counts_leaders: bool| {
+    let is_named = |joint: &UrdfJoint| {
+        let name = joint.name.to_ascii_lowercase();
+        // `to_gripper` may be a wrist, `gripper` is what opens.
+        name.starts_with("gripper") || HAND_WORDS.iter().any(|word| name.contains(word))
+    };
+    let find = |counts_all: bool| {
         let mut counts = vec![0_usize; model.urdf.links.len()];
         let mut best = (0, 0);
         for (joint_idx, joint) in joints.iter().enumerate() {
@@ -106,7 +114,7 @@ fn deepest(model: &Model, pairs: &[gripper::Pair]) -> Result<usize, RobotError> 
             let counts_here = joint.kind != JointKind::Fixed
                 && joint.mimic.is_none()
                 && !is_finger
-                && (counts_leaders || !leads(joint));
+                && (counts_all || !leads(joint) && !is_named(joint));
             // Parents come before children.
             let parent = model.urdf.link_idx(&joint.parent).unwrap_or(0);
             let count = counts[parent] + usize::from(counts_here);

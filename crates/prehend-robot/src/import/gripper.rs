@@ -1,10 +1,14 @@
 //! Finds two prismatic fingers on one link, and where their pads are.
 
-use nalgebra::Vector3;
+use nalgebra::{Unit, Vector3};
 use prehend_types::Pose;
 
 use super::model::Model;
 use crate::urdf::{JointKind, Mimic, UrdfJoint};
+use crate::{LinkShape, Shape};
+
+/// Shapes that end within this of the farthest are one pad, m.
+const TIP: f64 = 5e-3;
 
 /// Two joints that open a hand, the leading one first.
 pub(super) struct Pair {
@@ -150,30 +154,38 @@ fn flip(joint: &mut UrdfJoint) {
     }
 }
 
-/// The pad: the box around the finger's shape that is farthest out on the hand.
+/// The pad: the box around those of the finger's shapes that reach farthest out of the hand. Primitives
+/// are preferred, because the piece of a mesh is a whole finger.
 fn finger(model: &mut Model, joint_idx: usize) -> FingerPlan {
     let joint = &model.urdf.joints[joint_idx];
     let link = &model.urdf.links[joint_idx + 1];
     let hand_from_finger = joint.parent_from_joint;
     let opening = hand_from_finger.rotation * joint.axis;
-    let middles = link.shapes.iter().map(|shape| {
+    let has_primitive = (link.shapes.iter()).any(|s| !matches!(s.shape, Shape::Convex(_)));
+    let shapes: Vec<&LinkShape> = (link.shapes.iter())
+        .filter(|s| !has_primitive || !matches!(s.shape, Shape::Convex(_)))
+        .collect();
+    let middles = shapes.iter().map(|shape| {
         let [low, high] = bounds(shape);
-        hand_from_finger.rotation * (low + high) / 2.0 + hand_from_finger.translation.vector
+        (hand_from_finger * nalgebra::Point3::from((low + high) / 2.0)).coords
     });
-    let middles: Vec<Vector3<f64>> = middles.collect();
-    let mean = middles.iter().sum::<Vector3<f64>>() / middles.len().max(1) as f64;
+    let mean = middles.sum::<Vector3<f64>>() / shapes.len().max(1) as f64;
     // Out of the hand, across the opening direction.
     let outward = mean - opening * mean.dot(&opening);
-    let farthest = middles
+    let outward = Unit::try_new(outward, 1e-6).unwrap_or_else(Vector3::z_axis);
+    let reach = |shape: &LinkShape| shape.extent(&hand_from_finger, &outward)[1];
+    let farthest = shapes
         .iter()
-        .enumerate()
-        .max_by(|(_, a), (_, b)| a.dot(&outward).total_cmp(&b.dot(&outward)))
-        .and_then(|(idx, _)| link.shapes.get(idx));
+        .map(|s| reach(s))
+        .fold(f64::NEG_INFINITY, f64::max);
+    let tips = shapes.iter().filter(|shape| reach(shape) >= farthest - TIP);
+    let around = tips
+        .map(|shape| bounds(shape))
+        .reduce(|a, b| [a[0].inf(&b[0]), a[1].sup(&b[1])]);
     let name = joint.name.clone();
-    let (pad_center, pad_size, why) = match farthest {
-        Some(shape) => {
-            let [low, high] = bounds(shape);
-            let why = "the box around the finger's collision shape that is farthest out";
+    let (pad_center, pad_size, why) = match around {
+        Some([low, high]) => {
+            let why = "the box around the finger's collision shapes that reach farthest out";
             ((low + high) / 2.0, high - low, why)
         }
         None => {
@@ -183,8 +195,8 @@ fn finger(model: &mut Model, joint_idx: usize) -> FingerPlan {
     };
     // A pad thinner than this is none for the simulator.
     let pad_size = pad_size.map(|size| size.max(1e-4));
-    let shown: Vec<f64> = pad_size.iter().copied().collect();
-    model.assume(&name, format!("pad of size {shown:?} m"), why);
+    let [x, y, z] = [pad_size.x, pad_size.y, pad_size.z].map(|size| size * 1e3);
+    model.assume(&name, format!("pad of {x:.1} x {y:.1} x {z:.1} mm"), why);
     FingerPlan {
         joint: name,
         pad_center,
@@ -193,7 +205,7 @@ fn finger(model: &mut Model, joint_idx: usize) -> FingerPlan {
 }
 
 /// Lowest and highest corner of the box around a shape.
-fn bounds(shape: &crate::LinkShape) -> [Vector3<f64>; 2] {
+fn bounds(shape: &LinkShape) -> [Vector3<f64>; 2] {
     let sides = [Vector3::x(), Vector3::y(), Vector3::z()]
         .map(|axis| shape.extent(&Pose::identity(), &axis));
     [0, 1].map(|end| Vector3::new(sides[0][end], sides[1][end], sides[2][end]))

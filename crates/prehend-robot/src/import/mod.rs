@@ -6,7 +6,9 @@
 //!
 //! What is guessed, and from what:
 //! - **arm**: the joints on the way to the link with most moving joints before it, at most
-//!   [`MAX_JOINTS`](prehend_types::MAX_JOINTS); first in the file of equals. Other joints are held still;
+//!   [`MAX_JOINTS`](prehend_types::MAX_JOINTS); first in the file of equals. Joints that follow or lead
+//!   others, or are called `gripper…`, `…finger…`, `…jaw…`, `…knuckle…` or `…thumb…`, are taken for a hand's,
+//!   unless the user names a tool behind them. Joints that are neither the arm's nor the gripper's are held;
 //! - **base**: the root link; its child on the way if the root is the world;
 //! - **tool**: behind the last joint, the first frame or site called `tcp`, `tool`, `grasp`, `pinch`, `ee`,
 //!   `attachment` or `flange`; else between the fingers; else the last link;

@@ -57,7 +57,7 @@ mod tests {
                 }
             }
         }
-        let hulled = crate::ConvexHull::new(&points).expect("a box");
+        let hulled = crate::ConvexHull::around(&points).expect("a box");
         let solid = Solid::new(hulled.hull.points(), hulled.hull.triangles());
         let volume = sx * sy * sz;
         assert!((solid.volume - volume).abs() < 1e-12);

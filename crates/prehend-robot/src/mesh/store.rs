@@ -9,12 +9,15 @@ use prehend_types::Pose;
 use sha2::{Digest, Sha256};
 
 use super::{MAX_MESH_BYTES, TriangleMesh, decompose};
-use crate::{ConvexHull, LinkShape, Shape, files};
+use crate::{ConvexHull, LinkShape, Shape, Weight, files};
 
 /// All meshes of one robot together.
 const MAX_TOTAL_BYTES: u64 = 256 << 20;
 /// A hull may have this much more volume than its mesh before the mesh counts as concave.
 const CONCAVE: f64 = 1.05;
+
+/// Corners cut off by more than this make another shape, m; less is what meshes are drawn to.
+const COARSE: f64 = 3e-3;
 
 /// What a mesh became.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +29,7 @@ pub(crate) struct Pieces {
     pub center: Vector3<f64>,
     pub inertia: Matrix3<f64>,
     /// What a user should know: an open surface, corners cut off.
-    pub remarks: Vec<String>,
+    pub remarks: Vec<(Weight, String)>,
 }
 
 /// How meshes are cut.
@@ -38,10 +41,13 @@ pub(crate) enum Cut {
     Pieces(u32),
 }
 
+/// File, bits of the scale, cut.
+type Key = (PathBuf, [u64; 3], Cut);
+
 /// Remembers files by path, scale and cut.
 #[derive(Debug, Default)]
 pub(crate) struct MeshStore {
-    known: BTreeMap<(PathBuf, [u64; 3], Cut), Result<Arc<Pieces>, String>>,
+    known: BTreeMap<Key, Result<Arc<Pieces>, String>>,
     total_bytes: u64,
     /// SHA-256 of each file, in the order of first use, under the name that the model gives it.
     pub digests: Vec<(String, [u8; 32])>,
@@ -104,18 +110,21 @@ impl MeshStore {
 impl Pieces {
     pub fn new(mesh: &TriangleMesh, cut: Cut) -> Result<Self, String> {
         // Corners of triangles only: an OBJ may hold points that no face uses.
-        let whole = ConvexHull::new(&mesh.points)
+        let whole = ConvexHull::around(&mesh.points)
             .map_err(|error| format!("{error}; use a box of the right thickness"))?;
         let is_closed = mesh.is_closed();
         let solid = mesh.solid();
         let mut remarks = Vec::new();
+        let mut remark = |weight: Weight, text: &str| remarks.push((weight, text.to_owned()));
         if !is_closed {
-            remarks.push(
-                "the surface is not closed: its convex hull is used, a hollow in it is filled"
-                    .to_owned(),
-            );
+            let text =
+                "the surface is not closed: its convex hull is used, a hollow in it is filled";
+            remark(Weight::Loss, text);
         } else if solid.volume < 0.0 {
-            remarks.push("the surface is turned inside out; its outside is used".to_owned());
+            remark(
+                Weight::Note,
+                "the surface is turned inside out; its outside is used",
+            );
         }
         let volume = solid.volume.abs();
         let mut shapes = Vec::new();
@@ -126,7 +135,7 @@ impl Pieces {
         {
             for part in decompose::split(mesh, max_pieces) {
                 // A part that is thinner than rounding encloses nothing that could touch.
-                if let Ok(hulled) = ConvexHull::new(&part) {
+                if let Ok(hulled) = ConvexHull::around(&part) {
                     deviation = deviation.max(hulled.deviation);
                     shapes.push(shape(hulled.hull, hulled.center));
                 }
@@ -141,16 +150,25 @@ impl Pieces {
         };
         if shapes.is_empty() {
             if is_concave && cut != Cut::Hull {
-                remarks.push("it could not be split: its convex hull is used".to_owned());
+                remark(
+                    Weight::Loss,
+                    "it could not be split: its convex hull is used",
+                );
             }
             shapes.push(shape(whole.hull, whole.center));
         }
         if deviation > 5e-4 {
-            remarks.push(format!(
+            let weight = if deviation > COARSE {
+                Weight::Loss
+            } else {
+                Weight::Note
+            };
+            let text = format!(
                 "has many corners: up to {:.1} mm of it lie outside the piece of {} corners",
                 deviation * 1e3,
                 crate::hull::MAX_CORNERS
-            ));
+            );
+            remark(weight, &text);
         }
         Ok(Self {
             shapes,

@@ -5,7 +5,7 @@ use prehend_types::Pose;
 use roxmltree::Node;
 
 use super::xml::Xml;
-use crate::intake::{Intake, Weight};
+use crate::intake::Intake;
 use crate::{LinkShape, RobotError, Shape};
 
 /// Reads the collision shapes of one link; visuals are only checked for files that are missing.
@@ -102,8 +102,8 @@ fn mesh<'a>(
         .meshes
         .pieces(&file, &name, &scale, intake.cut)
         .map_err(|message| xml.error(node, "filename", message))?;
-    for remark in &pieces.remarks {
-        intake.drop(xml.dropped(node, Weight::Loss, remark.as_str()))?;
+    for (weight, remark) in &pieces.remarks {
+        intake.drop(xml.dropped(node, *weight, remark.as_str()))?;
     }
     shapes.extend(pieces.shapes.iter().map(|piece| LinkShape {
         link_from_shape: link_from_mesh * piece.link_from_shape,

@@ -89,7 +89,16 @@ impl Urdf {
         if links.is_empty() {
             return Err(xml.error(root, "<link>", "the robot has no link"));
         }
-        tree::sort(links, joints)
+        let mut urdf = tree::sort(links, joints)?;
+        // Last, because splitting meshes takes longer than all the rest: errors come first.
+        for node in children("link") {
+            let name = xml.text(node, "name")?;
+            let shapes = geometry::read(xml, node, intake)?;
+            if let Some(link) = urdf.links.iter_mut().find(|link| link.name == name) {
+                link.shapes = shapes;
+            }
+        }
+        Ok(urdf)
     }
 
     pub fn link_idx(&self, name: &str) -> Option<usize> {
@@ -110,7 +119,7 @@ fn link<'a>(
         name: xml.text(node, "name")?,
         place: xml.place(node),
         inertial: inertial::read(xml, node, intake)?,
-        shapes: geometry::read(xml, node, intake)?,
+        shapes: Vec::new(),
     })
 }
 

@@ -387,3 +387,34 @@ fn a_locked_joint_and_an_offset_coupling_stand_where_the_file_says() {
             .any(|d| d.why.contains("follows \"j\""))
     );
 }
+
+#[test]
+fn a_revolute_jaw_is_not_taken_for_a_joint_of_the_arm() {
+    let joint = |name: &str, parent: &str, child: &str| {
+        format!(
+            r#"<joint name="{name}" type="revolute"><parent link="{parent}"/><child link="{child}"/>
+            <origin xyz="0 0 0.1"/><axis xyz="0 1 0"/>
+            <limit lower="-1" upper="1" velocity="1" effort="1"/></joint><link name="{child}"/>"#
+        )
+    };
+    let text = format!(
+        r#"<robot name="r"><link name="base"/>{}{}{}</robot>"#,
+        joint("elbow", "base", "upper"),
+        joint("wrist", "upper", "palm"),
+        joint("gripper", "palm", "jaw")
+    );
+    let imported = import_text("r.urdf", &text, &ImportOptions::default()).expect("two joints");
+    assert_eq!(imported.robot.joint_names(), ["elbow", "wrist"]);
+    assert_eq!(
+        imported.robot.links()[imported.robot.tcp_idx()].name,
+        "palm"
+    );
+    let held = imported
+        .dropped
+        .iter()
+        .find(|d| d.element.contains("gripper"));
+    assert!(
+        held.is_some_and(|d| d.why.contains("held at 0")),
+        "{held:?}"
+    );
+}

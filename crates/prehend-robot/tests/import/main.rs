@@ -3,6 +3,11 @@
 //! `tests/corpus/good` holds models that load, `tests/corpus/bad` one defect each; beside each bad file
 //! stand the words that its error must hold, one line each.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "figures that a person reads with --nocapture"
+)]
+
 mod arms;
 mod corpus;
 mod hostile;

@@ -374,7 +374,7 @@ mod tests {
                 half.component_mul(&Vector3::new(sign(1), sign(2), sign(4)))
             })
             .collect();
-        let hull = prehend_robot::ConvexHull::new(&corners)
+        let hull = prehend_robot::ConvexHull::around(&corners)
             .expect("a box")
             .hull;
         let intrinsics = Intrinsics::from_field_of_view(61, 47, 0.9);

@@ -98,8 +98,8 @@ impl Reader<'_, '_> {
     fn mesh_geom(&mut self, attrs: &Attrs) -> Result<(Vec<LinkShape>, Distribution), RobotError> {
         let geom_pose = self.angles().pose(attrs)?;
         let (reference_from_mesh, pieces) = self.mesh(attrs)?;
-        for remark in &pieces.remarks {
-            self.drop(attrs.element, Weight::Loss, remark.as_str())?;
+        for (weight, remark) in &pieces.remarks {
+            self.drop(attrs.element, *weight, remark.as_str())?;
         }
         let pose = geom_pose * reference_from_mesh;
         let shapes = pieces.shapes.iter().map(|piece| LinkShape {
@@ -126,7 +126,7 @@ impl Reader<'_, '_> {
             }
             None => Err(attrs.error("size", format!("{what} is missing for a {kind}"))),
         };
-        let (pose, half_length) = match self.from_to(attrs, kind)? {
+        let (pose, half_length) = match self.between_ends(attrs, kind)? {
             Some((pose, half_length)) => (pose, Some(half_length)),
             None => (self.angles().pose(attrs)?, None),
         };
@@ -200,7 +200,7 @@ impl Reader<'_, '_> {
     }
 
     /// Pose and half length of a geom that is given by its two ends.
-    fn from_to(&self, attrs: &Attrs, kind: &str) -> Result<Option<(Pose, f64)>, RobotError> {
+    fn between_ends(&self, attrs: &Attrs, kind: &str) -> Result<Option<(Pose, f64)>, RobotError> {
         let Some([a, b, c, d, e, f]) = attrs.array::<6>("fromto")? else {
             return Ok(None);
         };

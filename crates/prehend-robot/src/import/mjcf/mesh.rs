@@ -115,7 +115,7 @@ fn inline(attrs: &Attrs, scale: &Vector3<f64>) -> Result<TriangleMesh, RobotErro
         .collect();
     let faces = attrs.numbers("face")?;
     let triangles = if faces.is_empty() {
-        let hulled = crate::ConvexHull::new(&points)
+        let hulled = crate::ConvexHull::around(&points)
             .map_err(|error| attrs.error("vertex", error.to_string()))?;
         let hull = hulled.hull;
         let mut mesh = TriangleMesh {
