@@ -5,6 +5,10 @@
 //! tool frame, gripper). Any serial arm of at most [`MAX_JOINTS`](prehend_types::MAX_JOINTS) joints,
 //! with or without a two-finger parallel gripper, loads the same way.
 //!
+//! A user's URDF or MJCF file without such a folder goes through [`import`], which also drafts one.
+//! Collision meshes (STL, OBJ) become convex pieces, [`Shape::Convex`]; the split of concave ones is
+//! V-HACD from parry, the geometry library below rapier, and the only thing used of it.
+//!
 //! This crate knows nothing of control, simulation or networks: it reads and computes, it never moves
 //! anything. Frames: `base` is the link that `robot.toml` names as base, `tcp` its tool centre point.
 //!

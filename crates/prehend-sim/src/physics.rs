@@ -470,3 +470,33 @@ fn from_rapier(pose: &RapierPose) -> Pose {
 fn vector(v: RapierVector) -> Vector3<f64> {
     Vector3::new(f64::from(v.x), f64::from(v.y), f64::from(v.z))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_of_a_mesh_stays_a_polyhedron() {
+        // rapier may refuse one and get a capsule instead: not for a plain shape, turned and small.
+        let turn = UnitQuaternion::from_euler_angles(0.4, 0.5, 0.6);
+        let corners: Vec<Vector3<f64>> = (0..8_u8)
+            .map(|i| {
+                let sign = |bit: u8| if i & bit == 0 { -1.0 } else { 1.0 };
+                turn * Vector3::new(0.02 * sign(1), 0.01 * sign(2), 0.005 * sign(4))
+            })
+            .collect();
+        let hull = ConvexHull::around(&corners).expect("a box").hull;
+        let volume = hull.volume();
+        let (ellipsoid, _) =
+            ConvexHull::ellipsoid(&Vector3::new(0.05, 0.03, 0.02)).expect("an ellipsoid");
+        for hull in [hull, ellipsoid] {
+            let expected = hull.volume();
+            let shaped = collider(&Shape::Convex(std::sync::Arc::new(hull)));
+            let built = shaped.position(RapierPose::IDENTITY).density(1.0).build();
+            assert!(built.shape().as_convex_polyhedron().is_some());
+            let mass = f64::from(built.mass());
+            assert!((mass / expected - 1.0).abs() < 1e-3, "{mass} {expected}");
+        }
+        assert!((volume - 8.0 * 0.02 * 0.01 * 0.005).abs() < 1e-12);
+    }
+}

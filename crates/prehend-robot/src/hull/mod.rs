@@ -42,7 +42,7 @@ pub struct Hulled {
     /// Where that origin lies in the coordinates of the points, m.
     pub center: Vector3<f64>,
     /// How far the farthest point lies outside, m; rounding unless there were more than
-    /// [`MAX_CORNERS`] extreme points.
+    /// 64 extreme points.
     pub deviation: f64,
 }
 
@@ -65,7 +65,7 @@ pub enum HullError {
 }
 
 impl ConvexHull {
-    /// The convex hull of points, at most [`MAX_CORNERS`] corners.
+    /// The convex hull of points, at most 64 corners.
     ///
     /// Of more extreme points the farthest outside are taken first, until the rest lies within
     /// 0.1 mm and a thousandth of the size; [`Hulled::deviation`] says how far out the rest is.

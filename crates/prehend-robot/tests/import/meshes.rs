@@ -38,14 +38,11 @@ fn a_box_of_triangles_is_one_piece_of_its_size() {
 #[test]
 fn an_angle_is_split_and_its_hollow_stays_free() {
     let path = corpus("good/meshes.urdf");
-    let link_from_mesh = |robot: &prehend_robot::Robot| {
-        // As the model says: xyz 0.1 0 0, rpy 0.1 0.2 0.3, z doubled.
-        let _ = robot;
-        prehend_types::Pose::from_parts(
-            nalgebra::Translation3::new(0.1, 0.0, 0.0),
-            nalgebra::UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
-        )
-    };
+    // As the model says: xyz 0.1 0 0, rpy 0.1 0.2 0.3, z doubled.
+    let link_from_mesh = prehend_types::Pose::from_parts(
+        nalgebra::Translation3::new(0.1, 0.0, 0.0),
+        nalgebra::UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
+    );
     let pieces_at = |max_pieces: u32| {
         let options = ImportOptions {
             max_pieces,
@@ -59,8 +56,7 @@ fn an_angle_is_split_and_its_hollow_stays_free() {
     let (many, one) = (arm(&split), arm(&whole));
     assert_eq!(one.len(), 2);
     assert!(many.len() >= 3, "{} pieces", many.len());
-    let pose = link_from_mesh(&split);
-    let at = |x, y, z| (pose * Point3::new(x, y, z)).coords;
+    let at = |x, y, z| (link_from_mesh * Point3::new(x, y, z)).coords;
     let (hollow, solid) = (
         at(0.12, 0.12, 0.05),
         [at(0.19, 0.02, 0.05), at(0.02, 0.19, 0.05)],

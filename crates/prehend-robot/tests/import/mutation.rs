@@ -186,5 +186,7 @@ fn mutated_files_are_read_or_refused() {
         loaded > mutations / 100,
         "nearly nothing loads: the test only sees the XML parser"
     );
-    assert!(slowest.0 < Duration::from_secs(1), "{slowest:?}");
+    // Tens of milliseconds on a free machine, where splitting a mesh is the slowest; a hang is a hang
+    // on a busy one too.
+    assert!(slowest.0 < Duration::from_secs(30), "{slowest:?}");
 }
