@@ -48,7 +48,7 @@ impl Robot {
             axes: [Twist::ZERO; MAX_JOINTS],
             bodies: [SpatialInertia::ZERO; MAX_JOINTS],
             base_from_joints: [Pose::identity(); MAX_JOINTS],
-            armature: self.armature,
+            armature: self.joint_dynamics.map(|joint| joint.armature),
         };
         let mut base_from_joint = Pose::identity();
         for (idx, (joint, body)) in self.chain.joints.iter().zip(&self.chain.bodies).enumerate() {

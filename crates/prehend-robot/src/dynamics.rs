@@ -32,6 +32,22 @@ impl Robot {
         self.newton_euler(q, &padded(dq), &padded(ddq), GRAVITY)
     }
 
+    /// Torques that viscous and Coulomb friction take from the joints at speeds `dq`, N·m: what has to
+    /// be added to [`Self::inverse_dynamics`]. Real-time safe: no allocation.
+    ///
+    /// A joint that stands still has no Coulomb friction here, where it could point either way.
+    #[must_use]
+    pub fn friction_torques(&self, dq: &JointVelocities) -> JointTorques {
+        let mut tau = self.limits.tau_max.map(|_| 0.0);
+        for (idx, tau) in tau.iter_mut().enumerate() {
+            let dq = dq.get(idx).copied().unwrap_or(f64::NAN);
+            let direction = if dq == 0.0 { 0.0 } else { dq.signum() };
+            let joint = &self.joint_dynamics[idx];
+            *tau = joint.damping * dq + joint.friction * direction;
+        }
+        tau
+    }
+
     /// Joint-space mass matrix with armature, kg m²; rows and columns beyond the joint count are
     /// zero. Real-time safe: no allocation.
     #[must_use]
@@ -94,7 +110,7 @@ impl Robot {
             } else {
                 moments[idx]
             };
-            tau[idx] = along.dot(&joint.axis) + self.armature[idx] * ddq[idx];
+            tau[idx] = along.dot(&joint.axis) + self.joint_dynamics[idx].armature * ddq[idx];
             if idx > 0 {
                 let force = poses[idx].rotation * forces[idx];
                 let moment = poses[idx].rotation * moments[idx];

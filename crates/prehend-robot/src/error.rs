@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use prehend_types::config::ConfigError;
 
-/// Why a folder in `robots/` did not become a [`Robot`](crate::Robot).
+use crate::Dropped;
+
+/// Why a folder in `robots/`, or a user's model, did not become a [`Robot`](crate::Robot).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RobotError {
@@ -31,8 +33,8 @@ pub enum RobotError {
         /// The most that is read.
         limit: u64,
     },
-    /// The URDF is not well-formed XML, or uses a DTD (entities are never expanded).
-    #[error("{path}:{line}: not a readable URDF: {message}", path = path.display())]
+    /// The file is not well-formed XML, or uses a DTD (entities are never expanded).
+    #[error("{path}:{line}: not a readable URDF or MJCF: {message}", path = path.display())]
     Xml {
         /// The file.
         path: PathBuf,
@@ -41,7 +43,7 @@ pub enum RobotError {
         /// What the parser said.
         message: String,
     },
-    /// An element of the URDF is missing something or makes no sense.
+    /// An element of the URDF or MJCF is missing something or makes no sense.
     #[error("{path}:{line}: {element}: {field}: {message}", path = path.display())]
     Urdf {
         /// The file.
@@ -54,6 +56,20 @@ pub enum RobotError {
         field: String,
         /// What is wrong and what would be right.
         message: String,
+    },
+    /// A strict import met something that it cannot keep.
+    #[error(
+        "{path}:{line}: {element}: {why}; a strict import refuses this, import without strict to go on",
+        path = .0.file.display(), line = .0.line, element = .0.element, why = .0.why
+    )]
+    Strict(Dropped),
+    /// The imported robot could not be written.
+    #[error("cannot write {path:?}: {source}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
 }
 

@@ -25,7 +25,7 @@ pub struct GripperSpec {
 }
 
 /// One finger. Its joint is in `robot.links()[link_idx].motion`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finger {
     /// The finger's link.
     pub link_idx: usize,

@@ -5,6 +5,10 @@
 //! tool frame, gripper). Any serial arm of at most [`MAX_JOINTS`](prehend_types::MAX_JOINTS) joints,
 //! with or without a two-finger parallel gripper, loads the same way.
 //!
+//! A user's URDF or MJCF file without such a folder goes through [`import`], which also drafts one.
+//! Collision meshes (STL, OBJ) become convex pieces, [`Shape::Convex`]; the split of concave ones is
+//! V-HACD from parry, the geometry library below rapier, and the only thing used of it.
+//!
 //! This crate knows nothing of control, simulation or networks: it reads and computes, it never moves
 //! anything. Frames: `base` is the link that `robot.toml` names as base, `tcp` its tool centre point.
 //!
@@ -28,13 +32,20 @@ mod check;
 mod collision;
 mod dynamics;
 mod error;
+mod files;
 mod gripper;
+mod hull;
+pub mod import;
+mod inertia;
+mod intake;
 mod inverse;
 mod kinematics;
 mod limits;
 mod link;
 mod llt;
+mod mesh;
 mod robot;
+mod scan;
 mod shape;
 mod spatial;
 mod spec;
@@ -44,11 +55,13 @@ pub use actuators::{Actuators, JointActuator};
 pub use articulation::{Articulation, JointLoad};
 pub use error::{IkError, RobotError};
 pub use gripper::{Finger, GripperSpec};
+pub use hull::{ConvexHull, HullError, Hulled, Plane};
+pub use intake::{Dropped, Weight};
 pub use inverse::IkOptions;
 pub use kinematics::Jacobian;
 pub use limits::{Limits, VelocityEnvelope};
 pub use link::{Inertial, Link, Motion, Part};
 pub use llt::{JointMatrix, Llt};
-pub use robot::{Robot, TcpSpeed};
+pub use robot::{JointDynamics, Robot, TcpSpeed};
 pub use shape::{LinkShape, Shape};
 pub use spatial::{Twist, Wrench};

@@ -7,12 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::chain::Chain;
 use crate::collision::CapsulePair;
+use crate::intake::Intake;
 use crate::spec::RobotSpec;
 use crate::urdf::Urdf;
-use crate::{Actuators, GripperSpec, Limits, Link, RobotError, build};
+use crate::{Actuators, GripperSpec, Limits, Link, RobotError, build, files};
 
 /// Larger than any URDF without embedded meshes.
-const MAX_URDF_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_URDF_BYTES: u64 = 16 << 20;
 
 /// One arm, with or without a gripper. Immutable; share it in an `Arc`.
 #[derive(Debug, Clone)]
@@ -29,8 +30,8 @@ pub struct Robot {
     pub(crate) content_hash: String,
     /// Fixed joints folded away, masses lumped with the gripper half open.
     pub(crate) chain: Chain,
-    /// Inertia of motor and gear at the joint, kg m².
-    pub(crate) armature: [f64; MAX_JOINTS],
+    /// What resists each joint; zero beyond the joint count.
+    pub(crate) joint_dynamics: [JointDynamics; MAX_JOINTS],
     pub(crate) capsule_pairs: Vec<CapsulePair>,
     pub(crate) actuators: Actuators,
 }
@@ -44,6 +45,17 @@ pub struct TcpSpeed {
     pub teach: f64,
 }
 
+/// What resists a joint beside the links' own inertia; per m instead of per rad on prismatic joints.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct JointDynamics {
+    /// Viscous friction, N·m·s/rad.
+    pub damping: f64,
+    /// Coulomb friction, N·m.
+    pub friction: f64,
+    /// Inertia of motor and gear, seen at the joint, kg m².
+    pub armature: f64,
+}
+
 impl Robot {
     /// Reads `robot.urdf`, `robot.toml` and, if there is one, `actuators.toml` from a folder and checks
     /// everything.
@@ -53,11 +65,12 @@ impl Robot {
     pub fn load(folder: &Path) -> Result<Self, RobotError> {
         let urdf_path = folder.join("robot.urdf");
         let toml_path = folder.join("robot.toml");
-        let urdf_text = read(&urdf_path)?;
-        let toml_text = read(&toml_path)?;
+        let urdf_text = files::read_text(&urdf_path, MAX_URDF_BYTES)?;
+        let toml_text = files::read_text(&toml_path, MAX_URDF_BYTES)?;
         let spec: RobotSpec = config::parse(&toml_text, &toml_path)?;
-        let urdf = Urdf::parse(&urdf_text, &urdf_path, folder)?;
-        let hash = content_hash(&[&urdf_text, &toml_text]);
+        let mut intake = Intake::of_folder(folder);
+        let urdf = Urdf::parse(&urdf_text, &urdf_path, &mut intake)?;
+        let hash = content_hash(&[&urdf_text, &toml_text], &intake.meshes.digests);
         let mut robot = build::robot(&spec, urdf, &toml_path, hash)?;
         robot.actuators = Actuators::load(folder, &robot)?;
         Ok(robot)
@@ -93,10 +106,10 @@ impl Robot {
         &self.limits
     }
 
-    /// Inertia of motor and gear seen at each joint, kg m² (kg if prismatic), base to tip.
+    /// What resists the arm's joints beside the links' own inertia, base to tip.
     #[must_use]
-    pub fn armature(&self) -> &[f64] {
-        &self.armature[..self.n_joints()]
+    pub fn joint_dynamics(&self) -> &[JointDynamics] {
+        &self.joint_dynamics[..self.n_joints().min(MAX_JOINTS)]
     }
 
     /// The pose to start from and to prefer, inside the limits.
@@ -141,35 +154,26 @@ impl Robot {
         &self.actuators
     }
 
-    /// SHA-256 of `robot.urdf` and `robot.toml`, 64 hex digits: what a policy bundle was made for.
+    /// SHA-256 of `robot.urdf`, `robot.toml` and collision meshes, 64 hex digits: what a policy bundle
+    /// was made for.
     #[must_use]
     pub fn content_hash(&self) -> &str {
         &self.content_hash
     }
 }
 
-fn read(path: &Path) -> Result<String, RobotError> {
-    let refuse = |source| RobotError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let bytes = std::fs::metadata(path).map_err(refuse)?.len();
-    if bytes > MAX_URDF_BYTES {
-        return Err(RobotError::TooLarge {
-            path: path.to_owned(),
-            bytes,
-            limit: MAX_URDF_BYTES,
-        });
-    }
-    std::fs::read_to_string(path).map_err(refuse)
-}
-
 /// Lengths go in first, so that text cannot move from one file to the other unnoticed.
-fn content_hash(texts: &[&str]) -> String {
+/// Meshes follow with the names that the URDF gives them, in order of first use.
+pub(crate) fn content_hash(texts: &[&str], meshes: &[(String, [u8; 32])]) -> String {
     let mut hasher = Sha256::new();
     for text in texts {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
+    }
+    for (name, digest) in meshes {
+        hasher.update((name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(digest);
     }
     hasher
         .finalize()

@@ -33,7 +33,7 @@ fn arm(robot: &Robot) -> Vec<Solid> {
     links
         .flat_map(|(link, base_from_link)| {
             link.shapes.iter().map(move |shape| Solid {
-                shape: shape.shape.into(),
+                shape: shape.shape.clone().into(),
                 base_from_shape: base_from_link * shape.link_from_shape,
                 label: Label::Robot,
             })
@@ -101,7 +101,7 @@ fn objects(mesh: Option<&Arc<TriangleMesh>>) -> Vec<Solid> {
         .enumerate()
         .map(|(index, (shape, [x, y]))| Solid {
             shape: mesh.map_or_else(
-                || (*shape).into(),
+                || shape.clone().into(),
                 |mesh| SolidShape::Mesh(Arc::clone(mesh)),
             ),
             base_from_shape: Pose::new(Vector3::new(x, y, 0.05), Vector3::new(0.1, 0.0, x + y)),

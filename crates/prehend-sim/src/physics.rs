@@ -11,7 +11,7 @@ mod snapshot;
 mod touch;
 
 use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
-use prehend_robot::{Link, Part as RobotPart, Robot, Shape};
+use prehend_robot::{ConvexHull, Link, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
 use rapier3d::dynamics::{MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle};
 use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionTestMode};
@@ -430,8 +430,24 @@ pub(crate) fn collider(shape: &Shape) -> ShapedCollider {
             ColliderBuilder::capsule_z(half_length as f32, radius as f32),
             Pose::identity(),
         ),
+        Shape::Convex(ref hull) => (polyhedron(hull), Pose::identity()),
     };
     ShapedCollider { builder, turn }
+}
+
+/// A polyhedron's collider. Should rapier refuse it in single precision, its bounding capsule.
+fn polyhedron(hull: &ConvexHull) -> ColliderBuilder {
+    let points: Vec<_> = hull.points().iter().map(to_rapier_vector).collect();
+    ColliderBuilder::convex_mesh(points.clone(), hull.triangles())
+        .or_else(|| ColliderBuilder::convex_hull(&points))
+        .unwrap_or_else(|| {
+            let (a, b, radius) = hull.capsule();
+            ColliderBuilder::capsule_from_endpoints(
+                to_rapier_vector(&a),
+                to_rapier_vector(&b),
+                radius as f32,
+            )
+        })
 }
 
 /// A collider builder whose shape still has to be turned so that its axis is z.
@@ -473,4 +489,34 @@ pub(crate) fn from_rapier(pose: &RapierPose) -> Pose {
 
 pub(crate) fn vector(v: RapierVector) -> Vector3<f64> {
     Vector3::new(f64::from(v.x), f64::from(v.y), f64::from(v.z))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_of_a_mesh_stays_a_polyhedron() {
+        // rapier may refuse one and get a capsule instead: not for a plain shape, turned and small.
+        let turn = UnitQuaternion::from_euler_angles(0.4, 0.5, 0.6);
+        let corners: Vec<Vector3<f64>> = (0..8_u8)
+            .map(|i| {
+                let sign = |bit: u8| if i & bit == 0 { -1.0 } else { 1.0 };
+                turn * Vector3::new(0.02 * sign(1), 0.01 * sign(2), 0.005 * sign(4))
+            })
+            .collect();
+        let hull = ConvexHull::around(&corners).expect("a box").hull;
+        let volume = hull.volume();
+        let (ellipsoid, _) =
+            ConvexHull::ellipsoid(&Vector3::new(0.05, 0.03, 0.02)).expect("an ellipsoid");
+        for hull in [hull, ellipsoid] {
+            let expected = hull.volume();
+            let shaped = collider(&Shape::Convex(std::sync::Arc::new(hull)));
+            let built = shaped.position(RapierPose::IDENTITY).density(1.0).build();
+            assert!(built.shape().as_convex_polyhedron().is_some());
+            let mass = f64::from(built.mass());
+            assert!((mass / expected - 1.0).abs() < 1e-3, "{mass} {expected}");
+        }
+        assert!((volume - 8.0 * 0.02 * 0.01 * 0.005).abs() < 1e-12);
+    }
 }

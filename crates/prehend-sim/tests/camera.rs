@@ -43,7 +43,7 @@ fn table(target_radius: f64) -> Vec<Solid> {
     let mut solids: Vec<Solid> = links
         .flat_map(|(link, base_from_link)| {
             link.shapes.iter().map(move |shape| Solid {
-                shape: shape.shape.into(),
+                shape: shape.shape.clone().into(),
                 base_from_shape: base_from_link * shape.link_from_shape,
                 label: Label::Robot,
             })

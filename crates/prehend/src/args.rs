@@ -46,6 +46,8 @@ pub enum Command {
     Replay(commands::replay::Replay),
     /// Show an episode as a picture or an animation.
     Render(commands::render::Render),
+    /// Turn a URDF or MJCF file into a robot.
+    Robot(commands::robot::Robot),
     /// Measure whether the simulator is true to contact.
     Sim(commands::sim::Sim),
     /// Measure inference, simulation, clouds and training on this machine.

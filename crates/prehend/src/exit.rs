@@ -9,6 +9,8 @@
 //! | 4 | the run failed |
 //! | 5 | the run went on or ended, but results could not be saved |
 
+use std::io::ErrorKind;
+
 use prehend_data::DataError;
 use prehend_policy::{BundleError, RuntimeError};
 use prehend_robot::RobotError;
@@ -100,7 +102,14 @@ impl From<DataError> for Failure {
 
 impl From<RobotError> for Failure {
     fn from(error: RobotError) -> Self {
-        Self::new(Class::BadInput, error)
+        let class = match &error {
+            RobotError::Write { source, .. } => match source.kind() {
+                ErrorKind::AlreadyExists => Class::BadInput,
+                _ => Class::LostData,
+            },
+            _ => Class::BadInput,
+        };
+        Self::new(class, error)
     }
 }
 

@@ -12,7 +12,7 @@ use prehend_types::{JointPositions, MAX_JOINTS, TooManyJoints};
 use crate::chain::Chain;
 use crate::spec::RobotSpec;
 use crate::urdf::Urdf;
-use crate::{Actuators, Link, Robot, RobotError, TcpSpeed, check, collision};
+use crate::{Actuators, JointDynamics, Link, Robot, RobotError, TcpSpeed, check, collision};
 
 /// The two descriptions, with what errors have to name.
 struct Sources<'a> {
@@ -58,9 +58,13 @@ pub(crate) fn robot(
         .as_ref()
         .map_or(0.0, |gripper| gripper.max_width / 2.0);
     let chain = Chain::new(&links, tcp_idx, half_open);
-    let mut armature = [0.0; MAX_JOINTS];
-    for (slot, joint) in armature.iter_mut().zip(&spec.joint) {
-        *slot = joint.armature_kg_m2;
+    let mut joint_dynamics = [JointDynamics::default(); MAX_JOINTS];
+    let listed = arm.iter().zip(&spec.joint);
+    for (slot, (urdf_idx, joint)) in joint_dynamics.iter_mut().zip(listed) {
+        *slot = JointDynamics {
+            armature: joint.armature_kg_m2,
+            ..sources.urdf.joints[*urdf_idx].dynamics
+        };
     }
     Ok(Robot {
         name: spec.name.clone(),
@@ -81,8 +85,8 @@ pub(crate) fn robot(
         tcp_idx,
         content_hash,
         chain,
-        armature,
         actuators: Actuators::default(),
+        joint_dynamics,
     })
 }
 

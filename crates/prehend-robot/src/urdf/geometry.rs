@@ -1,18 +1,18 @@
 //! Collision shapes of a link, and the files that meshes name.
 
-use std::path::{Component, Path, PathBuf};
-
 use nalgebra::Vector3;
+use prehend_types::Pose;
 use roxmltree::Node;
 
 use super::xml::Xml;
+use crate::intake::Intake;
 use crate::{LinkShape, RobotError, Shape};
 
 /// Reads the collision shapes of one link; visuals are only checked for files that are missing.
 pub(super) fn read<'a>(
     xml: &Xml<'a>,
     link: Node<'_, 'a>,
-    folder: &Path,
+    intake: &mut Intake,
 ) -> Result<Vec<LinkShape>, RobotError> {
     let mut shapes = Vec::new();
     for node in link
@@ -22,28 +22,34 @@ pub(super) fn read<'a>(
         let geometry =
             xml.required_child(node, "geometry", "give a shape, or leave out <collision>")?;
         let link_from_shape = xml.origin(node)?;
-        let shape = shape(xml, geometry, folder)?;
-        shapes.push(LinkShape {
-            link_from_shape,
-            shape,
-        });
+        let Some(shape) = geometry.children().find(Node::is_element) else {
+            return Err(xml.error(
+                geometry,
+                "shape",
+                "missing; give capsule, box, cylinder, sphere or mesh",
+            ));
+        };
+        if shape.has_tag_name("mesh") {
+            mesh(xml, shape, &link_from_shape, intake, &mut shapes)?;
+        } else {
+            shapes.push(LinkShape {
+                link_from_shape,
+                shape: primitive(xml, shape)?,
+            });
+        }
     }
+    // An import lists visuals as dropped instead.
     for node in link.children().filter(|node| node.has_tag_name("visual")) {
-        if let Some(mesh) = node.descendants().find(|node| node.has_tag_name("mesh")) {
-            mesh_file(xml, mesh, folder)?;
+        if let Some(mesh) = node.descendants().find(|node| node.has_tag_name("mesh"))
+            && !intake.is_import
+        {
+            mesh_file(xml, mesh, intake)?;
         }
     }
     Ok(shapes)
 }
 
-fn shape<'a>(xml: &Xml<'a>, geometry: Node<'_, 'a>, folder: &Path) -> Result<Shape, RobotError> {
-    let Some(node) = geometry.children().find(Node::is_element) else {
-        return Err(xml.error(
-            geometry,
-            "shape",
-            "missing; give capsule, box, cylinder or sphere",
-        ));
-    };
+fn primitive<'a>(xml: &Xml<'a>, node: Node<'_, 'a>) -> Result<Shape, RobotError> {
     match node.tag_name().name() {
         "box" => {
             let size: Vector3<f64> = xml.vector(node, "size")?;
@@ -66,48 +72,55 @@ fn shape<'a>(xml: &Xml<'a>, geometry: Node<'_, 'a>, folder: &Path) -> Result<Sha
             radius: xml.positive(node, "radius")?,
             half_length: xml.positive(node, "length")? / 2.0,
         }),
-        "mesh" => {
-            let file = mesh_file(xml, node, folder)?;
-            let message = format!(
-                "{} exists, but meshes are not used for collision; give capsules, boxes, cylinders or \
-                 spheres around it and keep the mesh in <visual>",
-                file.display()
-            );
-            Err(xml.error(node, "mesh", message))
-        }
         other => {
-            let message = format!("<{other}> is not a shape; use capsule, box, cylinder or sphere");
+            let message =
+                format!("<{other}> is not a shape; use capsule, box, cylinder or sphere, or mesh");
             Err(xml.error(node, "shape", message))
         }
     }
 }
 
-/// The file a mesh names: inside the robot's folder, and there.
-fn mesh_file<'a>(xml: &Xml<'a>, node: Node<'_, 'a>, folder: &Path) -> Result<PathBuf, RobotError> {
-    let name = xml.text(node, "filename")?;
-    let refuse = |message: String| Err(xml.error(node, "filename", message));
-    let relative = match name.split_once("://") {
-        // `package://<package>/<path>`: the package is this folder.
-        Some(("package", rest)) => rest.split_once('/').map_or(rest, |(_, path)| path),
-        Some((scheme, _)) => {
-            return refuse(format!(
-                "{scheme}:// is not read; copy the mesh into the robot's folder"
-            ));
-        }
-        None => &name,
+/// Adds the convex pieces of a mesh.
+fn mesh<'a>(
+    xml: &Xml<'a>,
+    node: Node<'_, 'a>,
+    link_from_mesh: &Pose,
+    intake: &mut Intake,
+    shapes: &mut Vec<LinkShape>,
+) -> Result<(), RobotError> {
+    let file = mesh_file(xml, node, intake)?;
+    let scale = if node.has_attribute("scale") {
+        xml.vector(node, "scale")?
+    } else {
+        Vector3::repeat(1.0)
     };
-    let relative = Path::new(relative);
-    if !relative
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-    {
-        return refuse(format!(
-            "\"{name}\" leads out of the robot's folder; copy the mesh into it"
-        ));
+    if scale.iter().any(|factor| factor.abs() < 1e-9) {
+        return Err(xml.error(node, "scale", "is 0 in one direction; give three factors"));
     }
-    let file = folder.join(relative);
-    if !file.is_file() {
-        return refuse(format!("there is no mesh file {}", file.display()));
+    let name = xml.text(node, "filename")?;
+    let pieces = intake
+        .meshes
+        .pieces(&file, &name, &scale, intake.cut)
+        .map_err(|message| xml.error(node, "filename", message))?;
+    for (weight, remark) in &pieces.remarks {
+        intake.drop(xml.dropped(node, *weight, remark.as_str()))?;
     }
-    Ok(file)
+    shapes.extend(pieces.shapes.iter().map(|piece| LinkShape {
+        link_from_shape: link_from_mesh * piece.link_from_shape,
+        shape: piece.shape.clone(),
+    }));
+    Ok(())
+}
+
+/// The file a mesh names: inside an allowed folder, and there.
+fn mesh_file<'a>(
+    xml: &Xml<'a>,
+    node: Node<'_, 'a>,
+    intake: &Intake,
+) -> Result<std::path::PathBuf, RobotError> {
+    let name = xml.text(node, "filename")?;
+    intake
+        .roots
+        .find(&name, "", "mesh")
+        .map_err(|message| xml.error(node, "filename", message))
 }

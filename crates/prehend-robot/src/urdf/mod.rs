@@ -5,7 +5,7 @@
 
 mod geometry;
 mod inertial;
-mod tree;
+pub(crate) mod tree;
 pub(crate) mod xml;
 
 use std::path::Path;
@@ -14,7 +14,8 @@ use nalgebra::Vector3;
 use prehend_types::Pose;
 use roxmltree::Node;
 
-use crate::{Inertial, LinkShape, RobotError};
+use crate::intake::Intake;
+use crate::{Inertial, JointDynamics, LinkShape, RobotError};
 use xml::{Place, Xml};
 
 /// A whole URDF; `joints[i]` leads to `links[i + 1]`, parents before children, `links[0]` is the root.
@@ -40,6 +41,7 @@ pub(crate) struct UrdfJoint {
     /// Unit vector in the joint's frame.
     pub axis: Vector3<f64>,
     pub limit: Option<UrdfLimit>,
+    pub dynamics: JointDynamics,
     pub mimic: Option<Mimic>,
 }
 
@@ -66,24 +68,37 @@ pub(crate) struct Mimic {
 }
 
 impl Urdf {
-    /// Parses and checks; `folder` is where mesh files are looked for.
-    pub fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, RobotError> {
-        let xml = Xml::parse(text, path)?;
+    /// Parses and checks; `intake` knows where mesh files may be.
+    pub fn parse(text: &str, path: &Path, intake: &mut Intake) -> Result<Self, RobotError> {
+        // Elements that are not URDF are ignored here, as the format says, however deep.
+        Self::read(&Xml::parse(text, path, usize::MAX)?, intake)
+    }
+
+    pub fn read(xml: &Xml, intake: &mut Intake) -> Result<Self, RobotError> {
         let root = xml.document.root_element();
         if !root.has_tag_name("robot") {
             return Err(xml.error(root, "root", "a URDF's root element is <robot>"));
         }
         let children = |name: &'static str| root.children().filter(move |n| n.has_tag_name(name));
         let links = children("link")
-            .map(|node| link(&xml, node, folder))
+            .map(|node| link(xml, node, intake))
             .collect::<Result<Vec<_>, _>>()?;
         let joints = children("joint")
-            .map(|node| joint(&xml, node))
+            .map(|node| joint(xml, node))
             .collect::<Result<Vec<_>, _>>()?;
         if links.is_empty() {
             return Err(xml.error(root, "<link>", "the robot has no link"));
         }
-        tree::sort(links, joints)
+        let mut urdf = tree::sort(links, joints)?;
+        // Last, because splitting meshes takes longer than all the rest: errors come first.
+        for node in children("link") {
+            let name = xml.text(node, "name")?;
+            let shapes = geometry::read(xml, node, intake)?;
+            if let Some(link) = urdf.links.iter_mut().find(|link| link.name == name) {
+                link.shapes = shapes;
+            }
+        }
+        Ok(urdf)
     }
 
     pub fn link_idx(&self, name: &str) -> Option<usize> {
@@ -95,12 +110,16 @@ impl Urdf {
     }
 }
 
-fn link(xml: &Xml, node: Node, folder: &Path) -> Result<UrdfLink, RobotError> {
+fn link<'a>(
+    xml: &Xml<'a>,
+    node: Node<'_, 'a>,
+    intake: &mut Intake,
+) -> Result<UrdfLink, RobotError> {
     Ok(UrdfLink {
         name: xml.text(node, "name")?,
         place: xml.place(node),
-        inertial: inertial::read(xml, node)?,
-        shapes: geometry::read(xml, node, folder)?,
+        inertial: inertial::read(xml, node, intake)?,
+        shapes: Vec::new(),
     })
 }
 
@@ -133,6 +152,7 @@ fn joint<'a>(xml: &Xml<'a>, node: Node<'_, 'a>) -> Result<UrdfJoint, RobotError>
         kind,
         axis: axis(xml, node)?,
         limit,
+        dynamics: dynamics(xml, node)?,
         mimic: mimic(xml, node)?,
     })
 }
@@ -175,6 +195,24 @@ fn limit<'a>(
         upper,
         velocity: xml.positive(limit, "velocity")?,
         effort: xml.positive(limit, "effort")?,
+    })
+}
+
+fn dynamics<'a>(xml: &Xml<'a>, node: Node<'_, 'a>) -> Result<JointDynamics, RobotError> {
+    let Some(dynamics) = xml.child(node, "dynamics")? else {
+        return Ok(JointDynamics::default());
+    };
+    let not_negative = |name: &str| {
+        let value = xml.number_or(dynamics, name, 0.0)?;
+        if value >= 0.0 {
+            return Ok(value);
+        }
+        Err(xml.error(dynamics, name, format!("is {value}, must be at least 0")))
+    };
+    Ok(JointDynamics {
+        damping: not_negative("damping")?,
+        friction: not_negative("friction")?,
+        armature: 0.0,
     })
 }
 

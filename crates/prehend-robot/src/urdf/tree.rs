@@ -6,7 +6,7 @@ use super::{Urdf, UrdfJoint, UrdfLink};
 use crate::RobotError;
 
 /// Orders links and joints from the root outwards.
-pub(super) fn sort(links: Vec<UrdfLink>, joints: Vec<UrdfJoint>) -> Result<Urdf, RobotError> {
+pub(crate) fn sort(links: Vec<UrdfLink>, joints: Vec<UrdfJoint>) -> Result<Urdf, RobotError> {
     let mut link_idx = HashMap::new();
     for (idx, link) in links.iter().enumerate() {
         if link_idx.insert(link.name.clone(), idx).is_some() {

@@ -1,26 +1,34 @@
 //! Strict reading of XML attributes: every number finite, every vector complete.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_types::Pose;
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::RobotError;
+use crate::intake::{Dropped, Weight};
+use crate::{RobotError, scan};
 
 /// Far above any real robot; bounds memory for hostile files.
-const MAX_NODES: u32 = 200_000;
+pub(crate) const MAX_NODES: u32 = 200_000;
 /// Far above any real robot: 1 km, 1,000 t, 1 MN.
-const MAX_ABS: f64 = 1e6;
+pub(crate) const MAX_ABS: f64 = 1e6;
 
 /// The text of one URDF with the path it came from.
 pub(crate) struct Xml<'a> {
     pub path: &'a Path,
     pub document: Document<'a>,
+    lines: scan::Lines,
 }
 
 impl<'a> Xml<'a> {
-    pub fn parse(text: &'a str, path: &'a Path) -> Result<Self, RobotError> {
+    pub fn parse(text: &'a str, path: &'a Path, max_depth: usize) -> Result<Self, RobotError> {
+        scan::check(text, max_depth).map_err(|(line, message)| RobotError::Xml {
+            path: path.to_owned(),
+            line,
+            message,
+        })?;
         let options = ParsingOptions {
             allow_dtd: false,
             nodes_limit: MAX_NODES,
@@ -32,7 +40,12 @@ impl<'a> Xml<'a> {
                 line: error.pos().row,
                 message: error.to_string(),
             })?;
-        Ok(Self { path, document })
+        let lines = scan::Lines::new(text);
+        Ok(Self {
+            path,
+            document,
+            lines,
+        })
     }
 
     pub fn error(&self, node: Node, field: &str, message: impl Into<String>) -> RobotError {
@@ -46,12 +59,22 @@ impl<'a> Xml<'a> {
     }
 
     pub fn line(&self, node: Node) -> u32 {
-        self.document.text_pos_at(node.range().start).row
+        self.lines.line(node.range().start)
+    }
+
+    pub fn dropped(&self, node: Node, weight: Weight, why: impl Into<String>) -> Dropped {
+        Dropped {
+            file: self.path.to_owned(),
+            line: self.line(node),
+            element: describe(node),
+            why: why.into(),
+            weight,
+        }
     }
 
     pub fn place(&self, node: Node) -> Place {
         Place {
-            path: self.path.to_owned(),
+            path: self.path.into(),
             line: self.line(node),
             element: describe(node),
         }
@@ -152,34 +175,46 @@ impl<'a> Xml<'a> {
     }
 
     fn parse_number(&self, node: Node, name: &str, token: &str) -> Result<f64, RobotError> {
-        match token.parse::<f64>() {
-            Ok(value) if value.is_finite() && value.abs() <= MAX_ABS => Ok(value),
-            Ok(_) => Err(self.error(
-                node,
-                name,
-                format!("`{token}` is not a usable number; write a finite decimal of at most {MAX_ABS:e}"),
-            )),
-            Err(_) => Err(self.error(
-                node,
-                name,
-                format!("`{token}` is not a number; write a decimal such as 0.25"),
-            )),
-        }
+        number(token).map_err(|message| self.error(node, name, message))
+    }
+}
+
+/// A finite decimal of at most [`MAX_ABS`], or what is wrong with it.
+pub(crate) fn number(token: &str) -> Result<f64, String> {
+    let shown: String = token.chars().take(40).collect();
+    match token.parse::<f64>() {
+        Ok(value) if value.is_finite() && value.abs() <= MAX_ABS => Ok(value),
+        Ok(_) => Err(format!(
+            "`{shown}` is not a usable number; write a finite decimal of at most {MAX_ABS:e}"
+        )),
+        Err(_) => Err(format!(
+            "`{shown}` is not a number; write a decimal such as 0.25"
+        )),
     }
 }
 
 /// Where something stood in the file, kept for errors that are found later.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    path: PathBuf,
-    line: u32,
-    element: String,
+    pub path: Arc<Path>,
+    pub line: u32,
+    pub element: String,
 }
 
 impl Place {
+    pub fn dropped(&self, weight: Weight, why: impl Into<String>) -> Dropped {
+        Dropped {
+            file: self.path.to_path_buf(),
+            line: self.line,
+            element: self.element.clone(),
+            why: why.into(),
+            weight,
+        }
+    }
+
     pub fn error(&self, field: &str, message: impl Into<String>) -> RobotError {
         RobotError::Urdf {
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             line: self.line,
             element: self.element.clone(),
             field: field.to_owned(),
@@ -190,14 +225,19 @@ impl Place {
 
 /// `link "fr3_link1" <inertia>`: the nearest named ancestor, then the element itself.
 fn describe(node: Node) -> String {
+    const OWNERS: [&str; 6] = ["link", "joint", "robot", "body", "mesh", "key"];
     let tag = node.tag_name().name();
     let named = node
         .ancestors()
-        .filter(|n| n.has_tag_name("link") || n.has_tag_name("joint") || n.has_tag_name("robot"))
+        .filter(|n| OWNERS.contains(&n.tag_name().name()))
         .find_map(|n| Some((n, n.attribute("name")?)));
+    let own = match node.attribute("name") {
+        Some(name) => format!(" \"{name}\""),
+        None => String::new(),
+    };
     match named {
         Some((owner, name)) if owner == node => format!("{tag} \"{name}\""),
-        Some((owner, name)) => format!("{} \"{name}\" <{tag}>", owner.tag_name().name()),
-        None => format!("<{tag}>"),
+        Some((owner, name)) => format!("{} \"{name}\" <{tag}>{own}", owner.tag_name().name()),
+        None => format!("<{tag}>{own}"),
     }
 }

@@ -262,7 +262,7 @@ fn shapes_and_meshes() {
     );
     with(
         r#"<mesh filename="robot.toml"/>"#,
-        &["meshes are not used for collision"],
+        &["is not a mesh that is read", "convert it to .stl or .obj"],
     );
     let visual = r#"<link name="fr3_link8"><visual><geometry><mesh filename="a.stl"/></geometry></visual></link>"#;
     urdf(

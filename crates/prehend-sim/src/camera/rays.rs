@@ -47,8 +47,10 @@ pub fn cast(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use nalgebra::{Isometry3, Vector3};
-    use prehend_robot::Shape;
+    use prehend_robot::{ConvexHull, Shape};
 
     use prehend_types::Role;
 
@@ -99,19 +101,36 @@ mod tests {
             ),
         ];
         for (shape, expected) in cases {
-            let got = depth_of(shape);
+            let got = depth_of(shape.clone());
             assert!((got - expected).abs() < 1e-5, "{shape:?}: {got}");
         }
     }
 
-    /// Four of each kind and more, scattered in front of a camera at the origin.
+    /// A wedge: five sides, no symmetry about its origin.
+    fn wedge(size: f64) -> Shape {
+        let corners: Vec<Vector3<f64>> = [
+            [0., 0., 0.],
+            [1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.],
+            [1., 0., 1.],
+            [0., 1., 1.],
+        ]
+        .iter()
+        .map(|corner| size * Vector3::from(*corner))
+        .collect();
+        let hulled = ConvexHull::around(&corners).expect("a wedge");
+        Shape::Convex(Arc::new(hulled.hull))
+    }
+
+    /// Sixteen of each kind, scattered in front of a camera at the origin.
     fn scattered(case: u32) -> Vec<(Shape, Pose)> {
         let wave = |k: f64| 0.5 + 0.5 * (k * 12.989 + f64::from(case) * 4.1).sin();
         (0..80)
             .map(|i| {
                 let k = f64::from(i);
                 let [a, b, c] = [wave(k), wave(k + 0.31), wave(k + 0.57)].map(|v| 0.01 + 0.12 * v);
-                let shape = match i % 4 {
+                let shape = match i % 5 {
                     0 => Shape::Cuboid {
                         half_extents: Vector3::new(a, b, 0.2 * c),
                     },
@@ -120,10 +139,11 @@ mod tests {
                         radius: 0.5 * a,
                         half_length: b,
                     },
-                    _ => Shape::Capsule {
+                    3 => Shape::Capsule {
                         radius: 0.3 * a,
                         half_length: c,
                     },
+                    _ => wedge(2.0 * a),
                 };
                 let at = Vector3::new(
                     1.2 * wave(k * 1.3) - 0.6,
@@ -148,7 +168,7 @@ mod tests {
                 .iter()
                 .enumerate()
                 .map(|(index, (shape, pose))| Solid {
-                    shape: (*shape).into(),
+                    shape: shape.clone().into(),
                     base_from_shape: base_from_camera * pose,
                     label: label(index, Role::Other),
                 })
@@ -199,7 +219,7 @@ mod tests {
     /// Textbook tests of one ray against one shape in its own frame.
     mod reference {
         use nalgebra::Vector3;
-        use prehend_robot::Shape;
+        use prehend_robot::{Plane, Shape};
 
         pub fn hit(shape: &Shape, origin: &Vector3<f64>, ray: &Vector3<f64>) -> Option<f64> {
             match *shape {
@@ -213,7 +233,22 @@ mod tests {
                     radius,
                     half_length,
                 } => capsule(origin, ray, radius, half_length),
+                Shape::Convex(ref hull) => sides(origin, ray, hull.planes()),
             }
+        }
+
+        fn sides(origin: &Vector3<f64>, ray: &Vector3<f64>, planes: &[Plane]) -> Option<f64> {
+            let inside = |t: f64| {
+                let point = origin + t * ray;
+                planes
+                    .iter()
+                    .all(|p| p.normal.dot(&point) <= p.offset + 1e-12)
+            };
+            let crossings = planes
+                .iter()
+                .map(|p| (p.offset - p.normal.dot(origin)) / p.normal.dot(ray));
+            let entries = crossings.filter(|t| *t > 0.0 && inside(*t));
+            entries.min_by(f64::total_cmp).filter(|_| !inside(0.0))
         }
 
         fn slabs(origin: &Vector3<f64>, ray: &Vector3<f64>, half: &Vector3<f64>) -> Option<f64> {

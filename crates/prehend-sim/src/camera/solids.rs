@@ -79,7 +79,7 @@ pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<So
     let links = robot.links().iter().zip(&link_poses);
     let robot = links.flat_map(|(link, base_from_link)| {
         link.shapes.iter().map(move |shape| Solid {
-            shape: shape.shape.into(),
+            shape: shape.shape.clone().into(),
             base_from_shape: base_from_link * shape.link_from_shape,
             label: Label::Robot,
         })
@@ -89,7 +89,7 @@ pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<So
         let base_from_body = moved.unwrap_or(body.base_from_body);
         let role = body.role;
         body.parts.iter().map(move |part| Solid {
-            shape: part.shape.into(),
+            shape: part.shape.clone().into(),
             base_from_shape: base_from_body * part.body_from_part,
             label: Label::Body { index, role },
         })

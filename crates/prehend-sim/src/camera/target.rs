@@ -41,6 +41,8 @@ enum Kind {
         squared: f32,
         half: f32,
     },
+    /// Outward normal of each side, and its distance ahead of the origin along that normal.
+    Polyhedron(Vec<([f32; 3], f32)>),
     Mesh(Arc<TriangleMesh>),
 }
 
@@ -88,6 +90,14 @@ impl Target {
                 squared: (*radius as f32).powi(2),
                 half: *half_length as f32,
             },
+            SolidShape::Primitive(Shape::Convex(hull)) => {
+                let sides = hull.planes().iter().map(|plane| {
+                    let normal: Vector3<f32> = plane.normal.cast();
+                    let distance = plane.offset as f32 - normal.dot(&Vector3::from(origin));
+                    (normal.into(), distance)
+                });
+                Kind::Polyhedron(sides.collect())
+            }
             SolidShape::Mesh(mesh) => Kind::Mesh(Arc::clone(mesh)),
         };
         Self {
@@ -113,6 +123,9 @@ impl Target {
                 let local = rays.rotated(&self.rows);
                 capsule(&local, &self.origin, *squared, *half, id, nearest);
             }
+            Kind::Polyhedron(sides) => {
+                polyhedron(&rays.rotated(&self.rows), sides, id, nearest);
+            }
             Kind::Mesh(mesh) => {
                 mesh.hit(&self.origin, &rays.rotated(&self.rows), id, nearest);
             }
@@ -131,6 +144,29 @@ fn cuboid(rays: &Rays, low: &[f32; 3], high: &[f32; 3], id: f32x8, nearest: &mut
         let second = f32x8::splat(high[axis]) * inverse;
         enter = enter.fast_max(first.fast_min(second));
         leave = leave.fast_min(first.fast_max(second));
+    }
+    nearest.take(reaches(leave, enter), enter, id);
+}
+
+/// The ray is inside between the last side that it enters by and the first that it leaves by (Cyrus and
+/// Beck, 1978).
+#[inline]
+fn polyhedron(rays: &Rays, sides: &[([f32; 3], f32)], id: f32x8, nearest: &mut Nearest) {
+    let (mut enter, mut leave) = (f32x8::ZERO, f32x8::splat(f32::INFINITY));
+    for (normal, distance) in sides {
+        // A ray along a side leaves at +inf if it is inside of it and at -inf if not: adding zero makes
+        // that true of a speed of -0 too.
+        let speed = rays.dot(normal) + f32x8::ZERO;
+        // 0 / 0 would be NaN.
+        let distance = if *distance == 0.0 {
+            f32::MIN_POSITIVE
+        } else {
+            *distance
+        };
+        let t = f32x8::splat(distance) / speed;
+        let entering = above(f32x8::ZERO, speed);
+        enter = pick(entering, enter.fast_max(t), enter);
+        leave = pick(entering, leave, leave.fast_min(t));
     }
     nearest.take(reaches(leave, enter), enter, id);
 }
@@ -221,24 +257,20 @@ pub(super) fn rank(shape: &SolidShape) -> u8 {
         SolidShape::Primitive(Shape::Cylinder { .. }) => 1,
         SolidShape::Primitive(Shape::Capsule { .. }) => 2,
         SolidShape::Primitive(Shape::Sphere { .. }) => 3,
-        SolidShape::Mesh(_) => 4,
+        SolidShape::Primitive(Shape::Convex(_)) => 4,
+        SolidShape::Mesh(_) => 5,
     }
 }
 
 /// Middle and half size of a shape's box in its own frame, m.
 pub(super) fn bounds(shape: &SolidShape) -> (Vector3<f32>, Vector3<f32>) {
-    let half: Vector3<f64> = match shape {
-        SolidShape::Primitive(Shape::Cuboid { half_extents }) => *half_extents,
-        SolidShape::Primitive(Shape::Sphere { radius }) => Vector3::repeat(*radius),
-        SolidShape::Primitive(Shape::Cylinder {
-            radius,
-            half_length,
-        }) => Vector3::new(*radius, *radius, *half_length),
-        SolidShape::Primitive(Shape::Capsule {
-            radius,
-            half_length,
-        }) => Vector3::new(*radius, *radius, half_length + radius),
-        SolidShape::Mesh(mesh) => return mesh.bounds(),
-    };
-    (Vector3::zeros(), half.cast())
+    match shape {
+        SolidShape::Primitive(shape) => {
+            let reach =
+                |sign: f64| Vector3::from_fn(|axis, _| shape.support(&Vector3::ith(axis, sign)));
+            let (low, high) = (-reach(-1.0), reach(1.0));
+            ((0.5 * (low + high)).cast(), (0.5 * (high - low)).cast())
+        }
+        SolidShape::Mesh(mesh) => mesh.bounds(),
+    }
 }

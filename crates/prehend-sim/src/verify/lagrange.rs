@@ -61,7 +61,7 @@ impl Lagrangian {
         });
         Self {
             bodies: bodies.collect(),
-            armature: robot.armature().to_vec(),
+            armature: robot.joint_dynamics().iter().map(|d| d.armature).collect(),
             finger: 0.25 * robot.gripper().map_or(0.0, |gripper| gripper.max_width),
         }
     }

@@ -39,7 +39,7 @@ pub(super) struct Pinch {
 }
 
 /// What is pinched.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Pinched {
     pub shape: Shape,
     /// Turns the shape; its extent along y, once turned, is `2 half_width`.
@@ -90,7 +90,7 @@ impl Pinch {
 
         let body = Body {
             parts: vec![Part {
-                shape: pinched.shape,
+                shape: pinched.shape.clone(),
                 body_from_part: Pose::identity(),
             }],
             role: Role::Target,

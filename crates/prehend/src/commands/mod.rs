@@ -10,6 +10,7 @@ pub mod eval;
 pub mod export;
 pub mod render;
 pub mod replay;
+pub mod robot;
 pub mod run;
 pub mod sim;
 pub mod train;
@@ -28,6 +29,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Eval(args) => args.run(session),
         Command::Replay(args) => args.run(session),
         Command::Render(args) => args.run(session),
+        Command::Robot(args) => args.run(session),
         Command::Sim(args) => args.run(session),
         Command::Bench(args) => args.run(session),
         Command::Demo(args) => args.run(session),

@@ -5,5 +5,6 @@ mod collect;
 mod common;
 mod eval;
 mod live;
+mod robot;
 mod simulator;
 mod usage;
