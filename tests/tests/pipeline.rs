@@ -71,6 +71,7 @@ fn demonstrate(cell: &Cell, seed: u64) -> EpisodeRecord {
         held_out: target.is_held_out,
         success: result.success,
         failure: result.failure.map(|failure| failure.name().to_owned()),
+        draws: world.draws(),
         steps,
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{DataError, EpisodeRecord};
 
 const MAGIC: &[u8; 8] = b"prhn-epi";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes before the body; they hold its checksum.
 pub(crate) const HEADER_BYTES: usize = 24;
 /// Longest body that is written or read, so that a hostile length never becomes an allocation.
@@ -157,6 +157,7 @@ mod tests {
             held_out: false,
             success: false,
             failure: Some("dropped".to_owned()),
+            draws: vec![("table.friction".to_owned(), 0.6)],
             steps: (0..n_steps).map(step).collect(),
         }
     }

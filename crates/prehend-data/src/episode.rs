@@ -33,6 +33,9 @@ pub struct EpisodeRecord {
     pub success: bool,
     /// Class of the failure, if it failed.
     pub failure: Option<String>,
+    /// Everything that was drawn for the episode, by name and with the unit at the end, in the
+    /// simulator's order.
+    pub draws: Vec<(String, f64)>,
     /// One row per control step, first to last.
     pub steps: Vec<StepRecord>,
 }
@@ -69,6 +72,13 @@ impl EpisodeRecord {
             if length > MAX_TEXT {
                 let message = format!("{length} bytes, at most {MAX_TEXT} make sense");
                 return Some((field.to_owned(), message));
+            }
+        }
+        for (name, value) in &self.draws {
+            if name.len() > MAX_TEXT || !value.is_finite() {
+                let name: String = name.chars().take(80).collect();
+                let message = format!("{name:?} = {value}: a name too long, or no finite number");
+                return Some(("draws".to_owned(), message));
             }
         }
         if self.success && self.failure.is_some() {

@@ -39,6 +39,7 @@ fn episode(seed: u64, n_steps: usize) -> EpisodeRecord {
         held_out: false,
         success: seed.is_multiple_of(2),
         failure: (seed % 2 == 1).then(|| "timeout".to_owned()),
+        draws: vec![("bodies.0.mass_kg".to_owned(), 0.1)],
         steps: (0..n_steps).map(step).collect(),
     }
 }

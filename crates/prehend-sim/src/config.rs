@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SimError;
 use crate::objects::ObjectRanges;
+use crate::randomise::RandomiseConfig;
 use crate::tasks::{CubeConfig, StackConfig, TaskKind};
 
 /// A scene file, `scenes/*.toml`.
@@ -30,6 +31,9 @@ pub struct SceneConfig {
     /// What is drawn for the cubes; `stack` needs it.
     #[serde(default)]
     pub stack: Option<StackConfig>,
+    /// What is drawn anew for every episode beside the scene; nothing by default.
+    #[serde(default)]
+    pub randomise: Option<RandomiseConfig>,
     /// Depth cameras on stands; their clouds are joined.
     pub cameras: Vec<CameraConfig>,
     /// Image noise, the same for all cameras.
@@ -175,6 +179,9 @@ impl SceneConfig {
             TaskKind::Lift => self.check_lift(path)?,
             TaskKind::PickPlace => self.check_pick_place(path)?,
             TaskKind::Stack => self.check_stack(path)?,
+        }
+        if let Some(randomise) = &self.randomise {
+            randomise.check(path)?;
         }
         let within = |field: &str, value: f64, least: f64, most: f64| {
             within(path, field, value, least, most)

@@ -14,12 +14,14 @@ mod arm;
 mod arm_loop;
 mod batch;
 pub mod camera;
+mod command_line;
 mod config;
 mod error;
 mod geometry;
 mod objects;
 mod physics;
 mod pilots;
+mod randomise;
 pub mod render;
 mod replay;
 mod rollout;
@@ -45,6 +47,10 @@ pub use objects::{
 };
 pub use physics::BodyState;
 pub use pilots::{DepthHeuristic, Expert};
+pub use randomise::{
+    ArmRanges, BodyRanges, CameraRanges, Draw, Factor, GripperRanges, Offset, RandomiseConfig,
+    TableRanges,
+};
 pub use replay::{Difference, ReplayStep, replay};
 pub use rollout::{
     Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, rollout,

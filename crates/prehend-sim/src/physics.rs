@@ -13,7 +13,9 @@ mod touch;
 use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
 use prehend_robot::{ConvexHull, Link, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
-use rapier3d::dynamics::{MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle};
+use rapier3d::dynamics::{
+    MassProperties, MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle,
+};
 use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionTestMode};
 use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
@@ -26,6 +28,7 @@ pub(crate) use touch::{LinkContact, Touched};
 
 use crate::arm::coupling::Reaction;
 use crate::geometry;
+use crate::randomise::{BodyDraws, Draws};
 use crate::scene::{Body, BodyMotion, Scene};
 use crate::{PhysicsSettings, SceneConfig, SimError};
 
@@ -79,6 +82,7 @@ impl Physics {
         scene: &Scene,
         link_poses: &[Pose],
         settings: &PhysicsSettings,
+        draws: &Draws,
     ) -> Result<Self, SimError> {
         let refuse = |reason: &str| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -91,7 +95,7 @@ impl Physics {
 
         let table = ColliderBuilder::cuboid(0.6, 0.8, 0.05)
             .position(RapierPose::translation(0.5, 0.0, -0.05))
-            .friction(config.table.friction as f32)
+            .friction((config.table.friction * draws.cell.table_friction_factor) as f32)
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(table, None);
         let mut links = Vec::new();
@@ -110,13 +114,15 @@ impl Physics {
             .find(|(link_idx, _)| *link_idx == gripper.hand_idx)
             .ok_or_else(|| refuse("its hand link is not part of the arm"))?;
         let base_from_hand = &link_poses[gripper.hand_idx];
-        let fingers = Gripper::insert(&mut world, robot, hand_body, base_from_hand)
+        let force = gripper.force * draws.cell.force_factor;
+        let fingers = Gripper::insert(&mut world, robot, hand_body, base_from_hand, force)
             .ok_or_else(|| refuse("a finger's link is not moved by the gripper"))?;
 
         let inserted = scene
             .bodies
             .iter()
-            .map(|body| (body, insert_body(&mut world, body, settings.sleep)));
+            .zip(&draws.bodies)
+            .map(|(body, draws)| (body, insert_body(&mut world, body, draws, settings.sleep)));
         let bodies = inserted.filter_map(|(body, handle)| body.can_move().then_some(handle));
         let bodies = bodies.collect();
         Ok(Self {
@@ -342,7 +348,12 @@ fn insert_link(world: &mut PhysicsWorld, link: &Link, pose: &Pose) -> RigidBodyH
     handle
 }
 
-pub(crate) fn insert_body(world: &mut PhysicsWorld, body: &Body, sleep: bool) -> RigidBodyHandle {
+pub(crate) fn insert_body(
+    world: &mut PhysicsWorld,
+    body: &Body,
+    draws: &BodyDraws,
+    sleep: bool,
+) -> RigidBodyHandle {
     let volume: f64 = body.parts.iter().map(|p| geometry::volume(&p.shape)).sum();
     let builder = match body.motion {
         BodyMotion::Fixed => RigidBodyBuilder::fixed(),
@@ -362,10 +373,13 @@ pub(crate) fn insert_body(world: &mut PhysicsWorld, body: &Body, sleep: bool) ->
     for part in &body.parts {
         let collider = collider(&part.shape)
             .position(to_rapier(&part.body_from_part))
-            .density((body.mass / volume) as f32)
-            .friction(body.friction as f32)
+            .density((body.mass * draws.mass_factor / volume) as f32)
+            .friction((body.friction * draws.friction_factor) as f32)
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(collider, Some(handle));
+    }
+    if !draws.is_uniform() {
+        redistribute(world, handle, body, draws);
     }
     if let BodyMotion::Slide {
         axis,
@@ -376,6 +390,37 @@ pub(crate) fn insert_body(world: &mut PhysicsWorld, body: &Body, sleep: bool) ->
         insert_slide(world, handle, &body.base_from_body, &axis, range, friction);
     }
     handle
+}
+
+/// Moves a body's centre of mass and stretches its moments of inertia as drawn.
+///
+/// One factor for all three principal moments keeps their triangle inequalities, and a centre of mass
+/// at most half way out stays inside a convex body: the mass could be spread like this.
+fn redistribute(world: &mut PhysicsWorld, handle: RigidBodyHandle, of: &Body, draws: &BodyDraws) {
+    let (bodies, colliders) = (&mut world.bodies, &mut world.colliders);
+    let Some(body) = bodies.get_mut(handle) else {
+        return;
+    };
+    body.recompute_mass_properties_from_colliders(colliders);
+    let uniform = body.mass_properties().local_mprops;
+    let half: Vector3<f64> = 0.5 * of.size();
+    let [x, y, z] = draws.center_of_mass_share;
+    let shift = half.component_mul(&Vector3::new(x, y, z));
+    let drawn = MassProperties::with_principal_inertia_frame(
+        uniform.local_com + to_rapier_vector(&shift),
+        uniform.mass(),
+        uniform.principal_inertia() * draws.inertia_factor as f32,
+        uniform.principal_inertia_local_frame,
+    );
+    let own: Vec<_> = body.colliders().to_vec();
+    for collider in own {
+        if let Some(collider) = colliders.get_mut(collider) {
+            collider.set_density(0.0);
+        }
+    }
+    if let Some(body) = bodies.get_mut(handle) {
+        body.set_additional_mass_properties(drawn, true);
+    }
 }
 
 /// Ties a body to the world so that it can only slide along `axis` of its own frame.
@@ -518,5 +563,51 @@ mod tests {
             assert!((mass / expected - 1.0).abs() < 1e-3, "{mass} {expected}");
         }
         assert!((volume - 8.0 * 0.02 * 0.01 * 0.005).abs() < 1e-12);
+    }
+
+    #[test]
+    fn drawn_mass_sits_where_it_was_drawn() {
+        let half_extents = Vector3::new(0.02, 0.03, 0.05);
+        let body = Body {
+            parts: vec![crate::objects::Part {
+                shape: Shape::Cuboid { half_extents },
+                body_from_part: Pose::translation(0.0, 0.0, 0.05),
+            }],
+            role: prehend_types::Role::Target,
+            motion: BodyMotion::Free,
+            mass: 0.2,
+            friction: 0.5,
+            base_from_body: Pose::identity(),
+        };
+        let draws = BodyDraws {
+            mass_factor: 1.5,
+            inertia_factor: 1.2,
+            center_of_mass_share: [0.5, 0.0, -0.2],
+            friction_factor: 0.8,
+        };
+        let mut world = PhysicsWorld::new();
+        let handle = insert_body(&mut world, &body, &draws, false);
+        world.step();
+        let inserted = &world.bodies[handle];
+        let found = inserted.mass_properties().local_mprops;
+        let mass = f64::from(found.mass());
+        assert!((mass - 0.3).abs() < 1e-6, "{mass}");
+        let off = vector(found.local_com) - Vector3::new(0.01, 0.0, 0.04);
+        assert!(off.norm() < 1e-6, "{off}");
+        // A box: m (b² + c²) / 12 with whole sides, times the factor.
+        let [x, y, z] = [0.04_f64, 0.06, 0.10].map(|side| side * side);
+        let mut expected = [y + z, z + x, x + y].map(|sum| 1.2 * 0.3 * sum / 12.0);
+        let inertia = found.principal_inertia();
+        let mut moments = [inertia.x, inertia.y, inertia.z].map(f64::from);
+        expected.sort_by(f64::total_cmp);
+        moments.sort_by(f64::total_cmp);
+        for (moment, expected) in moments.iter().zip(expected) {
+            assert!(
+                (moment / expected - 1.0).abs() < 1e-4,
+                "{moment} {expected}"
+            );
+        }
+        let friction = world.colliders[inserted.colliders()[0]].friction();
+        assert!((friction - 0.4).abs() < 1e-6);
     }
 }

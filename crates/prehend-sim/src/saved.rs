@@ -18,7 +18,7 @@ use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, World};
 
 const MAGIC: &[u8; 8] = b"prhn-wld";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 16;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -31,6 +31,7 @@ struct Parts {
     state: WorldState,
     arm: Vec<f64>,
     command: JointCommand,
+    delayed: Vec<JointCommand>,
     memory: Memory,
     status: TaskStatus,
     engine: Vec<u8>,
@@ -49,6 +50,7 @@ impl World {
             state: self.state.clone(),
             arm: self.arm.to_numbers(),
             command: self.command,
+            delayed: self.line.to_vec(),
             memory: self.memory,
             status: self.status,
             engine: self.physics.to_bytes()?,
@@ -75,7 +77,8 @@ impl World {
         let parts = parse(bytes)?;
         let episode = redraw(config, parts.families, parts.seed, parts.state.attempt)?;
         check_fits(&parts.state, episode.scene(), robot)?;
-        if parts.command.q_d.len() != robot.n_joints() {
+        let mut commands = parts.delayed.iter().chain([&parts.command]);
+        if commands.any(|command| command.q_d.len() != robot.n_joints()) {
             return Err(refuse(&"its command is for another robot"));
         }
         let mut world = Self::build(robot, config, episode, parts.families, &parts.settings)?;
@@ -89,6 +92,9 @@ impl World {
         );
         world.state = parts.state;
         world.command = parts.command;
+        if !world.line.set(&parts.delayed) {
+            return Err(refuse(&"its delayed commands are for another delay"));
+        }
         world.memory = parts.memory;
         world.status = parts.status;
         Ok(world)

@@ -3,6 +3,7 @@
 use nalgebra::{Unit, Vector3};
 use prehend_types::{Pose, Role};
 
+use crate::geometry;
 use crate::objects::Part;
 
 /// What stands on the table at the start of one episode: a pure function of the scene file, a seed and
@@ -58,6 +59,20 @@ impl Body {
     #[must_use]
     pub fn can_move(&self) -> bool {
         self.motion != BodyMotion::Fixed
+    }
+
+    /// Size of the box around it, along its own axes, m.
+    #[must_use]
+    pub fn size(&self) -> Vector3<f64> {
+        Vector3::from_fn(|axis, _| {
+            let direction = Vector3::ith(axis, 1.0);
+            let parts = self.parts.iter();
+            let reach = parts.map(|part| geometry::extent(part, &direction));
+            let [low, high] = reach.fold([f64::INFINITY, f64::NEG_INFINITY], |a, b| {
+                [a[0].min(b[0]), a[1].max(b[1])]
+            });
+            high - low
+        })
     }
 }
 

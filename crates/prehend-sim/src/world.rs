@@ -10,8 +10,10 @@ use prehend_types::{
 
 use crate::arm::coupling::{HandBody, Reaction};
 use crate::arm::{Arm, ArmMode, ArmReport, Payload};
+use crate::command_line::CommandLine;
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT, LinkContact, Physics};
+use crate::randomise::{Draw, Draws};
 use crate::scene::Scene;
 use crate::state::WorldState;
 use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
@@ -47,6 +49,8 @@ pub struct World {
     link_contacts: Vec<LinkContact>,
     pub(crate) state: WorldState,
     pub(crate) command: JointCommand,
+    pub(crate) line: CommandLine,
+    draws: Draws,
     pub(crate) memory: Memory,
     pub(crate) status: TaskStatus,
     pub(crate) robot_state: RobotState,
@@ -128,12 +132,14 @@ impl World {
             robot: robot.name().to_owned(),
             reason: "it has no gripper".to_owned(),
         })?;
-        let (max_width, finger_speed) = (gripper.max_width, 0.5 * gripper.speed);
-        let q = *robot.home();
+        let scene = episode.scene();
+        let draws = Draws::draw(config, scene, robot);
+        let max_width = gripper.max_width;
+        let finger_speed = 0.5 * gripper.speed * draws.cell.speed_factor;
+        let q = draws.cell.start;
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
-        let scene = episode.scene();
-        let mut physics = Physics::new(robot, config, scene, &link_poses, settings)?;
+        let mut physics = Physics::new(robot, config, scene, &link_poses, settings, &draws)?;
         if settings.arm != ArmMode::Exact {
             let hand = HandBody::of(robot).ok_or_else(|| SimError::Robot {
                 robot: robot.name().to_owned(),
@@ -142,8 +148,17 @@ impl World {
             physics.free_hand(hand);
             physics.watch_links();
         }
-        let arm = Arm::new(robot, settings.arm)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
+        let mut arm = Arm::new(robot, settings.arm)?;
+        if config.randomise.is_some() {
+            arm.set_drives(&draws.cell.drives(robot));
+            arm.place(q, dq);
+        }
+        let command = JointCommand {
+            q_d: q,
+            dq_d: dq,
+            gripper: GripperCommand { opening: 1.0 },
+        };
         let bodies = scene.bodies.iter().take(scene.n_moving());
         let state = WorldState {
             attempt: scene.attempt,
@@ -175,11 +190,9 @@ impl World {
             robot_state: state.robot_state(),
             arm,
             link_contacts: Vec::new(),
-            command: JointCommand {
-                q_d: q,
-                dq_d: dq,
-                gripper: GripperCommand { opening: 1.0 },
-            },
+            command,
+            line: CommandLine::new(draws.cell.delay_s, &command),
+            draws,
             state,
             memory: Memory::default(),
             status: TaskStatus::default(),
@@ -244,11 +257,12 @@ impl World {
 
     /// Advances by [`Self::DT`].
     pub fn step(&mut self) {
-        self.slew_fingers();
+        let command = self.line.pass(&self.command);
+        self.slew_fingers(command.gripper.opening);
         if self.arm.mode() != ArmMode::Exact {
             self.physics.link_contacts(&mut self.link_contacts);
         }
-        let prediction = self.arm.predict(&self.command, &self.link_contacts);
+        let prediction = self.arm.predict(&command, &self.link_contacts);
         self.robot.link_poses(
             &prediction.q,
             self.state.gripper.width,
@@ -276,8 +290,8 @@ impl World {
 
     /// Moves the fingers' target towards the command at the gripper's speed. A target that ran ahead
     /// of blocked fingers comes back to them at once when the command turns round.
-    fn slew_fingers(&mut self) {
-        let opening = self.command.gripper.opening.clamp(0.0, 1.0);
+    fn slew_fingers(&mut self, opening: f64) {
+        let opening = opening.clamp(0.0, 1.0);
         self.state.gripper.commanded = opening;
         let goal = 0.5 * self.max_width * opening;
         let mean = 0.5 * (self.state.fingers[0] + self.state.fingers[1]);
@@ -370,6 +384,12 @@ impl World {
         &*self.episode
     }
 
+    /// Everything that was drawn for the episode, by name and with units.
+    #[must_use]
+    pub fn draws(&self) -> Vec<Draw> {
+        self.draws.report(&self.config, self.scene())
+    }
+
     /// What stands on the table.
     #[must_use]
     pub fn scene(&self) -> &Scene {
@@ -442,6 +462,7 @@ impl World {
         self.arm.place(state.q, state.dq);
         self.command.q_d = state.q;
         self.command.gripper.opening = state.gripper.commanded;
+        self.line.fill(&self.command);
         self.memory = Memory::default();
         self.status = TaskStatus::default();
         self.robot_state = state.robot_state();

@@ -240,6 +240,7 @@ mod tests {
             held_out: false,
             success: true,
             failure: None,
+            draws: Vec::new(),
             steps: is_expert.iter().enumerate().map(step).collect(),
         }
     }

@@ -20,6 +20,8 @@ pub enum Stream {
     Parameters = 6,
     /// Choice of the points that are kept of a cloud.
     Sampling = 7,
+    /// Masses, gains, delays and what else a scene file randomises.
+    Dynamics = 8,
 }
 
 /// The seed of one stream at one index (an episode, a frame, a step).

@@ -52,6 +52,7 @@ impl Recorder<'_> {
             held_out: target.is_held_out,
             success: result.success,
             failure: result.failure.map(|class| class.name().to_owned()),
+            draws: world.draws(),
             steps,
         })
     }

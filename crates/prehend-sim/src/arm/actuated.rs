@@ -31,7 +31,7 @@ impl Tracked {
             max_torque: [0.0; MAX_JOINTS],
         };
         let limits = arm.robot.limits();
-        for (idx, drive) in arm.robot.actuators().joints().iter().enumerate() {
+        for (idx, drive) in arm.drives.iter().enumerate() {
             let (q, dq) = (arm.q[idx], arm.dq[idx]);
             let q_d = command.q_d[idx].clamp(limits.q_min[idx], limits.q_max[idx]);
             let dq_d = command.dq_d.get(idx).copied().unwrap_or(0.0);

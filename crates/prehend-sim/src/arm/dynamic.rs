@@ -43,7 +43,7 @@ impl Servo {
         let weight = equations.arm.bias(&[], &[]);
         let payload = payload_torques(arm, &equations.arm);
         let mut drives = [Drive::default(); MAX_JOINTS];
-        for (idx, spec) in arm.robot.actuators().joints().iter().enumerate() {
+        for (idx, spec) in arm.drives.iter().enumerate() {
             let dry = spec.coulomb_friction / arm.dq[idx].abs().max(STICTION_SPEED);
             drives[idx].rub = spec.viscous_friction + dry;
             if arm.servo_is_on {

@@ -14,7 +14,7 @@ mod tracking;
 use std::sync::Arc;
 
 use nalgebra::{Point3, Vector3};
-use prehend_robot::{Articulation, JointMatrix, Motion, Robot, Wrench};
+use prehend_robot::{Articulation, JointActuator, JointMatrix, Motion, Robot, Wrench};
 use prehend_types::{
     JointCommand, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, Pose,
 };
@@ -104,6 +104,8 @@ pub(crate) struct Arm {
     joint_from_hand: Pose,
     /// For every link the joint that carries it.
     carriers: Vec<Option<usize>>,
+    /// Base to tip.
+    drives: Arc<[JointActuator]>,
     tracking: [Tracking; MAX_JOINTS],
     q: JointPositions,
     dq: JointVelocities,
@@ -193,17 +195,14 @@ impl Arm {
         robot.link_poses(robot.home(), 0.0, &mut poses);
         let home = robot.articulation(robot.home());
         let base_from_joint = home.base_from_joint(hand_joint_idx);
-        let mut tracking = [Tracking::default(); MAX_JOINTS];
-        for (slot, drive) in tracking.iter_mut().zip(robot.actuators().joints()) {
-            *slot = Tracking::new(drive, DT);
-        }
-        Ok(Self {
+        let mut arm = Self {
             robot: Arc::clone(robot),
             mode,
             hand_joint_idx,
             joint_from_hand: base_from_joint.inv_mul(&poses[gripper.hand_idx]),
             carriers: carriers.collect(),
-            tracking,
+            drives: Arc::default(),
+            tracking: [Tracking::default(); MAX_JOINTS],
             q: *robot.home(),
             dq: JointVelocities::zeros(n)?,
             reaction: Reaction::NONE,
@@ -211,7 +210,17 @@ impl Arm {
             overload: [false; MAX_JOINTS],
             servo_is_on: true,
             payload: None,
-        })
+        };
+        arm.set_drives(robot.actuators().joints());
+        Ok(arm)
+    }
+
+    /// Exchanges the robot's drives for others.
+    pub fn set_drives(&mut self, drives: &[JointActuator]) {
+        self.drives = drives.into();
+        for (slot, drive) in self.tracking.iter_mut().zip(drives) {
+            *slot = Tracking::new(drive, DT);
+        }
     }
 
     pub fn mode(&self) -> ArmMode {

@@ -15,6 +15,7 @@ use super::pick::{Picked, Shot, pick};
 use super::{Solid, solids};
 use crate::SceneConfig;
 use crate::config::{CameraConfig, NoiseConfig};
+use crate::randomise::CameraDraws;
 use crate::scene::Scene;
 use crate::state::WorldState;
 
@@ -137,10 +138,11 @@ fn shots<'a>(
 ) -> Vec<Shot<'a>> {
     let frame_seed = derive_seed(seed, Stream::Camera, frame);
     let shot = |(camera_idx, camera): (usize, &CameraConfig)| {
-        let intrinsics = intrinsics(camera);
+        let draws = CameraDraws::draw(config.randomise.as_ref(), seed, camera_idx);
+        let intrinsics = intrinsics(camera, draws.fov_deg(camera));
         let placement = Placement::draw(camera, seed, camera_idx);
         let image_seed = derive_seed(frame_seed, Stream::Camera, camera_idx as u64);
-        let noise = Noise::new(&config.noise, intrinsics.focal, image_seed);
+        let noise = Noise::new(&draws.noise(&config.noise), intrinsics.focal, image_seed);
         Shot {
             film: Film::new(
                 &intrinsics,
@@ -165,11 +167,11 @@ fn second_eye(noise: &NoiseConfig) -> f32 {
     }
 }
 
-pub(crate) fn intrinsics(camera: &CameraConfig) -> Intrinsics {
+fn intrinsics(camera: &CameraConfig, fov_deg: f64) -> Intrinsics {
     Intrinsics::from_field_of_view(
         camera.width_px,
         camera.height_px,
-        camera.fov_deg.to_radians() as f32,
+        fov_deg.to_radians() as f32,
     )
 }
 

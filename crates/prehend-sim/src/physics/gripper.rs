@@ -65,20 +65,21 @@ pub(super) struct Gripper {
 }
 
 impl Gripper {
-    /// `None` if a finger's link is not moved by the gripper.
+    /// Each finger pushes with `force`, N. `None` if a finger's link is not moved by the gripper.
     pub fn insert(
         world: &mut PhysicsWorld,
         robot: &Robot,
         hand: RigidBodyHandle,
         base_from_hand: &Pose,
+        force: f64,
     ) -> Option<Self> {
         let gripper = robot.gripper()?;
         let mut insert =
-            |finger: &RobotFinger| insert_finger(world, robot, finger, hand, base_from_hand);
+            |finger: &RobotFinger| insert_finger(world, robot, finger, hand, base_from_hand, force);
         Some(Self {
             hand,
             fingers: [insert(&gripper.left)?, insert(&gripper.right)?],
-            force: gripper.force,
+            force,
             open: 0.5 * gripper.max_width,
             travel: None,
         })
@@ -294,6 +295,7 @@ fn insert_finger(
     finger: &RobotFinger,
     hand: RigidBodyHandle,
     base_from_hand: &Pose,
+    force: f64,
 ) -> Option<Finger> {
     let link = robot.links().get(finger.link_idx)?;
     let Motion::Finger { axis } = link.motion else {
@@ -339,7 +341,7 @@ fn insert_finger(
         .local_anchor2(RapierVector::ZERO)
         .limits([0.0, open as f32])
         .motor_model(MotorModel::ForceBased)
-        .motor_max_force(2.0 * robot.gripper()?.force as f32)
+        .motor_max_force(2.0 * force as f32)
         .build();
     joint.set_contacts_enabled(false);
     let joint = world.insert_impulse_joint(hand, body, joint);

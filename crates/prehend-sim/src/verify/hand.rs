@@ -13,6 +13,7 @@ use super::touch;
 use crate::arm::coupling::Reaction;
 use crate::objects::Part;
 use crate::physics::{DT, Physics};
+use crate::randomise::Draws;
 use crate::scene::{Body, BodyMotion, Scene};
 use crate::{PhysicsSettings, SimError};
 
@@ -95,7 +96,8 @@ impl Cell {
             sleep: false,
             ..*bench.settings()
         };
-        let physics = Physics::new(robot, bench.scene, &scene, &link_poses, &settings)?;
+        let draws = Draws::neutral(cubes.len(), robot);
+        let physics = Physics::new(robot, bench.scene, &scene, &link_poses, &settings, &draws)?;
         Ok(Self {
             robot: Arc::clone(robot),
             settings,

@@ -19,6 +19,7 @@ use crate::physics::{
     FINGER_DAMPING, FINGER_INERTIA, FINGER_MASS, FINGER_STIFFNESS, REST, ROBOT, from_rapier,
     groups, insert_body,
 };
+use crate::randomise::BodyDraws;
 use crate::scene::{Body, BodyMotion};
 
 /// Gravity of the simulator, m/s².
@@ -99,7 +100,7 @@ impl Pinch {
             friction: pinched.friction,
             base_from_body: Pose::from_parts(Vector3::zeros().into(), pinched.rotation),
         };
-        let object = insert_body(&mut world, &body, false);
+        let object = insert_body(&mut world, &body, &BodyDraws::NEUTRAL, false);
         Self {
             world,
             settings: *settings,

@@ -120,6 +120,9 @@ fn again(cell: &Workcell, episode: &EpisodeRecord) -> Result<Option<Difference>,
             field,
         }))
     };
+    if world.draws() != episode.draws {
+        return differs(0, "draws");
+    }
     let steps = episode.steps.iter().map(|step| ReplayStep {
         world: &step.world,
         action: &step.action,
