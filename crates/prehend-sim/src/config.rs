@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::SimError;
 use crate::objects::ObjectRanges;
 use crate::randomise::RandomiseConfig;
-use crate::tasks::{CubeConfig, StackConfig, TaskKind};
+use crate::tasks::{CubeConfig, DrawerConfig, PushTConfig, StackConfig, TaskKind};
 
 /// A scene file, `scenes/*.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub struct SceneConfig {
     /// What is drawn for the cubes; `stack` needs it.
     #[serde(default)]
     pub stack: Option<StackConfig>,
+    /// The cabinet; `drawer` needs it.
+    #[serde(default)]
+    pub drawer: Option<DrawerConfig>,
+    /// The T and where it goes; `push_t` needs it.
+    #[serde(default)]
+    pub push_t: Option<PushTConfig>,
     /// What is drawn anew for every episode beside the scene; nothing by default.
     #[serde(default)]
     pub randomise: Option<RandomiseConfig>,
@@ -179,6 +185,8 @@ impl SceneConfig {
             TaskKind::Lift => self.check_lift(path)?,
             TaskKind::PickPlace => self.check_pick_place(path)?,
             TaskKind::Stack => self.check_stack(path)?,
+            TaskKind::Drawer => DrawerConfig::check(self.drawer.as_ref(), path)?,
+            TaskKind::PushT => PushTConfig::check(self.push_t.as_ref(), path)?,
         }
         if let Some(randomise) = &self.randomise {
             randomise.check(path)?;
@@ -347,7 +355,7 @@ impl SceneConfig {
 }
 
 /// A section that a task cannot do without.
-fn needed<'a, T>(
+pub(crate) fn needed<'a, T>(
     section: Option<&'a T>,
     path: &Path,
     name: &str,
@@ -360,7 +368,8 @@ fn needed<'a, T>(
     })
 }
 
-fn range(
+/// Refuses a range that is not ordered or leaves `least` to `most`.
+pub(crate) fn range(
     path: &Path,
     field: &str,
     [low, high]: [f64; 2],
@@ -375,7 +384,14 @@ fn range(
     )
 }
 
-fn within(path: &Path, field: &str, value: f64, least: f64, most: f64) -> Result<(), ConfigError> {
+/// Refuses a number outside `least` to `most`.
+pub(crate) fn within(
+    path: &Path,
+    field: &str,
+    value: f64,
+    least: f64,
+    most: f64,
+) -> Result<(), ConfigError> {
     config::require(
         value >= least && value <= most,
         path,

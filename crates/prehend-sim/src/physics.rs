@@ -6,16 +6,15 @@
 
 mod gripper;
 mod hand;
+mod joints;
 mod near;
 mod snapshot;
 mod touch;
 
-use nalgebra::{Translation3, Unit, UnitQuaternion, Vector3};
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_robot::{ConvexHull, Link, Part as RobotPart, Robot, Shape};
 use prehend_types::Pose;
-use rapier3d::dynamics::{
-    MassProperties, MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle,
-};
+use rapier3d::dynamics::{MassProperties, RigidBodyBuilder, RigidBodyHandle};
 use rapier3d::geometry::{ColliderBuilder, Group, InteractionGroups, InteractionTestMode};
 use rapier3d::math::{Pose as RapierPose, Rotation, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
@@ -35,8 +34,6 @@ use crate::{PhysicsSettings, SceneConfig, SimError};
 /// One tick, s.
 pub(crate) const DT: f64 = crate::settings::TICK;
 
-/// Steepness of dry friction in a slide near standstill, N s/m.
-const SLIDE_DAMPING: f32 = 1000.0;
 /// Share of an object's spin that is lost per second. rapier knows no rolling resistance: without this
 /// a cylinder on a plate rolls on for ever.
 const ROLLING_LOSS: f32 = 2.0;
@@ -356,7 +353,7 @@ pub(crate) fn insert_body(
 ) -> RigidBodyHandle {
     let volume: f64 = body.parts.iter().map(|p| geometry::volume(&p.shape)).sum();
     let builder = match body.motion {
-        BodyMotion::Fixed => RigidBodyBuilder::fixed(),
+        BodyMotion::Fixed | BodyMotion::Painted => RigidBodyBuilder::fixed(),
         BodyMotion::Free | BodyMotion::Slide { .. } => {
             RigidBodyBuilder::dynamic().angular_damping(ROLLING_LOSS)
         }
@@ -370,6 +367,9 @@ pub(crate) fn insert_body(
         activation.normalized_linear_threshold = SLEEP_SPEED;
         activation.time_until_sleep = SLEEP_AFTER;
     }
+    if body.motion == BodyMotion::Painted {
+        return handle;
+    }
     for part in &body.parts {
         let collider = collider(&part.shape)
             .position(to_rapier(&part.body_from_part))
@@ -381,14 +381,7 @@ pub(crate) fn insert_body(
     if !draws.is_uniform() {
         redistribute(world, handle, body, draws);
     }
-    if let BodyMotion::Slide {
-        axis,
-        range,
-        friction,
-    } = body.motion
-    {
-        insert_slide(world, handle, &body.base_from_body, &axis, range, friction);
-    }
+    joints::insert(world, handle, body);
     handle
 }
 
@@ -421,28 +414,6 @@ fn redistribute(world: &mut PhysicsWorld, handle: RigidBodyHandle, of: &Body, dr
     if let Some(body) = bodies.get_mut(handle) {
         body.set_additional_mass_properties(drawn, true);
     }
-}
-
-/// Ties a body to the world so that it can only slide along `axis` of its own frame.
-fn insert_slide(
-    world: &mut PhysicsWorld,
-    body: RigidBodyHandle,
-    base_from_body: &Pose,
-    axis: &Unit<Vector3<f64>>,
-    range: [f64; 2],
-    friction: f64,
-) {
-    let anchor = RigidBodyBuilder::fixed().pose(to_rapier(base_from_body));
-    let anchor = world.insert_body(anchor);
-    // A motor that wants to stand still, with a limited force, is dry friction.
-    let mut joint = PrismaticJointBuilder::new(to_rapier_vector(axis))
-        .limits(range.map(|v| v as f32))
-        .motor_model(MotorModel::ForceBased)
-        .motor_velocity(0.0, SLIDE_DAMPING)
-        .motor_max_force(friction as f32)
-        .build();
-    joint.set_contacts_enabled(false);
-    world.insert_impulse_joint(anchor, body, joint);
 }
 
 pub(crate) fn groups(own: Group, with: Group) -> InteractionGroups {

@@ -52,13 +52,15 @@ pub enum BodyMotion {
     },
     /// Not at all.
     Fixed,
+    /// Not at all, and nothing touches it: paint that only cameras see.
+    Painted,
 }
 
 impl Body {
     /// Whether it can move at all.
     #[must_use]
     pub fn can_move(&self) -> bool {
-        self.motion != BodyMotion::Fixed
+        !matches!(self.motion, BodyMotion::Fixed | BodyMotion::Painted)
     }
 
     /// Size of the box around it, along its own axes, m.

@@ -104,3 +104,68 @@ fn stack_files_are_checked() {
         }
     }
 }
+
+/// Every scene file that ships, whatever its task: the same bits again, also through bytes half way.
+#[test]
+fn every_scene_repeats_and_continues_from_bytes() {
+    use std::sync::Arc;
+
+    use prehend_robot::Robot;
+    use prehend_sim::{FamilySet, Pilot, RolloutConfig, SceneConfig, World, rollout};
+    use prehend_types::config::locate;
+    use prehend_types::{GripperCommand, JointCommand};
+
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let robot = Arc::new(robot);
+    let folder = locate("scenes").expect("scenes");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("scenes")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 6, "{files:?}");
+    for file in files {
+        let name = file.display();
+        let config = Arc::new(SceneConfig::load(&file).expect("valid scene"));
+        let start = || World::new(&robot, &config, 77, FamilySet::Train).expect("a scene");
+        let run = || {
+            let (mut world, mut hashes) = (start(), Vec::new());
+            let pilot = Pilot::Expert;
+            let result = rollout(&mut world, pilot, &RolloutConfig::default(), &mut |step| {
+                hashes.push(step.hash);
+            });
+            (result.expect("a rollout").success, hashes)
+        };
+        let (success, hashes) = run();
+        assert!(success, "{name}");
+        assert_eq!(run(), (success, hashes), "{name}");
+
+        // Down among the bodies, so that there are contacts to be kept.
+        let mut world = start();
+        let home = world.robot_state();
+        let command = |tick: usize| {
+            let mut q_d = home.q;
+            q_d[1] += 0.0025 * tick as f64;
+            q_d[3] -= 0.0005 * tick as f64;
+            JointCommand {
+                q_d,
+                dq_d: home.dq,
+                gripper: GripperCommand { opening: 0.3 },
+            }
+        };
+        let mut loaded = None;
+        for tick in 0..320 {
+            if tick == 220 {
+                let bytes = world.save().expect("bytes");
+                loaded = Some(World::load(&robot, &config, &bytes).expect("a world"));
+            }
+            for world in std::iter::once(&mut world).chain(&mut loaded) {
+                world.write(&command(tick));
+                world.step();
+            }
+            if let Some(loaded) = &loaded {
+                assert_eq!(loaded.hash(), world.hash(), "{name}: tick {tick}");
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use prehend_types::Pose;
 use super::Part;
 
 /// A box with full size `size`, its bottom face centred at `bottom`.
-pub(super) fn block(size: [f64; 3], bottom: [f64; 3]) -> Part {
+pub(crate) fn block(size: [f64; 3], bottom: [f64; 3]) -> Part {
     Part {
         shape: Shape::Cuboid {
             half_extents: Vector3::from(size) * 0.5,

@@ -1,6 +1,6 @@
 //! What stands on the table: object families, their parts, masses and grasps.
 
-mod build;
+pub(crate) mod build;
 mod families;
 mod receptacle;
 

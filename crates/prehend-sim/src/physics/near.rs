@@ -5,7 +5,7 @@ use prehend_robot::{Part, Robot, Shape};
 use prehend_types::Pose;
 
 use crate::geometry;
-use crate::scene::{Body, Scene};
+use crate::scene::{Body, BodyMotion, Scene};
 
 /// Nearer than this, m, and fingers are bodies of their own. Two things that approach each other at
 /// 4 m/s come 20 mm nearer in a step.
@@ -79,7 +79,10 @@ impl Surroundings {
                 Outline::around(shapes.map(|shape| (shape.link_from_shape, &shape.shape))),
             )
         });
-        let fixed = scene.bodies.iter().filter(|body| !body.can_move());
+        let fixed = scene
+            .bodies
+            .iter()
+            .filter(|body| body.motion == BodyMotion::Fixed);
         Self {
             links: links.collect(),
             moving: scene

@@ -11,7 +11,7 @@ use prehend_types::{Action, Pose};
 /// Time that one action takes, s.
 const DT: f64 = 0.05;
 /// Fastest translation, m/s.
-const MAX_SPEED: f64 = 0.30;
+pub(crate) const MAX_SPEED: f64 = 0.30;
 /// Fastest rotation, rad/s.
 const MAX_TURN: f64 = 1.5;
 /// Share of the remaining way that one action goes, so that motions end softly.
@@ -128,17 +128,23 @@ pub(crate) fn towards(
     opening: f64,
 ) -> Action {
     let tcp = now.base_from_tcp;
-    let way = aim - tcp.translation.vector;
-    let step = way * (stride(way.norm(), MAX_SPEED * DT, 0.002) / way.norm().max(1e-9));
-    let goal = rotation.unwrap_or_else(|| pointing_down(yaw_of(&tcp)));
-    let angle = tcp.rotation.angle_to(&goal);
+    let rotation = rotation.unwrap_or_else(|| pointing_down(yaw_of(&tcp)));
+    let goal = Pose::from_parts(Translation3::from(*aim), rotation);
+    move_towards(&tcp, &goal, opening, MAX_SPEED)
+}
+
+/// One action towards a pose, no faster than `max_speed` m/s.
+pub(crate) fn move_towards(tcp: &Pose, goal: &Pose, opening: f64, max_speed: f64) -> Action {
+    let way = goal.translation.vector - tcp.translation.vector;
+    let step = way * (stride(way.norm(), max_speed * DT, 0.002) / way.norm().max(1e-9));
+    let angle = tcp.rotation.angle_to(&goal.rotation);
     let share = stride(angle, MAX_TURN * DT, 0.01) / angle.max(1e-9);
     let turned = tcp
         .rotation
-        .try_slerp(&goal, share.min(1.0), 1e-9)
-        .unwrap_or(goal);
+        .try_slerp(&goal.rotation, share.min(1.0), 1e-9)
+        .unwrap_or(goal.rotation);
     let after = Pose::from_parts(Translation3::from(tcp.translation.vector + step), turned);
-    Action::between(&tcp, &after, opening)
+    Action::between(tcp, &after, opening)
 }
 
 /// How far to go of `left`: a share of it, at least `least`, at most `most`, never past the end.

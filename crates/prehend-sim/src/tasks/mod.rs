@@ -5,8 +5,10 @@
 //! world can be saved, copied and restored.
 
 mod cube;
+mod drawer;
 mod lift;
 mod pick_place;
+mod push_t;
 mod stack;
 
 use std::fmt;
@@ -22,8 +24,10 @@ use crate::scene::Scene;
 use crate::{SceneConfig, SimError};
 
 use cube::cube_grasp;
+pub use drawer::{Drawer, DrawerConfig, DrawerEpisode};
 pub use lift::{CubeConfig, Lift};
 pub use pick_place::{PickPlace, PickPlaceEpisode};
+pub use push_t::{PushT, PushTConfig, PushTEpisode};
 pub use stack::{Stack, StackConfig};
 
 /// A kind of task, ready to draw episodes from a scene file.
@@ -190,6 +194,10 @@ pub enum TaskKind {
     PickPlace,
     /// One cube goes onto another.
     Stack,
+    /// A drawer is pulled open.
+    Drawer,
+    /// A T-shaped block is pushed onto its outline.
+    PushT,
 }
 
 impl TaskKind {
@@ -200,6 +208,8 @@ impl TaskKind {
             Self::Lift => &Lift,
             Self::PickPlace => &PickPlace,
             Self::Stack => &Stack,
+            Self::Drawer => &Drawer,
+            Self::PushT => &PushT,
         }
     }
 }
