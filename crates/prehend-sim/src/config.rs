@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::SimError;
 use crate::objects::ObjectRanges;
 use crate::randomise::RandomiseConfig;
-use crate::tasks::{CubeConfig, DrawerConfig, PushTConfig, StackConfig, TaskKind};
+use crate::tasks::{CubeConfig, DrawerConfig, PegConfig, PushTConfig, StackConfig, TaskKind};
 
 /// A scene file, `scenes/*.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct SceneConfig {
     /// The T and where it goes; `push_t` needs it.
     #[serde(default)]
     pub push_t: Option<PushTConfig>,
+    /// What is drawn for the peg and its hole; `peg` needs it.
+    #[serde(default)]
+    pub peg: Option<PegConfig>,
     /// What is drawn anew for every episode beside the scene; nothing by default.
     #[serde(default)]
     pub randomise: Option<RandomiseConfig>,
@@ -186,6 +189,7 @@ impl SceneConfig {
             TaskKind::PickPlace => self.check_pick_place(path)?,
             TaskKind::Stack => self.check_stack(path)?,
             TaskKind::Drawer => DrawerConfig::check(self.drawer.as_ref(), path)?,
+            TaskKind::Peg => PegConfig::check(self.peg.as_ref(), path)?,
             TaskKind::PushT => PushTConfig::check(self.push_t.as_ref(), path)?,
         }
         if let Some(randomise) = &self.randomise {

@@ -58,9 +58,9 @@ pub use rollout::{
 pub use scene::{Body, BodyMotion, Scene};
 pub use settings::PhysicsSettings;
 pub use tasks::{
-    CubeConfig, Drawer, DrawerConfig, DrawerEpisode, Episode, Facts, Failure, Lift, Memory,
-    PickPlace, PickPlaceEpisode, PushT, PushTConfig, PushTEpisode, Stack, StackConfig, Task,
-    TaskKind, TaskStatus, Variant,
+    CubeConfig, Drawer, DrawerConfig, DrawerEpisode, Episode, Facts, Failure, Lift, Memory, Peg,
+    PegConfig, PegEpisode, PickPlace, PickPlaceEpisode, PushT, PushTConfig, PushTEpisode, Stack,
+    StackConfig, Task, TaskKind, TaskStatus, Variant,
 };
 pub use view::View;
 pub use world::World;

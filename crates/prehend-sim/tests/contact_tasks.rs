@@ -1,4 +1,4 @@
-//! Opening a drawer and pushing a T, seen from outside.
+//! Opening a drawer, pushing a T and putting a peg in, seen from outside.
 
 use std::sync::Arc;
 
@@ -36,7 +36,11 @@ fn run(scene: &str, seed: u64, disturbance: Option<Disturbance>) -> (bool, Vec<R
 
 #[test]
 fn the_experts_do_their_tasks() {
-    for (scene, seeds) in [("drawer", 500..510), ("push_t", 500..506)] {
+    for (scene, seeds) in [
+        ("drawer", 500..510),
+        ("push_t", 500..506),
+        ("peg", 500..510),
+    ] {
         let n = seeds.end - seeds.start;
         let successes = seeds.filter(|seed| run(scene, *seed, None).0).count();
         assert!(successes as u64 + 1 >= n, "{scene}: {successes} of {n}");
@@ -45,7 +49,7 @@ fn the_experts_do_their_tasks() {
 
 #[test]
 fn experts_that_are_pushed_about_still_succeed() {
-    for (scene, n) in [("drawer", 6), ("push_t", 3)] {
+    for (scene, n) in [("drawer", 6), ("push_t", 3), ("peg", 6)] {
         let disturbed = (540..540 + n).map(|seed| run(scene, seed, Some(Disturbance::default())));
         let (successes, steps): (Vec<bool>, Vec<_>) = disturbed.unzip();
         let successes = successes.into_iter().filter(|success| *success).count();
@@ -56,7 +60,7 @@ fn experts_that_are_pushed_about_still_succeed() {
 
 #[test]
 fn equal_seeds_give_equal_bits() {
-    for scene in ["drawer", "push_t"] {
+    for scene in ["drawer", "push_t", "peg"] {
         let hashes = |seed| -> Vec<u64> {
             let (_, steps) = run(scene, seed, None);
             steps.iter().map(|step| step.hash).collect()
@@ -76,6 +80,8 @@ fn cameras_see_what_the_task_is_about() {
     };
     assert!(count("drawer", Role::Target) > 100);
     assert!(count("drawer", Role::Other) > 100);
+    assert!(count("peg", Role::Target) > 100);
+    assert!(count("peg", Role::Receptacle) > 100);
     assert!(count("push_t", Role::Target) > 100);
     assert!(count("push_t", Role::Receptacle) > 30, "the paint is seen");
 }
@@ -120,6 +126,31 @@ fn scene_files_are_checked() {
         SceneConfig::load(&path).expect_err(to).to_string()
     };
     let cases = [
+        (
+            "scenes/peg.toml",
+            "clearance_m = 0.002",
+            "clearance_m = 0.0",
+            "peg.clearance_m",
+        ),
+        (
+            "scenes/peg.toml",
+            "width_m = [0.030, 0.050]",
+            "width_m = [0.030, 0.090]",
+            "peg.width_m",
+        ),
+        (
+            "scenes/peg.toml",
+            "depth_m = 0.045",
+            "depth_m = 0.2",
+            "peg.depth_m",
+        ),
+        (
+            "scenes/peg.toml",
+            "length_m = [0.17",
+            "length_m = [nan",
+            "peg.length_m",
+        ),
+        ("scenes/peg.toml", "[peg]", "[pag]", "pag"),
         ("scenes/drawer.toml", "[drawer]", "[drawr]", "drawr"),
         (
             "scenes/drawer.toml",

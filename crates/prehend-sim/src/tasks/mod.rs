@@ -7,6 +7,7 @@
 mod cube;
 mod drawer;
 mod lift;
+mod peg;
 mod pick_place;
 mod push_t;
 mod stack;
@@ -26,6 +27,7 @@ use crate::{SceneConfig, SimError};
 use cube::cube_grasp;
 pub use drawer::{Drawer, DrawerConfig, DrawerEpisode};
 pub use lift::{CubeConfig, Lift};
+pub use peg::{Peg, PegConfig, PegEpisode};
 pub use pick_place::{PickPlace, PickPlaceEpisode};
 pub use push_t::{PushT, PushTConfig, PushTEpisode};
 pub use stack::{Stack, StackConfig};
@@ -196,6 +198,8 @@ pub enum TaskKind {
     Stack,
     /// A drawer is pulled open.
     Drawer,
+    /// A peg goes into a hole from the side.
+    Peg,
     /// A T-shaped block is pushed onto its outline.
     PushT,
 }
@@ -209,6 +213,7 @@ impl TaskKind {
             Self::PickPlace => &PickPlace,
             Self::Stack => &Stack,
             Self::Drawer => &Drawer,
+            Self::Peg => &Peg,
             Self::PushT => &PushT,
         }
     }

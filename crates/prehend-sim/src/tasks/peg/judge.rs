@@ -1,0 +1,132 @@
+//! Has it worked? Judged from where the peg's head is.
+
+use super::PegEpisode;
+use crate::TaskConfig;
+use crate::physics::{BodyState, DT};
+use crate::tasks::{Failure, Memory, TaskStatus};
+
+/// What the memory's numbers mean.
+const REST_STEPS: usize = 0;
+const SUCCESS: usize = 1;
+const LIFTED: usize = 2;
+/// Higher than this over where it lay and the peg was lifted, m.
+const LIFT: f64 = 0.02;
+
+/// Judges one physics step. Success: the head has been deep enough in the hole for `rest_s`, in the hand
+/// or not.
+pub(super) fn step(
+    episode: &PegEpisode,
+    task: &TaskConfig,
+    peg: &BodyState,
+    steps: u64,
+    memory: &mut Memory,
+) -> TaskStatus {
+    let height = peg.base_from_body.translation.z;
+    let fit = episode.fit(&peg.base_from_body);
+    if height > episode.half_width + LIFT {
+        memory[LIFTED] = 1.0;
+    }
+    // Through the hole, not past the box: the solver lets surfaces overlap a little.
+    let is_in = fit.depth >= episode.depth && fit.aside < episode.clearance + 0.001;
+    memory[REST_STEPS] = if is_in { memory[REST_STEPS] + 1.0 } else { 0.0 };
+    if f64::from(memory[REST_STEPS]) * DT >= task.rest_s {
+        memory[SUCCESS] = 1.0;
+    }
+    let success = memory[SUCCESS] > 0.0;
+    let failure = if success {
+        None
+    } else if !(height.is_finite() && fit.depth.is_finite()) {
+        Some(Failure::Diverged)
+    } else if height < -0.02 {
+        Some(Failure::OffTable)
+    } else if (steps as f64) * DT < task.time_limit_s {
+        None
+    } else if memory[LIFTED] == 0.0 {
+        Some(Failure::NeverLifted)
+    } else {
+        Some(Failure::TimedOut)
+    };
+    TaskStatus { success, failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{Translation3, UnitQuaternion, Vector3};
+    use prehend_types::Pose;
+    use prehend_types::config::locate;
+
+    use super::*;
+    use crate::SceneConfig;
+
+    fn episode() -> (PegEpisode, SceneConfig) {
+        let path = locate("scenes/peg.toml").expect("is there");
+        let config = SceneConfig::load(&path).expect("valid");
+        let episode = PegEpisode::draw(&config, 5, 0).expect("a peg");
+        (episode, config)
+    }
+
+    /// The status after `seconds` with the head `depth` inside and `aside` of the axis, rolled.
+    fn judge(depth: f64, aside: f64, roll: f64, seconds: f64) -> TaskStatus {
+        let (episode, config) = episode();
+        let hole_from_peg = Pose::from_parts(
+            Translation3::new(depth - episode.half_length, aside, 0.0),
+            UnitQuaternion::from_axis_angle(&Vector3::x_axis(), roll),
+        );
+        let peg = BodyState {
+            base_from_body: episode.base_from_hole * hole_from_peg,
+            linear: Vector3::zeros(),
+            angular: Vector3::zeros(),
+        };
+        let mut memory = Memory::default();
+        let mut status = TaskStatus::default();
+        for steps in 0..(seconds / DT).round() as u64 {
+            status = step(&episode, &config.task, &peg, steps, &mut memory);
+        }
+        status
+    }
+
+    #[test]
+    fn a_head_deep_in_the_hole_is_success_however_it_is_rolled() {
+        for quarter in 0..4 {
+            let roll = f64::from(quarter) * std::f64::consts::FRAC_PI_2;
+            assert!(judge(0.0451, 0.001, roll, 0.2).success);
+        }
+    }
+
+    #[test]
+    fn near_misses_are_none() {
+        for (depth, aside, seconds) in [
+            (0.0449, 0.0, 1.0),
+            (0.06, 0.0, 0.05),
+            // Past the box instead of through it.
+            (0.06, 0.1, 1.0),
+            (-0.06, 0.0, 1.0),
+        ] {
+            let status = judge(depth, aside, 0.0, seconds);
+            assert_eq!((status.success, status.failure), (false, None), "{depth}");
+        }
+    }
+
+    #[test]
+    fn a_rolled_peg_is_not_askew_and_a_turned_one_is() {
+        let (episode, _) = episode();
+        for k in 0..8 {
+            let roll = 0.1 + f64::from(k) * std::f64::consts::FRAC_PI_2;
+            let pose = |turn: f64| {
+                episode.base_from_hole
+                    * UnitQuaternion::from_euler_angles(roll, 0.0, 0.0)
+                    * UnitQuaternion::from_euler_angles(0.0, 0.0, turn)
+            };
+            assert!((episode.fit(&pose(0.0)).askew - 0.1).abs() < 1e-9);
+            assert!(episode.fit(&pose(0.3)).askew > 0.25);
+        }
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        // The hole is higher than a peg that was lifted.
+        assert_eq!(judge(0.0, 0.0, 0.0, 60.0).failure, Some(Failure::TimedOut));
+        let nowhere = judge(f64::NAN, 0.0, 0.0, 0.1);
+        assert_eq!(nowhere.failure, Some(Failure::Diverged));
+    }
+}
