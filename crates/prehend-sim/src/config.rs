@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::SimError;
 use crate::objects::ObjectRanges;
 use crate::randomise::RandomiseConfig;
-use crate::tasks::{CubeConfig, DrawerConfig, PegConfig, PushTConfig, StackConfig, TaskKind};
+use crate::tasks::{
+    CubeConfig, DrawerConfig, GridConfig, PegConfig, PushTConfig, StackConfig, TaskKind,
+};
 
 /// A scene file, `scenes/*.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,9 @@ pub struct SceneConfig {
     /// What is drawn for the peg and its hole; `peg` needs it.
     #[serde(default)]
     pub peg: Option<PegConfig>,
+    /// The part of the benchmark of 4,352 combinations; `grid` needs it.
+    #[serde(default)]
+    pub grid: Option<GridConfig>,
     /// What is drawn anew for every episode beside the scene; nothing by default.
     #[serde(default)]
     pub randomise: Option<RandomiseConfig>,
@@ -189,6 +194,7 @@ impl SceneConfig {
             TaskKind::PickPlace => self.check_pick_place(path)?,
             TaskKind::Stack => self.check_stack(path)?,
             TaskKind::Drawer => DrawerConfig::check(self.drawer.as_ref(), path)?,
+            TaskKind::Grid => GridConfig::check(self.grid.as_ref(), path)?,
             TaskKind::Peg => PegConfig::check(self.peg.as_ref(), path)?,
             TaskKind::PushT => PushTConfig::check(self.push_t.as_ref(), path)?,
         }

@@ -58,9 +58,10 @@ pub use rollout::{
 pub use scene::{Body, BodyMotion, Scene};
 pub use settings::PhysicsSettings;
 pub use tasks::{
-    CubeConfig, Drawer, DrawerConfig, DrawerEpisode, Episode, Facts, Failure, Lift, Memory, Peg,
-    PegConfig, PegEpisode, PickPlace, PickPlaceEpisode, PushT, PushTConfig, PushTEpisode, Stack,
-    StackConfig, Task, TaskKind, TaskStatus, Variant,
+    CubeConfig, Drawer, DrawerConfig, DrawerEpisode, Episode, Facts, Failure, Grid, GridConfig,
+    GridEpisode, Layout, Lift, Memory, Peg, PegConfig, PegEpisode, PickPlace, PickPlaceEpisode,
+    PushT, PushTConfig, PushTEpisode, Receptacles, Stack, StackConfig, Task, TaskKind, TaskStatus,
+    Variant,
 };
 pub use view::View;
 pub use world::World;

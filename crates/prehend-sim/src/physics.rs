@@ -316,6 +316,29 @@ impl Physics {
         })
     }
 
+    /// Normal forces between two bodies in the last solver step, added up, N.
+    pub fn contact_force(&self, body_idx: usize, other_idx: usize) -> f64 {
+        let (Some(own), Some(other)) = (self.bodies.get(body_idx), self.bodies.get(other_idx))
+        else {
+            return 0.0;
+        };
+        let parent = |collider| self.world.colliders.get(collider).and_then(|c| c.parent());
+        let colliders = self.world.bodies.get(*own).into_iter();
+        let pairs = colliders
+            .flat_map(|body| body.colliders())
+            .flat_map(|collider| self.world.narrow_phase.contact_pairs_with(*collider));
+        let impulses = pairs
+            .filter(|pair| {
+                [pair.collider1, pair.collider2]
+                    .map(parent)
+                    .contains(&Some(*other))
+            })
+            .flat_map(|pair| pair.solver_manifolds())
+            .flat_map(|manifold| &manifold.points)
+            .map(|point| f64::from(point.data.impulse));
+        impulses.sum::<f64>() * f64::from(self.steps) / DT
+    }
+
     /// Whether the engine had to disable a body because its state became non-finite.
     pub fn has_quarantined(&self) -> bool {
         !self.world.quarantine().bodies().is_empty()

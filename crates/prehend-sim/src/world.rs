@@ -257,6 +257,7 @@ impl World {
 
     /// Advances by [`Self::DT`].
     pub fn step(&mut self) {
+        self.teleport();
         let command = self.line.pass(&self.command);
         self.slew_fingers(command.gripper.opening);
         if self.arm.mode() != ArmMode::Exact {
@@ -285,6 +286,18 @@ impl World {
         self.memory = memory;
         if self.physics.has_quarantined() && !self.status.success {
             self.status.failure = Some(Failure::Diverged);
+        }
+    }
+
+    fn teleport(&mut self) {
+        let moved = self.episode.teleports(self.state.steps as f64 * DT);
+        if let Some((body_idx, base_from_body)) = moved {
+            let at_rest = BodyState {
+                base_from_body,
+                linear: nalgebra::Vector3::zeros(),
+                angular: nalgebra::Vector3::zeros(),
+            };
+            self.physics.set_body(body_idx, &at_rest);
         }
     }
 

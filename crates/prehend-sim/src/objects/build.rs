@@ -16,8 +16,16 @@ pub(crate) fn block(size: [f64; 3], bottom: [f64; 3]) -> Part {
     }
 }
 
+/// A ball on the table.
+pub(crate) fn sphere(radius: f64) -> Part {
+    Part {
+        shape: Shape::Sphere { radius },
+        body_from_part: Pose::translation(0.0, 0.0, radius),
+    }
+}
+
 /// An upright cylinder, its bottom face centred at `bottom`.
-pub(super) fn upright(radius: f64, height: f64, bottom: [f64; 3]) -> Part {
+pub(crate) fn upright(radius: f64, height: f64, bottom: [f64; 3]) -> Part {
     Part {
         shape: Shape::Cylinder {
             radius,
@@ -43,7 +51,7 @@ pub(super) fn along_x(radius: f64, length: f64, center: [f64; 3]) -> Part {
 
 /// An eight-sided bar along x that lies on one of its sides: four boards through one axis. Round bars
 /// are left out: rapier's line contact lets them roll out of flat pads.
-pub(super) fn octagonal_along_x(apothem: f64, length: f64) -> impl Iterator<Item = Part> {
+pub(crate) fn octagonal_along_x(apothem: f64, length: f64) -> impl Iterator<Item = Part> {
     let half_side = apothem * std::f64::consts::FRAC_PI_8.tan();
     (0..4).map(move |i| Part {
         shape: Shape::Cuboid {

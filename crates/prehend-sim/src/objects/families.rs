@@ -313,7 +313,8 @@ fn draw(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {
 }
 
 /// Where to grasp something of this height: its middle, unless the palm or the table is in the way.
-fn grasp_height(height: f64) -> f64 {
+/// Height of the tool centre point that grasps something this high from above, m.
+pub(crate) fn grasp_height(height: f64) -> f64 {
     (0.5 * height).max(height - DEEPEST_GRASP).max(LOWEST_GRASP)
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::geometry;
 
+pub(crate) use families::grasp_height;
 pub use families::{Family, FamilySet};
 pub use receptacle::{Receptacle, ReceptacleKind};
 

@@ -6,6 +6,7 @@
 
 mod cube;
 mod drawer;
+mod grid;
 mod lift;
 mod peg;
 mod pick_place;
@@ -26,6 +27,7 @@ use crate::{SceneConfig, SimError};
 
 use cube::cube_grasp;
 pub use drawer::{Drawer, DrawerConfig, DrawerEpisode};
+pub use grid::{Grid, GridConfig, GridEpisode, Layout, Receptacles};
 pub use lift::{CubeConfig, Lift};
 pub use peg::{Peg, PegConfig, PegEpisode};
 pub use pick_place::{PickPlace, PickPlaceEpisode};
@@ -58,6 +60,11 @@ pub trait Episode: Send + Sync + fmt::Debug {
 
     /// Whether the settled start is usable: nothing fell over, nothing is in the way.
     fn accepts(&self, facts: &Facts<'_>) -> bool;
+
+    /// A body that somebody moves at this time (s since the start) behind the arm's back, and where to.
+    fn teleports(&self, _time: f64) -> Option<(usize, Pose)> {
+        None
+    }
 
     /// How the task stands after a physics step. Called once per step, in order.
     fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus;
@@ -103,6 +110,12 @@ impl Facts<'_> {
     #[must_use]
     pub fn touches(&self, body_idx: usize) -> [bool; 2] {
         self.physics.finger_contacts(body_idx)
+    }
+
+    /// How hard one moving body presses on another, N: all contacts' normal forces in the last step.
+    #[must_use]
+    pub fn contact_force(&self, body_idx: usize, other_idx: usize) -> f64 {
+        self.physics.contact_force(body_idx, other_idx)
     }
 
     /// The gripper.
@@ -200,6 +213,8 @@ pub enum TaskKind {
     Drawer,
     /// A peg goes into a hole from the side.
     Peg,
+    /// An object goes onto a receptacle, in the benchmark of 4,352 combinations.
+    Grid,
     /// A T-shaped block is pushed onto its outline.
     PushT,
 }
@@ -215,6 +230,7 @@ impl TaskKind {
             Self::Drawer => &Drawer,
             Self::Peg => &Peg,
             Self::PushT => &PushT,
+            Self::Grid => &Grid,
         }
     }
 }
