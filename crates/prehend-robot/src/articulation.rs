@@ -164,7 +164,7 @@ impl Articulation {
             angular: Vector3::zeros(),
             linear: Vector3::z() * GRAVITY,
         };
-        for idx in 0..self.n {
+        for (idx, force) in forces.iter_mut().enumerate().take(self.n) {
             let speed = dq.get(idx).copied().unwrap_or(0.0);
             let joint = self.axes[idx] * speed;
             velocity = velocity + joint;
@@ -172,7 +172,7 @@ impl Articulation {
                 + velocity.cross(&joint)
                 + self.axes[idx] * ddq.get(idx).copied().unwrap_or(0.0);
             let momentum = self.bodies[idx].times(&velocity);
-            forces[idx] = self.bodies[idx].times(&acceleration) + velocity.cross_wrench(&momentum);
+            *force = self.bodies[idx].times(&acceleration) + velocity.cross_wrench(&momentum);
         }
         for load in external {
             if let Some(force) = forces.get_mut(load.joint_idx) {

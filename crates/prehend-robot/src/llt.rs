@@ -25,8 +25,8 @@ impl Llt {
         for row in 0..n {
             for column in 0..=row {
                 let mut sum = matrix[(row, column)];
-                for k in 0..column {
-                    sum -= lower[row][k] * lower[column][k];
+                for (a, b) in lower[row].iter().zip(&lower[column]).take(column) {
+                    sum -= a * b;
                 }
                 if row > column {
                     lower[row][column] = sum * lower[column][column];
@@ -51,8 +51,14 @@ impl Llt {
         }
         for row in (0..self.n).rev() {
             let mut sum = right[row];
-            for k in row + 1..self.n {
-                sum -= self.lower[k][row] * right[k];
+            for (below, value) in self
+                .lower
+                .iter()
+                .zip(right.iter())
+                .take(self.n)
+                .skip(row + 1)
+            {
+                sum -= below[row] * value;
             }
             right[row] = sum * self.lower[row][row];
         }

@@ -180,8 +180,8 @@ fn grasp(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
     Ok(())
 }
 
-/// Shut fingers go down 4 cm into the table over 2 s, stay 8 s, come back.
-fn press(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
+/// Shut fingers go down so far into the table over 2 s, stay 8 s, come back.
+fn press(cell: &Cell, seed: u64, mode: ArmMode, depth: f64) -> Fallible<()> {
     let mut world = cell.world(seed, mode)?;
     let rotation = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI);
     let q = world.robot_state().q;
@@ -191,12 +191,12 @@ fn press(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
         opening: 0.0,
     };
     let home = cell.robot.forward(&q).translation.vector;
-    let place = Vector3::new(0.25, 0.36, 0.10);
+    let place = Vector3::new(0.45, -0.42, 0.10);
     let at = |v: Vector3<f64>| Pose::from_parts(Translation3::from(v), rotation);
     for t in steps(3.0) {
         hand.go(&at(home.lerp(&place, ease(t, 3.0))))?;
     }
-    let deep = Vector3::new(place.x, place.y, -0.04);
+    let deep = Vector3::new(place.x, place.y, 0.0095 - depth);
     let n = cell.robot.n_joints();
     let (mut most, mut torque_share, mut speed) = (0.0_f64, 0.0_f64, 0.0_f64);
     let (mut forces, mut overloads) = (Vec::new(), 0);
@@ -236,9 +236,10 @@ fn press(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
     let spread =
         (forces.iter().map(|f| (f - mean).powi(2)).sum::<f64>() / forces.len() as f64).sqrt();
     println!(
-        "{seed} {:8} press: mean force {mean:.1} N sd {spread:.3} N, peak {most:.1} N, tool at z {:.2} mm, fastest joint {speed:.1e} rad/s, \
+        "{seed} {:8} press {:.0} mm deep: mean force {mean:.1} N sd {spread:.3} N, peak {most:.1} N, tool at z {:.2} mm, fastest joint {speed:.1e} rad/s, \
          torque at most {:.2} of its limit, overloaded steps {overloads}, afterwards {:.2} mm off",
         mode.name(),
+        1e3 * depth,
         1e3 * tcp,
         torque_share,
         1e3 * back.norm(),
@@ -371,7 +372,11 @@ fn main() -> Fallible<()> {
         for mode in ArmMode::ALL {
             match what.as_str() {
                 "grasp" => grasp(&cell, seed, mode)?,
-                "press" => press(&cell, seed, mode)?,
+                "press" => {
+                    for depth in [0.002, 0.01, 0.04] {
+                        press(&cell, seed, mode, depth)?;
+                    }
+                }
                 "sag" => sag(&cell, seed, mode)?,
                 "fall" if mode == ArmMode::Dynamic => fall(&cell, seed)?,
                 "fall" => {}

@@ -25,7 +25,7 @@ pub(crate) use gripper::{FINGER_DAMPING, FINGER_INERTIA, FINGER_MASS, FINGER_STI
 use near::Surroundings;
 pub(crate) use touch::{LinkContact, Touched};
 
-use crate::arm::coupling::Reaction;
+use crate::arm::coupling::{HandWay, Reaction};
 use crate::geometry;
 use crate::randomise::{BodyDraws, Draws};
 use crate::scene::{Body, BodyMotion, Scene};
@@ -137,9 +137,14 @@ impl Physics {
     /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
     /// of each from shut, m) with no more than the gripper's force.
     ///
-    /// A hand that gives way is held against what it felt `before`; returns what it felt now.
-    pub fn step(&mut self, link_poses: &[Pose], finger_target: f64, before: &Reaction) -> Reaction {
-        if let Some(driven) = self.drive_hand(&link_poses[self.hand_idx], &before.push) {
+    /// A hand that gives way goes its own `way`; returns what it felt.
+    pub fn step(
+        &mut self,
+        link_poses: &[Pose],
+        finger_target: f64,
+        way: Option<&HandWay>,
+    ) -> Reaction {
+        if let Some(driven) = way.and_then(|way| self.drive_hand(way)) {
             self.advance(link_poses, finger_target, true);
             return self.hand_reaction(&driven).unwrap_or(Reaction::NONE);
         }

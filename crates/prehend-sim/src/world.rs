@@ -8,7 +8,6 @@ use prehend_types::{
     RobotState, Role, Stamp,
 };
 
-use crate::arm::coupling::{HandBody, Reaction};
 use crate::arm::{Arm, ArmMode, ArmReport, Payload};
 use crate::command_line::CommandLine;
 use crate::objects::FamilySet;
@@ -140,19 +139,15 @@ impl World {
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(&q, max_width, &mut link_poses);
         let mut physics = Physics::new(robot, config, scene, &link_poses, settings, &draws)?;
-        if settings.arm != ArmMode::Exact {
-            let hand = HandBody::of(robot).ok_or_else(|| SimError::Robot {
-                robot: robot.name().to_owned(),
-                reason: "its mass matrix is not positive definite".to_owned(),
-            })?;
-            physics.free_hand(hand);
-            physics.watch_links();
-        }
         let dq = JointVelocities::zeros(robot.n_joints())?;
         let mut arm = Arm::new(robot, settings.arm)?;
         if config.randomise.is_some() {
             arm.set_drives(&draws.cell.drives(robot));
             arm.place(q, dq);
+        }
+        if settings.arm != ArmMode::Exact {
+            physics.free_hand(arm.hand_body());
+            physics.watch_links();
         }
         let command = JointCommand {
             q_d: q,
@@ -204,9 +199,10 @@ impl World {
 
     /// Lets everything come to rest. Whether it did.
     fn settle(&mut self) -> bool {
+        let stays = self.arm.hand_way(self.arm.q());
         for step in 0..SETTLE_STEPS {
             self.physics
-                .step(&self.link_poses, self.state.finger_target, &Reaction::NONE);
+                .step(&self.link_poses, self.state.finger_target, stays.as_ref());
             if step >= 40 && step % 10 == 0 {
                 self.read_bodies();
                 if self.is_settled() {
@@ -272,7 +268,7 @@ impl World {
         let reaction = self.physics.step(
             &self.link_poses,
             self.state.finger_target,
-            self.arm.reaction(),
+            self.arm.hand_way(&prediction.q).as_ref(),
         );
         self.arm.correct(&prediction, reaction);
         self.state.q = *self.arm.q();

@@ -132,7 +132,8 @@ fn limits_hold_at_every_step_whatever_is_commanded() {
     let robot = fr3();
     let limits = *robot.limits();
     let mut world = world(&robot, 613, ArmMode::Actuated);
-    let mut is_fast = false;
+    let mut n_checked = 0;
+    let (mut is_fast, mut since_overload) = (false, 1000);
     for step in 0..2000_u64 {
         if step % 40 == 0 {
             let mut q_d = *robot.home();
@@ -147,6 +148,11 @@ fn limits_hold_at_every_step_whatever_is_commanded() {
         let before = world.robot_state().dq;
         world.step();
         let (state, report) = (world.robot_state(), world.arm_report());
+        since_overload = if report.is_overloaded() {
+            0
+        } else {
+            since_overload + 1
+        };
         assert!(limits.contains(&state.q), "{step}");
         for (idx, drive) in robot.actuators().joints().iter().enumerate() {
             let (dq, tau) = (state.dq[idx], report.tau[idx]);
@@ -155,9 +161,11 @@ fn limits_hold_at_every_step_whatever_is_commanded() {
                 "{step} {idx}: {tau}"
             );
             let is_at_stop = state.q[idx] == limits.q_min[idx] || state.q[idx] == limits.q_max[idx];
-            if report.overload[idx] || is_at_stop {
+            // After an overload drives may recover with more than their usual acceleration.
+            if since_overload <= 41 || is_at_stop {
                 continue;
             }
+            n_checked += 1;
             let ddq = (dq - before[idx]) / World::DT;
             assert!(
                 ddq.abs() <= drive.max_acceleration * (1.0 + 1e-9),
@@ -173,10 +181,12 @@ fn limits_hold_at_every_step_whatever_is_commanded() {
         }
     }
     assert!(is_fast, "no limit was met");
+    assert!(n_checked > 1000, "{n_checked} of 14000");
 }
 
-/// Most torque share of any joint and overloaded steps over an episode of the expert.
-fn effort(robot: &Arc<Robot>, mass: &str, seed: u64) -> (bool, usize) {
+/// Whether the expert held the target for a while, its steps with overload, and the shoulder's greatest
+/// torque, N m.
+fn effort(robot: &Arc<Robot>, mass: &str, seed: u64) -> (bool, usize, f64) {
     let scene = scene(Some(("mass_kg = [0.03, 0.30]", mass)));
     let mut world =
         World::with_arm(robot, &scene, seed, FamilySet::Train, ArmMode::Actuated).expect("a scene");
@@ -188,8 +198,9 @@ fn effort(robot: &Arc<Robot>, mass: &str, seed: u64) -> (bool, usize) {
     let mut controller =
         prehend_control::Controller::new(Arc::clone(robot), config).expect("a controller");
     controller.arm(&world.robot_state()).expect("armed");
-    let mut overloaded = 0;
+    let (mut overloaded, mut most) = (0, 0.0_f64);
     let mut was_held = false;
+    let mut felt = f64::INFINITY;
     for _ in 0..160 {
         let action = prehend_sim::Expert.next_action(&world, controller.base_from_tcp_d());
         let dt = std::time::Duration::from_millis(50);
@@ -203,26 +214,86 @@ fn effort(robot: &Arc<Robot>, mass: &str, seed: u64) -> (bool, usize) {
             world.write(&tick.command);
             world.step();
             overloaded += usize::from(world.arm_report().is_overloaded());
+            most = most.max(world.arm_report().tau[1].abs());
             was_held |= world.facts().touches(0).contains(&true);
+            // At some moment of the carrying nothing but the weight acts.
+            let weight = 9.81 * world.scene().bodies[0].mass;
+            felt = felt.min((-world.arm_report().load.force.z / weight - 1.0).abs());
         }
     }
-    (was_held, overloaded)
+    assert!(felt < 0.01, "weight felt to {felt}");
+    (was_held, overloaded, most)
 }
 
 #[test]
 fn a_heavy_payload_overloads_a_weak_drive_and_a_light_one_does_not() {
-    // In this scene the shoulder needs less than 53 N m for itself, motions included, and more with 1.5 kg.
+    // Reaching over the table the shoulder carries up to 66 N m by itself, up to 79 with 1.5 kg.
     let weak = each_joint("").replacen(
         "name = \"fr3_joint2\"\n",
-        "name = \"fr3_joint2\"\nmax_torque_n_m = 53.0\n",
+        "name = \"fr3_joint2\"\nmax_torque_n_m = 70.0\n",
         1,
     );
     let robot = fr3_with(Some(&weak));
-    let (light_held, light) = effort(&robot, "mass_kg = [0.05, 0.05]", 501);
-    let (heavy_held, heavy) = effort(&robot, "mass_kg = [1.5, 1.5]", 501);
+    let (light_held, light, bare) = effort(&robot, "mass_kg = [0.05, 0.05]", 500);
+    let (heavy_held, heavy, loaded) = effort(&robot, "mass_kg = [1.5, 1.5]", 500);
     assert!(light_held && heavy_held);
+    assert!(loaded > bare + 3.0, "{loaded} {bare}");
     assert_eq!(light, 0);
-    assert!(heavy > 20, "{heavy}");
+    assert!(heavy > 5, "{heavy}");
+}
+
+#[test]
+fn fingers_pressed_on_the_table_stand_still_within_the_torque_limits() {
+    // 10 mm deep the servos' stiffness gives 120 N; 40 mm saturate them.
+    let robot = fr3();
+    for (depth, least, most) in [(0.01, 100.0, 140.0), (0.04, 200.0, 350.0)] {
+        let mut world = world(&robot, 21003, ArmMode::Dynamic);
+        let mut q = *robot.home();
+        let mut forces = Vec::new();
+        let down = nalgebra::UnitQuaternion::from_axis_angle(
+            &nalgebra::Vector3::x_axis(),
+            std::f64::consts::PI,
+        );
+        let from = robot.forward(&q).translation.vector;
+        let over = nalgebra::Vector3::new(0.45, -0.42, 0.10);
+        let deep = nalgebra::Vector3::new(0.45, -0.42, 0.0095 - depth);
+        for step in 0..1600 {
+            let share = |first: i32| (f64::from(step - first) / 400.0).clamp(0.0, 1.0);
+            let at = from.lerp(&over, share(0)).lerp(&deep, share(400));
+            let pose = prehend_types::Pose::from_parts(at.into(), down);
+            let next = robot
+                .inverse(&pose, &q, &Default::default())
+                .expect("in reach");
+            let dq: Vec<f64> = next
+                .iter()
+                .zip(q.iter())
+                .map(|(a, b)| (a - b) / World::DT)
+                .collect();
+            q = next;
+            let mut command = command(&q, &dq);
+            command.gripper.opening = 0.0;
+            world.write(&command);
+            world.step();
+            let report = world.arm_report();
+            for (tau, drive) in report.tau.iter().zip(robot.actuators().joints()) {
+                assert!(tau.abs() <= drive.max_torque * (1.0 + 1e-9), "{step}");
+            }
+            if step >= 1200 {
+                forces.push(report.load.force.z);
+            }
+        }
+        let (low, high) = forces
+            .iter()
+            .fold((f64::MAX, 0.0_f64), |(low, high), force| {
+                (low.min(*force), high.max(*force))
+            });
+        assert!(low > least && high < most, "{depth}: {low} to {high} N");
+        assert!(high - low < 0.01 * high, "{depth}: {low} to {high} N");
+        assert_eq!(world.arm_report().is_overloaded(), depth > 0.02);
+        // A drive at its limit has no stiffness left: it may creep.
+        let creep = if depth > 0.02 { 1e-2 } else { 1e-3 };
+        assert!(world.robot_state().dq.iter().all(|dq| dq.abs() < creep));
+    }
 }
 
 #[test]
@@ -242,7 +313,7 @@ fn an_arm_without_torque_falls_as_the_equations_say() {
         }
         (q, dq)
     };
-    // Joint 4 meets its stop after 0.24 s.
+    // A fifth of a second: then joint 4 meets its stop.
     for _ in 0..40 {
         world.step();
         for _ in 0..50 {
@@ -269,7 +340,7 @@ fn an_arm_without_torque_falls_as_the_equations_say() {
         worst = worst.max((state.q[idx] - q[idx]).abs());
     }
     assert!(fallen.abs() > 0.05, "{fallen}");
-    assert!(worst < 2e-3, "{worst}");
+    assert!(worst < 2e-4, "{worst}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --release -p prehend-robot inverse -- --nocapture` shows the rate of solved poses.
 
+mod allocation;
 mod bad_files;
 mod dynamics;
 mod forward;

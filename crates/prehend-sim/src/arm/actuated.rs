@@ -2,13 +2,18 @@
 //! allow.
 
 use prehend_robot::{Llt, Wrench};
-use prehend_types::{JointCommand, MAX_JOINTS};
+use prehend_types::{JointCommand, MAX_JOINTS, Pose};
 
+use super::coupling::HandBody;
 use super::{Arm, Equations, Outcome};
 use crate::physics::{DT, LinkContact};
 
 /// Share of the acceleration limit that braking before the target counts on.
 const BRAKING_SHARE: f64 = 0.9;
+
+/// After an overload the drives catch what was knocked off its way with so many times their acceleration
+/// limit; their torque limit holds.
+const RECOVERING: f64 = 5.0;
 
 /// The step that the drives want to make, and what it takes.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(super) struct Tracked {
     dq: [f64; MAX_JOINTS],
     q: [f64; MAX_JOINTS],
     max_torque: [f64; MAX_JOINTS],
+    /// Set while the hand is firm: then the first answer to an overload is that of its mass.
+    firm: Option<(HandBody, Pose)>,
 }
 
 #[allow(clippy::needless_range_loop, reason = "indices are the formula's own")]
@@ -29,6 +36,7 @@ impl Tracked {
             dq: [0.0; MAX_JOINTS],
             q: [0.0; MAX_JOINTS],
             max_torque: [0.0; MAX_JOINTS],
+            firm: (arm.yields_for == 0).then(|| (arm.hand_body(), arm.joint_from_hand)),
         };
         let limits = arm.robot.limits();
         for (idx, drive) in arm.drives.iter().enumerate() {
@@ -41,7 +49,9 @@ impl Tracked {
             // Towards the command no faster than can still be braked: a saturated tracking would run
             // past it.
             let error = q_d - (q + 0.5 * DT * dq);
-            let brakes = BRAKING_SHARE * drive.max_acceleration;
+            let reserve = if arm.yields_for > 0 { RECOVERING } else { 1.0 };
+            let max_acceleration = reserve * drive.max_acceleration;
+            let brakes = BRAKING_SHARE * max_acceleration;
             let nearing = (2.0 * brakes * error.abs()).sqrt();
             let relative = dq_wanted - dq_d;
             let mut speed = if relative * error > 0.0 {
@@ -50,7 +60,7 @@ impl Tracked {
                 dq_wanted
             };
             speed = speed.clamp(-drive.max_velocity, drive.max_velocity);
-            let change = drive.max_acceleration * DT;
+            let change = max_acceleration * DT;
             speed = speed.clamp(dq - change, dq + change);
             let is_free = speed == dq_wanted;
             out.dq[idx] = speed;
@@ -86,10 +96,8 @@ impl Tracked {
         let mut at_limit = [0.0; MAX_JOINTS];
         let tau = loop {
             let mut tau = bias;
-            for row in 0..n {
-                for column in 0..n {
-                    tau[row] += equations.mass[(row, column)] * ddq[column];
-                }
+            for (row, tau) in tau.iter_mut().enumerate() {
+                *tau += equations.row(row, &ddq);
             }
             let mut is_new = false;
             for idx in 0..n {
@@ -99,11 +107,17 @@ impl Tracked {
                     is_new = true;
                 }
             }
+            for idx in (0..n).filter(|idx| overload[*idx]) {
+                tau[idx] = at_limit[idx];
+            }
             if !is_new {
                 break tau;
             }
             // Rows of joints that move as wanted become identities.
-            let mut matrix = equations.mass;
+            let mut matrix = match &self.firm {
+                Some((hand, joint_from_hand)) => equations.mass_with(hand, joint_from_hand),
+                None => equations.mass,
+            };
             let mut right = [0.0; MAX_JOINTS];
             for row in 0..n {
                 if !overload[row] {

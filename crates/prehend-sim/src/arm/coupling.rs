@@ -6,18 +6,33 @@
 //! arm solves its step again with that. If nothing changes, neither corrects the other.
 //!
 //! The engine thus answers a change of force with the hand's mobility (D, inverse of the chosen mass),
-//! the arm with its own (L = J M⁻¹ Jᵀ, smaller still with servo gains). Repeated over steps that is a
-//! fixed-point iteration with factor 1 - D⁻¹ L, which converges if 0 < L < 2 D. For any L, twice its
-//! block diagonal is at least L, so a hand as light as the arm's lightest direction is safe in all:
-//! D = diag(greatest eigenvalue of each diagonal block).
+//! the arm with its own (L = J M⁻¹ Jᵀ, smaller still with servo gains). Against something rigid the
+//! errors of speed, place and force go through a 3x3 matrix per step that depends on r = D⁻¹ L alone and
+//! on the share of the place's error that is made up per step. Its growth is below 1 for r from 0.1 to
+//! 1.3 at a share of 0.05; at 1 it is only for r between 0.5 and 1.1. For any L, twice its block diagonal
+//! is at least L, so D = 2 diag(greatest eigenvalue of each block) keeps r at most 1 in every direction.
+//!
+//! Measured with fingers pressed on the table (sd of the force, 2 mm deep, [`ArmMode::Dynamic`]): 1.3 N of
+//! 13 N at r up to 1.7, 0.0 N of 24 N, which is the servo's stiffness times the depth, at r up to 1.
+//!
+//! [`ArmMode::Dynamic`]: super::ArmMode::Dynamic
 
 use nalgebra::{Matrix3, Point3};
 use prehend_robot::{Llt, Robot, Wrench};
+
+use prehend_types::Pose;
 
 use super::carrier;
 
 /// Configurations at which the least inertia of the arm is looked for.
 const SAMPLES: usize = 64;
+/// Share of the hand's distance from the arm's place that is made up per step.
+const RECOVERY: f64 = 0.05;
+/// Sweeps that the hand's island gets on top: with the usual one the grasp of a light hand creeps.
+const SWEEPS: usize = 7;
+/// How much heavier a hand is that does not give way. In single precision its velocity still resolves
+/// forces of some 10 mN.
+const FIRMNESS: f64 = 1000.0;
 
 /// What the hand felt during a physics step, mean over it, about the base's origin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,6 +51,17 @@ impl Reaction {
     };
 }
 
+/// Where the arm has the hand before a step, and where it predicts it afterwards.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HandWay {
+    pub from: Pose,
+    pub to: Pose,
+    /// How it gives way.
+    pub body: HandBody,
+    /// What it is held against: what pushed it in the step before.
+    pub push: Wrench,
+}
+
 /// The hand as a body in the engine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct HandBody {
@@ -45,11 +71,15 @@ pub(crate) struct HandBody {
     pub inertia: f64,
     /// Centre of mass, in the hand's frame.
     pub center: Point3<f64>,
+    /// Share of its distance from where the arm has it that it makes up per step.
+    pub recovery: f64,
+    /// Sweeps over joints and contacts that its island gets on top of the usual one per substep.
+    pub sweeps: usize,
 }
 
 impl HandBody {
-    /// The heaviest that is lighter than the arm in every direction, over an even sample of its
-    /// configurations.
+    /// The heaviest isotropic one that is lighter than the arm in every direction, over an even sample
+    /// of its configurations.
     pub fn of(robot: &Robot) -> Option<Self> {
         let gripper = robot.gripper()?;
         let joint_idx = carrier(robot, gripper.hand_idx)?;
@@ -63,7 +93,7 @@ impl HandBody {
         // forces on its body do.
         let center = Point3::from(0.25 * (pads[0] + pads[1]));
         let limits = robot.limits();
-        let mut poses = vec![prehend_types::Pose::identity(); robot.links().len()];
+        let mut poses = vec![Pose::identity(); robot.links().len()];
         let (mut linear, mut angular) = (0.0_f64, 0.0_f64);
         for sample in 0..SAMPLES {
             let mut q = *robot.home();
@@ -81,9 +111,23 @@ impl HandBody {
             angular = angular.max(block(3).symmetric_eigenvalues().max());
         }
         (linear > 0.0 && angular > 0.0).then(|| Self {
-            mass: linear.recip(),
-            inertia: angular.recip(),
+            mass: 0.5 / linear,
+            inertia: 0.5 / angular,
             center,
+            recovery: RECOVERY,
+            sweeps: SWEEPS,
         })
+    }
+
+    /// The same hand of an arm that goes its way whatever it feels.
+    #[must_use]
+    pub fn firm(self) -> Self {
+        Self {
+            mass: FIRMNESS * self.mass,
+            inertia: FIRMNESS * self.inertia,
+            recovery: 1.0,
+            sweeps: 0,
+            ..self
+        }
     }
 }

@@ -12,6 +12,9 @@ use prehend_types::{JointCommand, JointPositions, MAX_JOINTS};
 use super::{Arm, Equations, Outcome, payload_torques};
 use crate::physics::{DT, LinkContact};
 
+/// Rounds of the fixed point for the mean speed: with one, a swing at up to 33 rad/s gains 1.6 % of its
+/// energy in 10 s.
+const MEAN_SPEED_ROUNDS: usize = 2;
 /// Dry friction grows linearly up to this speed, rad/s.
 const STICTION_SPEED: f64 = 0.01;
 
@@ -73,13 +76,17 @@ impl Servo {
 
     /// The step under the load of the one before; takes speed-dependent forces at the mean speed.
     pub fn predict(&mut self, load: &Wrench) -> Outcome {
-        let first = self.solve(load);
-        let before = self.equations.dq;
-        let mean: [f64; MAX_JOINTS] = std::array::from_fn(|i| 0.5 * (before[i] + first.dq[i]));
-        let bias = self.equations.arm.bias(&mean, &[]);
-        let touch = self.equations.touch_bias;
-        self.equations.bias = std::array::from_fn(|i| bias[i] + touch[i]);
-        self.solve(load)
+        let mut outcome = self.solve(load);
+        for _ in 0..MEAN_SPEED_ROUNDS {
+            let before = self.equations.dq;
+            let mean: [f64; MAX_JOINTS] =
+                std::array::from_fn(|idx| 0.5 * (before[idx] + outcome.dq[idx]));
+            let bias = self.equations.arm.bias(&mean, &[]);
+            let touch = self.equations.touch_bias;
+            self.equations.bias = std::array::from_fn(|idx| bias[idx] + touch[idx]);
+            outcome = self.solve(load);
+        }
+        outcome
     }
 
     /// The step under a load. Drives beyond their limit push with their limit and no longer yield;
@@ -97,10 +104,7 @@ impl Servo {
                 let Drive {
                     push, pull, rub, ..
                 } = drives[row];
-                for column in 0..n {
-                    dq[row] += equations.mass[(row, column)] * equations.dq[column];
-                }
-                dq[row] += DT * (push - bias[row]);
+                dq[row] = equations.row(row, &equations.dq) + DT * (push - bias[row]);
                 matrix[(row, row)] += DT * (pull + rub);
             }
             match Llt::new(&matrix, n) {

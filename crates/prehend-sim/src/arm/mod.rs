@@ -24,9 +24,12 @@ use serde::{Deserialize, Serialize};
 use crate::SimError;
 use crate::physics::{DT, LinkContact};
 use actuated::Tracked;
-use coupling::Reaction;
+use coupling::{HandBody, HandWay, Reaction};
 use dynamic::Servo;
 use tracking::Tracking;
+
+/// An arm that was overloaded gives way for so many steps more, so that it does not toggle.
+const YIELDING_STEPS: u32 = 40;
 
 /// How the arm's joints follow their command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -102,6 +105,7 @@ pub(crate) struct Arm {
     /// The joint that carries the hand.
     hand_joint_idx: usize,
     joint_from_hand: Pose,
+    tcp_from_hand: Pose,
     /// For every link the joint that carries it.
     carriers: Vec<Option<usize>>,
     /// Base to tip.
@@ -115,6 +119,10 @@ pub(crate) struct Arm {
     overload: [bool; MAX_JOINTS],
     servo_is_on: bool,
     payload: Option<Payload>,
+    /// The hand when it gives way.
+    hand: HandBody,
+    /// Steps for which an overloaded, otherwise firm arm still gives way.
+    yields_for: u32,
 }
 
 /// A step that was predicted and waits for what physics makes of it.
@@ -171,6 +179,34 @@ impl Equations {
         self.arm.n_joints()
     }
 
+    /// One row of the mass matrix times `values`.
+    fn row(&self, row: usize, values: &[f64; MAX_JOINTS]) -> f64 {
+        let columns = values.iter().enumerate();
+        columns
+            .map(|(idx, value)| self.mass[(row, idx)] * value)
+            .sum()
+    }
+
+    /// The mass matrix with a hand of the engine's mass on top: how joints answer a change of force in
+    /// the step in which a firm hand starts to give way.
+    fn mass_with(&self, hand: &HandBody, joint_from_hand: &Pose) -> JointMatrix {
+        let mut matrix = self.mass;
+        let base_from_hand = self.arm.base_from_joint(self.hand_joint_idx) * joint_from_hand;
+        let center = base_from_hand * hand.center;
+        for column in 0..self.n() {
+            let mut unit = [0.0; MAX_JOINTS];
+            unit[column] = 1.0;
+            let twist = self.arm.twist(self.hand_joint_idx, &unit);
+            let force = twist.at(&center) * hand.mass;
+            let momentum = Wrench::at(&center, force, twist.angular * hand.inertia);
+            let torques = self.arm.torques_of(self.hand_joint_idx, &momentum);
+            for (row, torque) in torques.iter().enumerate() {
+                matrix[(row, column)] += torque;
+            }
+        }
+        matrix
+    }
+
     /// Bias less what the load carries.
     fn loaded_bias(&self, load: &Wrench) -> [f64; MAX_JOINTS] {
         let carried = self.arm.torques_of(self.hand_joint_idx, load);
@@ -200,6 +236,7 @@ impl Arm {
             mode,
             hand_joint_idx,
             joint_from_hand: base_from_joint.inv_mul(&poses[gripper.hand_idx]),
+            tcp_from_hand: poses[robot.tcp_idx()].inv_mul(&poses[gripper.hand_idx]),
             carriers: carriers.collect(),
             drives: Arc::default(),
             tracking: [Tracking::default(); MAX_JOINTS],
@@ -210,6 +247,9 @@ impl Arm {
             overload: [false; MAX_JOINTS],
             servo_is_on: true,
             payload: None,
+            hand: HandBody::of(robot)
+                .ok_or_else(|| refuse("its mass matrix is not positive definite"))?,
+            yields_for: 0,
         };
         arm.set_drives(robot.actuators().joints());
         Ok(arm)
@@ -235,9 +275,24 @@ impl Arm {
         &self.dq
     }
 
-    /// What the last step's physics did to the hand: the next one starts from there.
-    pub fn reaction(&self) -> &Reaction {
-        &self.reaction
+    /// How the hand gives way now.
+    pub fn hand_body(&self) -> HandBody {
+        if self.mode == ArmMode::Dynamic || self.yields_for > 0 {
+            self.hand
+        } else {
+            self.hand.firm()
+        }
+    }
+
+    /// The hand's way over a step that ends at `q`; `None` if the hand goes its way whatever it feels.
+    pub fn hand_way(&self, q: &JointPositions) -> Option<HandWay> {
+        let at = |q| self.robot.forward(q) * self.tcp_from_hand;
+        (self.mode != ArmMode::Exact).then(|| HandWay {
+            from: at(&self.q),
+            to: at(q),
+            body: self.hand_body(),
+            push: self.reaction.push,
+        })
     }
 
     pub fn report(&self) -> ArmReport {
@@ -256,6 +311,7 @@ impl Arm {
         self.reaction = Reaction::NONE;
         self.tau = self.tau.map(|_| 0.0);
         self.overload = [false; MAX_JOINTS];
+        self.yields_for = 0;
     }
 
     /// Switches the drives of [`ArmMode::Dynamic`] off: only friction and gravity remain.
@@ -311,25 +367,26 @@ impl Arm {
         };
         let (q, has_stopped) = self.stopped(prediction.step.positions(&self.q, &outcome.dq));
         self.q = q;
-        for idx in 0..self.q.len() {
-            self.dq[idx] = if has_stopped[idx] {
-                0.0
-            } else {
-                outcome.dq[idx]
-            };
+        for (idx, has_stopped) in has_stopped.into_iter().enumerate().take(self.q.len()) {
+            self.dq[idx] = if has_stopped { 0.0 } else { outcome.dq[idx] };
             self.tau[idx] = outcome.tau[idx];
         }
         self.overload = outcome.overload;
+        self.yields_for = if self.overload.contains(&true) {
+            YIELDING_STEPS
+        } else {
+            self.yields_for.saturating_sub(1)
+        };
     }
 
     /// Mechanical stops at the position limits, inelastic.
     fn stopped(&self, mut q: JointPositions) -> (JointPositions, [bool; MAX_JOINTS]) {
         let limits = self.robot.limits();
         let mut has_stopped = [false; MAX_JOINTS];
-        for idx in 0..q.len() {
-            let inside = q[idx].clamp(limits.q_min[idx], limits.q_max[idx]);
-            has_stopped[idx] = inside != q[idx];
-            q[idx] = inside;
+        for (idx, (q, has_stopped)) in q.iter_mut().zip(&mut has_stopped).enumerate() {
+            let inside = q.clamp(limits.q_min[idx], limits.q_max[idx]);
+            *has_stopped = inside != *q;
+            *q = inside;
         }
         (q, has_stopped)
     }

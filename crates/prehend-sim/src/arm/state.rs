@@ -4,16 +4,17 @@ use prehend_robot::Wrench;
 use prehend_types::{JointPositions, JointVelocities};
 
 use super::coupling::Reaction;
-use super::{Arm, ArmMode};
+use super::{Arm, ArmMode, YIELDING_STEPS};
 use crate::SimError;
 
 /// Mode, number of joints.
 const HEADER: usize = 2;
-/// Push and load of the hand, force and torque each.
-const TAIL: usize = 12;
+/// Push and load of the hand, force and torque each, and for how long it gives way.
+const TAIL: usize = 13;
 
 impl Arm {
-    /// Everything that the next step depends on: mode, joint count, q, dq, what the hand felt.
+    /// Everything that the next step depends on: mode, joint count, q, dq, what the hand felt,
+    /// for how long it gives way.
     pub fn to_numbers(&self) -> Vec<f64> {
         let mode = ArmMode::ALL.iter().position(|mode| *mode == self.mode);
         let mut out = vec![mode.unwrap_or(0) as f64, self.q.len() as f64];
@@ -21,6 +22,7 @@ impl Arm {
         for wrench in [self.reaction.push, self.reaction.load] {
             out.extend(wrench.force.iter().chain(wrench.torque.iter()));
         }
+        out.push(f64::from(self.yields_for));
         out
     }
 
@@ -55,8 +57,9 @@ impl Arm {
         };
         self.reaction = Reaction {
             push: wrench(&rest[..6]),
-            load: wrench(&rest[6..]),
+            load: wrench(&rest[6..12]),
         };
+        self.yields_for = rest[12].clamp(0.0, f64::from(YIELDING_STEPS)) as u32;
         Ok(())
     }
 }

@@ -94,6 +94,9 @@ fn overload_accelerates_as_the_torque_limit_says() {
     let robot = fr3();
     let mut arm = Arm::new(&robot, ArmMode::Actuated).expect("an arm");
     let command = hold(&arm);
+    // The first step is that of a firm hand that starts to give way.
+    let reaction = weight(&arm, 40.0);
+    step(&mut arm, &command, reaction);
     let reaction = weight(&arm, 40.0);
     let (q, before) = (arm.q, arm.dq);
     step(&mut arm, &command, reaction);

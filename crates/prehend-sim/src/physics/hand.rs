@@ -2,13 +2,12 @@
 
 use nalgebra::{Point3, Vector3};
 use prehend_robot::Wrench;
-use prehend_types::Pose;
 use rapier3d::dynamics::{RigidBodyHandle, RigidBodyType};
 use rapier3d::math::Vector as RapierVector;
 use rapier3d::prelude::MassProperties;
 
 use super::{DT, FINGER_INERTIA, FINGER_MASS, Physics, from_rapier, to_rapier_vector, vector};
-use crate::arm::coupling::{HandBody, Reaction};
+use crate::arm::coupling::{HandBody, HandWay, Reaction};
 
 /// A hand that gives way.
 #[derive(Clone, Copy)]
@@ -37,46 +36,61 @@ impl Physics {
         };
         hand.set_body_type(RigidBodyType::Dynamic, true);
         hand.set_gravity_scale(0.0, true);
-        hand.activation_mut().normalized_linear_threshold = -1.0;
-        hand.set_additional_mass_properties(
-            MassProperties::new(
-                to_rapier_vector(&body.center.coords),
-                body.mass as f32,
-                RapierVector::splat(body.inertia as f32),
-            ),
-            true,
-        );
         let colliders = hand.colliders().to_vec();
         for collider in colliders {
             if let Some(collider) = self.world.colliders.get_mut(collider) {
                 collider.set_density(0.0);
             }
         }
-        if let Some(hand) = self.world.bodies.get_mut(handle) {
-            hand.recompute_mass_properties_from_colliders(&self.world.colliders);
-        }
         self.hand = Some(YieldingHand { handle, body });
+        self.weigh_hand(body);
     }
 
-    /// Sends the hand to `base_from_hand` and holds it against what it felt in the last step.
-    pub(super) fn drive_hand(&mut self, base_from_hand: &Pose, push: &Wrench) -> Option<Before> {
+    /// Gives the hand its mass.
+    fn weigh_hand(&mut self, body: HandBody) {
+        let Some(YieldingHand { handle, body: own }) = self.hand.as_mut() else {
+            return;
+        };
+        *own = body;
+        if let Some(hand) = self.world.bodies.get_mut(*handle) {
+            hand.set_additional_pgs_iterations(body.sweeps);
+            hand.set_additional_mass_properties(
+                MassProperties::new(
+                    to_rapier_vector(&body.center.coords),
+                    body.mass as f32,
+                    RapierVector::splat(body.inertia as f32),
+                ),
+                true,
+            );
+            hand.recompute_mass_properties_from_colliders(&self.world.colliders);
+        }
+    }
+
+    /// Sends the hand on its way and holds it against what it felt in the last step.
+    pub(super) fn drive_hand(&mut self, way: &HandWay) -> Option<Before> {
         let fingers = self.finger_momentum();
+        if self.hand.as_ref()?.body != way.body {
+            self.weigh_hand(way.body);
+        }
         let YieldingHand { handle, body } = self.hand.as_ref()?;
         let hand = self.world.bodies.get_mut(*handle)?;
         let now = from_rapier(hand.position());
         let center = now * body.center;
-        let way = base_from_hand * body.center - center;
-        let turn = base_from_hand.rotation * now.rotation.inverse();
-        hand.set_linvel(to_rapier_vector(&(way / DT)), true);
-        hand.set_angvel(to_rapier_vector(&(turn.scaled_axis() / DT)), true);
+        let (from, to) = (way.from * body.center, way.to * body.center);
+        let turn = way.to.rotation * way.from.rotation.inverse();
+        let missing = way.from.rotation * now.rotation.inverse();
+        let linear = (to - from + (from - center) * body.recovery) / DT;
+        let angular = (turn.scaled_axis() + missing.scaled_axis() * body.recovery) / DT;
+        hand.set_linvel(to_rapier_vector(&linear), true);
+        hand.set_angvel(to_rapier_vector(&angular), true);
         hand.reset_forces(true);
         hand.reset_torques(true);
-        hand.add_force(to_rapier_vector(&-push.force), true);
-        hand.add_torque(to_rapier_vector(&-push.torque_about(&center)), true);
+        hand.add_force(to_rapier_vector(&-way.push.force), true);
+        hand.add_torque(to_rapier_vector(&-way.push.torque_about(&center)), true);
         Some(Before {
             linear: vector(hand.linvel()),
             angular: vector(hand.angvel()),
-            push: *push,
+            push: way.push,
             fingers,
         })
     }

@@ -46,7 +46,6 @@ mod tests {
     use prehend_types::{Pose, Role};
 
     use super::*;
-    use crate::arm::coupling::Reaction;
     use crate::objects::Part;
     use crate::physics::{DT, Physics};
     use crate::randomise::Draws;
@@ -74,7 +73,7 @@ mod tests {
     /// Steps a world, the arm standing still.
     fn run(physics: &mut Physics, links: &[Pose], seconds: f64) {
         for _ in 0..(seconds / DT).round() as usize {
-            physics.step(links, 0.04, &Reaction::NONE);
+            physics.step(links, 0.04, None);
         }
     }
 

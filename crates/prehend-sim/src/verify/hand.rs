@@ -10,7 +10,6 @@ use prehend_types::{JointPositions, Pose, Role};
 use super::Bench;
 use super::path::{JointPath, ease, pointing_down, reach};
 use super::touch;
-use crate::arm::coupling::Reaction;
 use crate::objects::Part;
 use crate::physics::{DT, Physics};
 use crate::randomise::Draws;
@@ -126,7 +125,7 @@ impl Cell {
         self.robot.link_poses(q, width, &mut self.link_poses);
         self.q = *q;
         self.physics
-            .step(&self.link_poses, self.finger_target, &Reaction::NONE);
+            .step(&self.link_poses, self.finger_target, None);
     }
 
     /// The arm stands still.
