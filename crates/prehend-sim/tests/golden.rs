@@ -1,0 +1,75 @@
+//! The bits that every machine must agree on: one episode of every scene file, and of every arm.
+//!
+//! When physics changes on purpose, `PREHEND_BLESS=1 cargo test --release -p prehend-sim --test golden`
+//! writes the new ones; the change of `golden.txt` then shows in review.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use prehend_robot::Robot;
+use prehend_sim::{ArmMode, FamilySet, Pilot, RolloutConfig, SceneConfig, World, rollout};
+use prehend_types::config::locate;
+
+const SEED: u64 = 42;
+
+/// Scene, arm, number of actions, hash of the start, hash over all steps.
+fn episode(robot: &Arc<Robot>, scene: &Path, arm: ArmMode) -> String {
+    let config = Arc::new(SceneConfig::load(scene).expect("a valid scene"));
+    let world = World::with_arm(robot, &config, SEED, FamilySet::Train, arm);
+    let mut world = world.expect("a scene");
+    let start = world.hash();
+    // FNV-1a over the steps' hashes.
+    let (mut n_actions, mut all) = (0, 0xcbf2_9ce4_8422_2325_u64);
+    rollout(
+        &mut world,
+        Pilot::Expert,
+        &RolloutConfig::default(),
+        &mut |step| {
+            n_actions += 1;
+            for byte in step.hash.to_le_bytes() {
+                all = (all ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        },
+    )
+    .expect("a rollout");
+    format!(
+        "{} {} {n_actions} {start:016x} {all:016x}",
+        config.name,
+        arm.name()
+    )
+}
+
+#[test]
+fn this_machine_agrees_with_the_one_that_wrote_the_hashes() {
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("a valid robot");
+    let robot = Arc::new(robot);
+    let mut scenes: Vec<_> = std::fs::read_dir(locate("scenes").expect("scenes"))
+        .expect("scenes")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    scenes.sort();
+    let mut found = String::new();
+    for scene in &scenes {
+        let is_first = scene.ends_with("tabletop.toml");
+        let arms: &[ArmMode] = if is_first {
+            &ArmMode::ALL
+        } else {
+            &[ArmMode::Exact]
+        };
+        for arm in arms {
+            writeln!(found, "{}", episode(&robot, scene, *arm)).expect("written");
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden.txt");
+    if std::env::var_os("PREHEND_BLESS").is_some() {
+        std::fs::write(&path, &found).expect("written");
+    }
+    let expected = std::fs::read_to_string(&path).expect("tests/golden.txt");
+    let differing: Vec<_> = expected
+        .lines()
+        .zip(found.lines())
+        .filter(|(a, b)| a != b)
+        .collect();
+    assert!(expected == found, "expected and found: {differing:#?}");
+}
