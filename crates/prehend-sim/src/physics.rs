@@ -8,6 +8,8 @@ mod gripper;
 mod hand;
 mod joints;
 mod near;
+#[cfg(test)]
+mod probes;
 mod snapshot;
 mod touch;
 
@@ -382,7 +384,7 @@ pub(crate) fn insert_body(
     let volume: f64 = body.parts.iter().map(|p| geometry::volume(&p.shape)).sum();
     let builder = match body.motion {
         BodyMotion::Fixed | BodyMotion::Painted => RigidBodyBuilder::fixed(),
-        BodyMotion::Free | BodyMotion::Slide { .. } => {
+        BodyMotion::Free | BodyMotion::Slide { .. } | BodyMotion::Turn { .. } => {
             RigidBodyBuilder::dynamic().angular_damping(ROLLING_LOSS)
         }
     };

@@ -50,6 +50,17 @@ pub enum BodyMotion {
         /// Force that it takes to move it, N.
         friction: f64,
     },
+    /// About one axis through its own origin, from `range[0]` to `range[1]` (rad, from where it is put
+    /// down), slowed by dry friction of `friction` (N·m): hinges, knobs, screws. A body whose weight hangs
+    /// beside the axis creeps where friction alone should hold it.
+    Turn {
+        /// Direction in the body's frame.
+        axis: Unit<Vector3<f64>>,
+        /// Lowest and highest angle, rad.
+        range: [f64; 2],
+        /// Torque that it takes to turn it, N·m.
+        friction: f64,
+    },
     /// Not at all.
     Fixed,
     /// Not at all, and nothing touches it: paint that only cameras see.

@@ -1,6 +1,9 @@
 //! Joints between a body and the world, slowed by dry friction.
 
-use rapier3d::dynamics::{MotorModel, PrismaticJointBuilder, RigidBodyBuilder, RigidBodyHandle};
+use rapier3d::dynamics::{
+    GenericJoint, MotorModel, PrismaticJointBuilder, RevoluteJointBuilder, RigidBodyBuilder,
+    RigidBodyHandle,
+};
 use rapier3d::pipeline::PhysicsWorld;
 
 use super::{to_rapier, to_rapier_vector};
@@ -9,6 +12,8 @@ use crate::scene::{Body, BodyMotion};
 /// Steepness of dry friction near standstill, N s/m: a steady force below the friction creeps by this
 /// little, 10 um/s per newton.
 const STICTION: f32 = 1e5;
+/// The same for turning, N·m s/rad.
+const TURN_STICTION: f32 = 1e2;
 
 /// Ties a body to the world as its motion asks for.
 pub(super) fn insert(world: &mut PhysicsWorld, handle: RigidBodyHandle, body: &Body) {
@@ -19,18 +24,34 @@ pub(super) fn insert(world: &mut PhysicsWorld, handle: RigidBodyHandle, body: &B
             range,
             friction,
         } => {
-            // A motor that wants to stand still, with a limited force, is dry friction.
             let joint = PrismaticJointBuilder::new(to_rapier_vector(&axis))
                 .limits(range.map(|v| v as f32))
                 .motor_model(MotorModel::ForceBased)
                 .motor_velocity(0.0, STICTION)
                 .motor_max_force(friction as f32);
-            let mut joint = joint.build();
-            joint.set_contacts_enabled(false);
-            let anchor = anchor(world, body);
-            world.insert_impulse_joint(anchor, handle, joint);
+            tie(world, handle, body, joint.build().into());
+        }
+        BodyMotion::Turn {
+            axis,
+            range,
+            friction,
+        } => {
+            let joint = RevoluteJointBuilder::new(to_rapier_vector(&axis))
+                .limits(range.map(|v| v as f32))
+                .motor_model(MotorModel::ForceBased)
+                .motor_velocity(0.0, TURN_STICTION)
+                .motor_max_force(friction as f32);
+            tie(world, handle, body, joint.build().into());
         }
     }
+}
+
+/// Adds a joint between the world and a body where it is put down. A motor that wants to stand still,
+/// with a limited force, is dry friction.
+fn tie(world: &mut PhysicsWorld, handle: RigidBodyHandle, body: &Body, mut joint: GenericJoint) {
+    joint.set_contacts_enabled(false);
+    let anchor = anchor(world, body);
+    world.insert_impulse_joint(anchor, handle, joint);
 }
 
 /// A body of the world that never moves, where `body` is put down.
@@ -41,58 +62,11 @@ fn anchor(world: &mut PhysicsWorld, body: &Body) -> RigidBodyHandle {
 #[cfg(test)]
 mod tests {
     use nalgebra::{Unit, Vector3};
-    use prehend_robot::{Robot, Shape};
-    use prehend_types::config::locate;
-    use prehend_types::{Pose, Role};
+    use prehend_types::Pose;
 
     use super::*;
-    use crate::objects::Part;
-    use crate::physics::{DT, Physics};
-    use crate::randomise::Draws;
-    use crate::scene::Scene;
-    use crate::{PhysicsSettings, SceneConfig};
-
-    /// A world with these bodies and the arm at home.
-    fn world(bodies: Vec<Body>) -> (Physics, Vec<Pose>) {
-        let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
-        let path = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
-        let config = SceneConfig::load(&path).expect("valid scene");
-        let mut links = vec![Pose::identity(); robot.links().len()];
-        robot.link_poses(robot.home(), 0.08, &mut links);
-        let scene = Scene {
-            seed: 0,
-            attempt: 0,
-            bodies,
-        };
-        let (settings, draws) = (PhysicsSettings::default(), Draws::neutral(1, &robot));
-        let physics =
-            Physics::new(&robot, &config, &scene, &links, &settings, &draws).expect("a world");
-        (physics, links)
-    }
-
-    /// Steps a world, the arm standing still.
-    fn run(physics: &mut Physics, links: &[Pose], seconds: f64) {
-        for _ in 0..(seconds / DT).round() as usize {
-            physics.step(links, 0.04, None);
-        }
-    }
-
-    /// A cube of 4 cm, mass 0.2 kg.
-    fn cube(motion: BodyMotion, base_from_body: Pose) -> Body {
-        Body {
-            parts: vec![Part {
-                shape: Shape::Cuboid {
-                    half_extents: Vector3::repeat(0.02),
-                },
-                body_from_part: Pose::identity(),
-            }],
-            role: Role::Other,
-            motion,
-            mass: 0.2,
-            friction: 0.5,
-            base_from_body,
-        }
-    }
+    use crate::physics::Physics;
+    use crate::physics::probes::{cube, run, world};
 
     /// A cube on a vertical rail, pulled down by 1.962 N.
     fn on_a_rail(friction: f64, range: [f64; 2]) -> (Physics, Vec<Pose>) {
