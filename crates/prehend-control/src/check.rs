@@ -1,11 +1,16 @@
 //! Judges what comes in from outside: states, chunks. Pure, allocates nothing.
 
-use prehend_types::{ActionChunk, RobotState, Stamp};
+use std::time::Duration;
+
+use prehend_types::{ActionChunk, JointPlan, JointStep, RobotState, Stamp};
 
 use crate::{ArmError, ChunkError, ControlConfig, JointBounds, LimitReason};
 
 /// The longest translation of one action, m, and its largest rotation, rad.
 const MAX_ACTION: (f64, f64) = (1.0, 3.2);
+
+/// The largest number that a joint plan may hold, rad, m or rad/s.
+const MAX_JOINT: f64 = 100.0;
 
 /// What is wrong with a state, if anything.
 pub(crate) fn state(
@@ -75,10 +80,7 @@ pub(crate) fn chunk(
     if actions.is_empty() {
         return Err(ChunkError::Empty);
     }
-    let dt_s = chunk.dt.as_secs_f64();
-    if !(0.001..=1.0).contains(&dt_s) {
-        return Err(ChunkError::Duration { dt_s });
-    }
+    let dt_s = duration(chunk.dt)?;
     for (index, action) in actions.iter().enumerate() {
         if !action.is_finite() {
             return Err(ChunkError::NonFinite { index });
@@ -92,7 +94,54 @@ pub(crate) fn chunk(
             });
         }
     }
-    let age_s = now.seconds_since(chunk.start);
+    past(chunk.start, dt_s, actions.len(), now, config)
+}
+
+/// Checks a joint plan; returns how many of its steps are past at `now`.
+pub(crate) fn joint_plan(
+    plan: &JointPlan,
+    n_joints: usize,
+    now: Stamp,
+    config: &ControlConfig,
+) -> Result<usize, ChunkError> {
+    let steps = plan.steps();
+    let first = steps.first().ok_or(ChunkError::Empty)?;
+    if first.values.len() != n_joints {
+        return Err(ChunkError::JointCount {
+            got: first.values.len(),
+            expected: n_joints,
+        });
+    }
+    let dt_s = duration(plan.dt)?;
+    let is_finite = |step: &JointStep| step.values.is_finite() && step.gripper.is_finite();
+    if let Some(index) = steps.iter().position(|step| !is_finite(step)) {
+        return Err(ChunkError::NonFinite { index });
+    }
+    let is_plausible = |step: &JointStep| step.values.iter().all(|v| v.abs() <= MAX_JOINT);
+    if let Some(index) = steps.iter().position(|step| !is_plausible(step)) {
+        return Err(ChunkError::ImplausibleJoint { index });
+    }
+    past(plan.start, dt_s, steps.len(), now, config)
+}
+
+fn duration(dt: Duration) -> Result<f64, ChunkError> {
+    let dt_s = dt.as_secs_f64();
+    if (0.001..=1.0).contains(&dt_s) {
+        Ok(dt_s)
+    } else {
+        Err(ChunkError::Duration { dt_s })
+    }
+}
+
+/// How many of a plan's steps are past.
+fn past(
+    start: Stamp,
+    dt_s: f64,
+    n_steps: usize,
+    now: Stamp,
+    config: &ControlConfig,
+) -> Result<usize, ChunkError> {
+    let age_s = now.seconds_since(start);
     if age_s < -config.max_chunk_lead_s {
         return Err(ChunkError::FromFuture { lead_s: -age_s });
     }
@@ -100,10 +149,8 @@ pub(crate) fn chunk(
         return Err(ChunkError::TooOld { age_s });
     }
     let dropped = (age_s / dt_s).max(0.0) as usize;
-    if dropped >= actions.len() {
-        return Err(ChunkError::Expired {
-            dropped: actions.len(),
-        });
+    if dropped >= n_steps {
+        return Err(ChunkError::Expired { dropped: n_steps });
     }
     Ok(dropped)
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use nalgebra::Vector3;
 use prehend_robot::Robot;
-use prehend_types::{ActionChunk, GripperCommand, JointCommand, Pose, RobotState, Stamp};
+use prehend_types::{
+    ActionChunk, GripperCommand, JointCommand, JointPlan, MAX_JOINTS, Pose, RobotState, Stamp,
+};
 
 use crate::drive::Drive;
-use crate::history::PoseHistory;
+use crate::history::{History, Place};
+use crate::joint_path::{JointPath, JointSample, padded};
 use crate::path::{Path, Sample};
 use crate::reference::Reference;
 use crate::{
@@ -44,6 +47,49 @@ impl Mode {
         Self::Stopping,
         Self::Stopped,
     ];
+}
+
+/// The plan that runs.
+#[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one per arm, and nothing may be boxed here"
+)]
+enum Plan {
+    Tool(Reference),
+    Joints(JointPath),
+}
+
+/// Where the plan wants the arm.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Tool(Sample),
+    Joints(JointSample),
+}
+
+impl Plan {
+    fn start(&self) -> Stamp {
+        match self {
+            Self::Tool(reference) => reference.start(),
+            Self::Joints(path) => path.start(),
+        }
+    }
+}
+
+impl Target {
+    fn gripper(&self) -> f64 {
+        match self {
+            Self::Tool(sample) => sample.gripper,
+            Self::Joints(sample) => sample.gripper,
+        }
+    }
+
+    fn ended(&self) -> bool {
+        match self {
+            Self::Tool(sample) => sample.ended,
+            Self::Joints(sample) => sample.ended,
+        }
+    }
 }
 
 /// What one tick produced.
@@ -86,8 +132,8 @@ pub struct Controller {
     config: ControlConfig,
     mode: Mode,
     stop_reason: Option<StopReason>,
-    history: PoseHistory,
-    reference: Option<Reference>,
+    history: History,
+    plan: Option<Plan>,
     gripper: f64,
     counters: LimitCounters,
     /// Since when the state has been unusable.
@@ -107,12 +153,13 @@ impl Controller {
             ..config
         };
         let longest = config.max_chunk_age_s * config.rate_hz;
+        let drive = Drive::new(robot, config.dt_s())?;
         Ok(Self {
-            drive: Drive::new(robot, config.dt_s())?,
+            history: History::new(longest as usize + 8, place(&drive)),
+            drive,
             mode: Mode::Idle,
             stop_reason: None,
-            history: PoseHistory::new(longest as usize + 8),
-            reference: None,
+            plan: None,
             gripper: 1.0,
             counters: LimitCounters::default(),
             bad_state_since: None,
@@ -138,8 +185,8 @@ impl Controller {
         )?;
         self.drive.place(&state.q);
         self.history.clear();
-        self.history.push(state.stamp, self.drive.base_from_tcp());
-        self.reference = None;
+        self.history.push(state.stamp, place(&self.drive));
+        self.plan = None;
         self.stop_reason = None;
         self.bad_state_since = None;
         self.bad_chunks = 0;
@@ -156,7 +203,7 @@ impl Controller {
     pub fn disarm(&mut self) -> bool {
         if self.mode == Mode::Idle || self.is_at_rest() {
             self.mode = Mode::Idle;
-            self.reference = None;
+            self.plan = None;
             self.stop_reason = None;
         }
         self.mode == Mode::Idle
@@ -169,6 +216,28 @@ impl Controller {
     /// (see [`ControlConfig::max_bad_chunks`]) also stops the arm for good.
     pub fn accept(&mut self, chunk: &ActionChunk, now: Stamp) -> Result<ChunkReport, ChunkError> {
         let report = self.try_accept(chunk, now);
+        self.count(report)
+    }
+
+    /// Takes a new plan in joint space, effective from the next tick. Everything that holds for
+    /// [`Self::accept`] holds here: tool and joint plans may follow each other in mid-motion.
+    ///
+    /// # Errors
+    /// As [`Self::accept`]; also a plan for another number of joints.
+    pub fn accept_joints(
+        &mut self,
+        plan: &JointPlan,
+        now: Stamp,
+    ) -> Result<ChunkReport, ChunkError> {
+        let report = self.try_accept_joints(plan, now);
+        self.count(report)
+    }
+
+    /// Counts what was refused, and stops for good after too much nonsense in a row.
+    fn count(
+        &mut self,
+        report: Result<ChunkReport, ChunkError>,
+    ) -> Result<ChunkReport, ChunkError> {
         if let Err(error) = &report {
             self.counters.add(LimitReason::RefusedChunk, 1);
             match error {
@@ -189,35 +258,71 @@ impl Controller {
     }
 
     fn try_accept(&mut self, chunk: &ActionChunk, now: Stamp) -> Result<ChunkReport, ChunkError> {
-        if !matches!(self.mode, Mode::Tracking | Mode::Holding) {
-            return Err(ChunkError::NotArmed);
-        }
+        self.check_armed()?;
         let dropped = check::chunk(chunk, now, &self.config)?;
-        if let Some(running) = &self.reference
-            && chunk.start < running.start()
-        {
-            return Err(ChunkError::OutOfOrder {
-                behind_s: running.start().seconds_since(chunk.start),
-            });
-        }
-        let base_from_anchor = self
-            .history
-            .at(chunk.start)
-            .unwrap_or(*self.drive.base_from_tcp());
-        let path = Path::new(chunk, &base_from_anchor, self.config.time_to_hold_s);
-        let old = self.target(now);
-        let reference = Reference::take_over(path, &old, now, self.config.blend_s);
+        self.check_order(chunk.start)?;
+        let anchor = self.place_at(chunk.start).base_from_tcp;
+        let path = Path::new(chunk, &anchor, self.config.time_to_hold_s);
+        let reference =
+            Reference::take_over(path, &self.tool_target(now), now, self.config.blend_s);
         let (seam_m, seam_rad) = reference.seam();
-        self.reference = Some(reference);
+        Ok(self.start(Plan::Tool(reference), dropped, now, (seam_m, seam_rad)))
+    }
+
+    fn try_accept_joints(
+        &mut self,
+        plan: &JointPlan,
+        now: Stamp,
+    ) -> Result<ChunkReport, ChunkError> {
+        self.check_armed()?;
+        let dropped = check::joint_plan(plan, self.drive.q().len(), now, &self.config)?;
+        self.check_order(plan.start)?;
+        let anchor = self.place_at(plan.start).q;
+        let times = [self.config.time_to_hold_s, self.config.blend_s];
+        let path = JointPath::take_over(plan, &anchor, &self.joint_target(now), now, times);
+        let seam_rad = path.seam();
+        Ok(self.start(Plan::Joints(path), dropped, now, (0.0, seam_rad)))
+    }
+
+    fn check_armed(&self) -> Result<(), ChunkError> {
+        match self.mode {
+            Mode::Tracking | Mode::Holding => Ok(()),
+            _ => Err(ChunkError::NotArmed),
+        }
+    }
+
+    fn check_order(&self, start: Stamp) -> Result<(), ChunkError> {
+        match &self.plan {
+            Some(running) if start < running.start() => Err(ChunkError::OutOfOrder {
+                behind_s: running.start().seconds_since(start),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the arm was commanded to be.
+    fn place_at(&self, stamp: Stamp) -> Place {
+        self.history.at(stamp).unwrap_or_else(|| place(&self.drive))
+    }
+
+    fn start(
+        &mut self,
+        plan: Plan,
+        dropped: usize,
+        now: Stamp,
+        (seam_m, seam_rad): (f64, f64),
+    ) -> ChunkReport {
+        let age_s = now.seconds_since(plan.start());
+        self.plan = Some(plan);
         self.mode = Mode::Tracking;
         self.bad_chunks = 0;
         self.counters.add(LimitReason::LateAction, dropped as u64);
-        Ok(ChunkReport {
+        ChunkReport {
             dropped,
-            age_s: now.seconds_since(chunk.start),
+            age_s,
             seam_m,
             seam_rad,
-        })
+        }
     }
 
     /// Brings the arm to rest inside all limits and keeps it there until it is armed anew.
@@ -235,8 +340,8 @@ impl Controller {
         };
         let target = self.target(now);
         if follow {
-            self.gripper = target.gripper;
-            self.mode = match (&self.reference, target.ended) {
+            self.gripper = target.gripper();
+            self.mode = match (&self.plan, target.ended()) {
                 (Some(_), false) => Mode::Tracking,
                 _ => Mode::Holding,
             };
@@ -251,7 +356,7 @@ impl Controller {
             self.mode = Mode::Stopped;
         }
         let base_from_tcp_d = *self.drive.base_from_tcp();
-        self.history.push(now, &base_from_tcp_d);
+        self.history.push(now, place(&self.drive));
         self.hold_plan_back(&target, &mut limited);
         self.counters.add_set(limited);
         Tick {
@@ -308,7 +413,7 @@ impl Controller {
         if matches!(self.mode, Mode::Tracking | Mode::Holding) {
             self.mode = Mode::Stopping;
             self.stop_reason = Some(reason);
-            self.reference = None;
+            self.plan = None;
         }
     }
 
@@ -342,19 +447,77 @@ impl Controller {
         follows
     }
 
-    /// Where the plan wants the tool; the commanded pose if there is no plan.
-    fn target(&self, now: Stamp) -> Sample {
-        self.reference.as_ref().map_or_else(
-            || Reference::standing(*self.drive.base_from_tcp(), self.gripper),
-            |reference| reference.sample(now),
-        )
+    /// Where the plan wants the arm; where it is commanded to be if there is no plan.
+    fn target(&self, now: Stamp) -> Target {
+        match &self.plan {
+            Some(Plan::Tool(reference)) => Target::Tool(reference.sample(now)),
+            Some(Plan::Joints(path)) => Target::Joints(path.sample(now)),
+            None => Target::Tool(Reference::standing(
+                *self.drive.base_from_tcp(),
+                self.gripper,
+            )),
+        }
+    }
+
+    /// The target as the tool's motion, whatever plan runs.
+    fn tool_target(&self, now: Stamp) -> Sample {
+        match self.target(now) {
+            Target::Tool(sample) => sample,
+            Target::Joints(_) => {
+                let (linear, angular) = self.drive.twist();
+                Sample {
+                    linear,
+                    angular,
+                    ..Reference::standing(*self.drive.base_from_tcp(), self.gripper)
+                }
+            }
+        }
+    }
+
+    /// The target as the joints' motion, whatever plan runs.
+    fn joint_target(&self, now: Stamp) -> JointSample {
+        match self.target(now) {
+            Target::Joints(sample) => sample,
+            Target::Tool(_) => JointSample {
+                q: padded(self.drive.q()),
+                dq: padded(self.drive.dq()),
+                gripper: self.gripper,
+                ended: true,
+            },
+        }
+    }
+
+    fn follow(&mut self, target: &Target, limited: &mut LimitSet) {
+        match target {
+            _ if self.plan.is_none() => self.drive.hold(limited),
+            Target::Tool(sample) => self.follow_tool(sample, limited),
+            Target::Joints(sample) => self.follow_joints(sample, limited),
+        }
+    }
+
+    /// Feed-forward and gain, as for the tool.
+    fn follow_joints(&mut self, target: &JointSample, limited: &mut LimitSet) {
+        let (dt, config) = (self.config.dt_s(), self.config);
+        let q = padded(self.drive.q());
+        let dq: [f64; MAX_JOINTS] = std::array::from_fn(|i| {
+            let error = target.q[i] - q[i] - target.dq[i] * dt;
+            target.dq[i] * config.feed_forward + error * config.pose_gain_per_s
+        });
+        let fastest_down = self.fastest_down();
+        self.drive
+            .follow_joints(&dq, fastest_down, &config, limited);
+    }
+
+    /// The nearer to the floor, the slower downwards; below it, back up, m/s.
+    fn fastest_down(&self) -> f64 {
+        let config = &self.config;
+        let gap = self.drive.base_from_tcp().translation.z - config.min_tool_height_m;
+        (gap * config.pose_gain_per_s).min((2.0 * FLOOR_BRAKING * gap.max(0.0)).sqrt())
     }
 
     /// Feed-forward and pose gain, capped; then the joints.
-    fn follow(&mut self, target: &Sample, limited: &mut LimitSet) {
-        if self.reference.is_none() {
-            return self.drive.hold(limited);
-        }
+    fn follow_tool(&mut self, target: &Sample, limited: &mut LimitSet) {
+        let fastest_down = self.fastest_down();
         let (dt, config) = (self.config.dt_s(), &self.config);
         // `target` is for the end of this tick, the commanded pose is that of the tick before: what
         // the plan's own velocity covers meanwhile is no error.
@@ -365,10 +528,6 @@ impl Controller {
         };
         let mut linear = track(target.linear, linear_error);
         let mut angular = track(target.angular, angular_error);
-        // The nearer to the floor, the slower downwards; below it, back up.
-        let gap = self.drive.base_from_tcp().translation.z - config.min_tool_height_m;
-        let fastest_down =
-            (gap * config.pose_gain_per_s).min((2.0 * FLOOR_BRAKING * gap.max(0.0)).sqrt());
         if linear.z < -fastest_down {
             limited.insert(LimitReason::Floor);
             linear.z = -fastest_down;
@@ -390,25 +549,48 @@ impl Controller {
 
     /// Moves the plan back to where the limits let the arm follow, so that it does not wind up
     /// against a limit and jump when the limit is gone.
-    fn hold_plan_back(&mut self, target: &Sample, limited: &mut LimitSet) {
-        let Some(reference) = &mut self.reference else {
-            return;
-        };
-        let (linear, angular) = pose_error(&target.base_from_tcp, self.drive.base_from_tcp());
-        let excess = |error: Vector3<f64>, most: f64| {
-            let norm = error.norm();
-            if norm > most {
-                error * (most / norm - 1.0)
-            } else {
-                Vector3::zeros()
+    fn hold_plan_back(&mut self, target: &Target, limited: &mut LimitSet) {
+        let config = &self.config;
+        match (&mut self.plan, target) {
+            (Some(Plan::Tool(reference)), Target::Tool(sample)) => {
+                let (linear, angular) =
+                    pose_error(&sample.base_from_tcp, self.drive.base_from_tcp());
+                let excess = |error: Vector3<f64>, most: f64| {
+                    let norm = error.norm();
+                    if norm > most {
+                        error * (most / norm - 1.0)
+                    } else {
+                        Vector3::zeros()
+                    }
+                };
+                let linear = excess(linear, config.max_lag_m);
+                let angular = excess(angular, config.max_lag_rad);
+                if linear != Vector3::zeros() || angular != Vector3::zeros() {
+                    limited.insert(LimitReason::Lag);
+                    reference.shift(&linear, &angular);
+                }
             }
-        };
-        let linear = excess(linear, self.config.max_lag_m);
-        let angular = excess(angular, self.config.max_lag_rad);
-        if linear != Vector3::zeros() || angular != Vector3::zeros() {
-            limited.insert(LimitReason::Lag);
-            reference.shift(&linear, &angular);
+            (Some(Plan::Joints(path)), Target::Joints(sample)) => {
+                let (q, most) = (padded(self.drive.q()), config.max_lag_rad);
+                let back: [f64; MAX_JOINTS] = std::array::from_fn(|i| {
+                    let ahead = sample.q[i] - q[i];
+                    ahead.clamp(-most, most) - ahead
+                });
+                if back.iter().any(|by| *by != 0.0) {
+                    limited.insert(LimitReason::Lag);
+                    path.shift(&back);
+                }
+            }
+            _ => {}
         }
+    }
+}
+
+/// Where the arm is commanded to be.
+fn place(drive: &Drive) -> Place {
+    Place {
+        base_from_tcp: *drive.base_from_tcp(),
+        q: *drive.q(),
     }
 }
 

@@ -7,6 +7,7 @@ use prehend_robot::Robot;
 use prehend_types::{JointPositions, JointVelocities, MAX_JOINTS, Pose, TooManyJoints};
 
 use crate::arm::{Arm, Jacobian};
+use crate::joint_path::{Joints, padded};
 use crate::limiter::{JointLimiter, JointMotion};
 use crate::{ControlConfig, ControlError, JointBounds, LimitReason, LimitSet, ik};
 
@@ -87,6 +88,46 @@ impl Drive {
         self.take_over_motion();
     }
 
+    /// One tick towards joint velocities, rad/s. The whole motion slows down where the tool or a joint
+    /// would be too fast; the tool sinks no faster than `fastest_down`, m/s (negative: it rises).
+    pub(crate) fn follow_joints(
+        &mut self,
+        dq: &Joints,
+        fastest_down: f64,
+        config: &ControlConfig,
+        limited: &mut LimitSet,
+    ) {
+        let mut dq = SVector::from(*dq);
+        let twist = self.jacobian * dq;
+        let speed = twist.fixed_rows::<3>(0).norm();
+        let turn = twist.fixed_rows::<3>(3).norm();
+        let scale = (config.max_tcp_speed_m_per_s / speed)
+            .min(config.max_tcp_angular_speed_rad_per_s / turn);
+        if scale < 1.0 {
+            limited.insert(LimitReason::TcpSpeed);
+            dq *= scale;
+        }
+        let sinks = self.jacobian.row(2).transpose();
+        let excess = -fastest_down - sinks.dot(&dq);
+        if excess > 0.0 {
+            limited.insert(LimitReason::Floor);
+            // The smallest change of the joints' speeds that does it.
+            dq += sinks * (excess / sinks.norm_squared().max(1e-6));
+        }
+        self.slow_down(&mut dq, limited);
+        self.move_joints(&dq, limited);
+        self.take_over_motion();
+    }
+
+    /// Velocity of the tool centre point, m/s and rad/s, base frame.
+    pub(crate) fn twist(&self) -> (Vector3<f64>, Vector3<f64>) {
+        let twist = self.jacobian * SVector::from(padded(&self.dq));
+        (
+            twist.fixed_rows::<3>(0).into(),
+            twist.fixed_rows::<3>(3).into(),
+        )
+    }
+
     /// One tick towards standing still, without regard to the tool's direction.
     pub(crate) fn hold(&mut self, limited: &mut LimitSet) {
         self.move_joints(&SVector::zeros(), limited);
@@ -164,15 +205,19 @@ impl Drive {
             limited.insert(LimitReason::Position);
             dq = solve(&jacobian, &dq_null).unwrap_or_else(SVector::zeros);
         }
-        // All joints slow down together, so that the tool keeps its direction.
+        self.slow_down(&mut dq, limited);
+        dq
+    }
+
+    /// Slows all joints down together, so that the tool keeps its direction.
+    fn slow_down(&self, dq: &mut SVector<f64, MAX_JOINTS>, limited: &mut LimitSet) {
         let speed = (self.limiters.iter().zip(dq.iter()))
             .map(|(limiter, dq)| limiter.dq_max() / dq.abs())
             .fold(1.0, f64::min);
         if speed < 1.0 {
             limited.insert(LimitReason::Velocity);
-            dq *= speed * (1.0 - 1e-9);
+            *dq *= speed * (1.0 - 1e-9);
         }
-        dq
     }
 
     /// The accelerations towards wanted speeds. All joints change their speeds in proportion, at the

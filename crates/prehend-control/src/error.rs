@@ -129,6 +129,20 @@ pub enum ChunkError {
         /// Its angle.
         rotation_rad: f64,
     },
+    /// A step of a joint plan holds a number that no joint could reach.
+    #[error("step {index} holds a joint value above 100 rad or rad/s; joints are in radians")]
+    ImplausibleJoint {
+        /// First such step.
+        index: usize,
+    },
+    /// A joint plan for another number of joints than the robot has.
+    #[error("the plan is for {got} joints, the robot has {expected}")]
+    JointCount {
+        /// How many the plan has.
+        got: usize,
+        /// How many the robot has.
+        expected: usize,
+    },
     /// It starts too far in the future.
     #[error("the chunk starts {lead_s} s in the future")]
     FromFuture {

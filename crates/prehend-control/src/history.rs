@@ -1,20 +1,27 @@
-//! Turns the commanded tool poses of the recent past into the pose at a past moment.
+//! Turns the commanded motion of the recent past into where the arm was at a past moment.
 
-use prehend_types::{Pose, Stamp};
+use prehend_types::{JointPositions, Pose, Stamp};
 
-/// A ring of stamped poses; made once, never grows.
+/// Where the arm was commanded to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub base_from_tcp: Pose,
+    pub q: JointPositions,
+}
+
+/// A ring of stamped places; made once, never grows.
 #[derive(Debug, Clone)]
-pub(crate) struct PoseHistory {
-    entries: Box<[(Stamp, Pose)]>,
+pub(crate) struct History {
+    entries: Box<[(Stamp, Place)]>,
     /// Index of the oldest entry.
     first: usize,
     len: usize,
 }
 
-impl PoseHistory {
-    pub(crate) fn new(capacity: usize) -> Self {
+impl History {
+    pub(crate) fn new(capacity: usize, first: Place) -> Self {
         Self {
-            entries: vec![(Stamp::ZERO, Pose::identity()); capacity.max(2)].into_boxed_slice(),
+            entries: vec![(Stamp::ZERO, first); capacity.max(2)].into_boxed_slice(),
             first: 0,
             len: 0,
         }
@@ -24,23 +31,23 @@ impl PoseHistory {
         self.len = 0;
     }
 
-    /// Keeps a pose; one that is not newer than the last is left out, so that stamps only rise.
-    pub(crate) fn push(&mut self, stamp: Stamp, pose: &Pose) {
+    /// Keeps a place; one that is not newer than the last is left out, so that stamps only rise.
+    pub(crate) fn push(&mut self, stamp: Stamp, place: Place) {
         if self.len > 0 && stamp <= self.get(self.len - 1).0 {
             return;
         }
         let capacity = self.entries.len();
         if self.len == capacity {
-            self.entries[self.first] = (stamp, *pose);
+            self.entries[self.first] = (stamp, place);
             self.first = (self.first + 1) % capacity;
         } else {
-            self.entries[(self.first + self.len) % capacity] = (stamp, *pose);
+            self.entries[(self.first + self.len) % capacity] = (stamp, place);
             self.len += 1;
         }
     }
 
-    /// The pose at `stamp`, interpolated; before the oldest entry that entry, after the newest that one.
-    pub(crate) fn at(&self, stamp: Stamp) -> Option<Pose> {
+    /// The place at `stamp`, interpolated; before the oldest entry that entry, after the newest that one.
+    pub(crate) fn at(&self, stamp: Stamp) -> Option<Place> {
         if self.len == 0 {
             return None;
         }
@@ -59,21 +66,35 @@ impl PoseHistory {
         }
         let ((t0, before), (t1, after)) = (self.get(low - 1), self.get(low));
         let share = stamp.seconds_since(t0) / t1.seconds_since(t0);
-        Some(Pose::from_parts(
-            before
-                .translation
-                .vector
-                .lerp(&after.translation.vector, share)
-                .into(),
-            before
-                .rotation
-                .try_slerp(&after.rotation, share, 1e-9)
-                .unwrap_or(after.rotation),
-        ))
+        Some(before.towards(&after, share))
     }
 
-    fn get(&self, index: usize) -> (Stamp, Pose) {
+    fn get(&self, index: usize) -> (Stamp, Place) {
         self.entries[(self.first + index) % self.entries.len()]
+    }
+}
+
+impl Place {
+    fn towards(&self, other: &Self, share: f64) -> Self {
+        let (before, after) = (&self.base_from_tcp, &other.base_from_tcp);
+        let mut q = self.q;
+        for (q, after) in q.iter_mut().zip(other.q.iter()) {
+            *q += (after - *q) * share;
+        }
+        Self {
+            base_from_tcp: Pose::from_parts(
+                before
+                    .translation
+                    .vector
+                    .lerp(&after.translation.vector, share)
+                    .into(),
+                before
+                    .rotation
+                    .try_slerp(&after.rotation, share, 1e-9)
+                    .unwrap_or(after.rotation),
+            ),
+            q,
+        }
     }
 }
 
@@ -83,21 +104,21 @@ mod tests {
 
     #[test]
     fn interpolates_and_forgets_the_oldest() {
-        let mut history = PoseHistory::new(3);
+        let place = |k: f64| Place {
+            base_from_tcp: Pose::translation(k, 0.0, 0.0),
+            q: JointPositions::from_slice(&[-k]).expect("one joint"),
+        };
+        let mut history = History::new(3, place(0.0));
         assert!(history.at(Stamp::ZERO).is_none());
         for k in 0..5_u64 {
-            history.push(
-                Stamp::from_nanos(k * 100),
-                &Pose::translation(k as f64, 0.0, 0.0),
-            );
+            history.push(Stamp::from_nanos(k * 100), place(k as f64));
         }
-        let x = |nanos| {
-            history
-                .at(Stamp::from_nanos(nanos))
-                .map(|p| p.translation.x)
+        let at = |nanos| {
+            let place = history.at(Stamp::from_nanos(nanos))?;
+            Some((place.base_from_tcp.translation.x, place.q[0]))
         };
-        assert_eq!(x(350), Some(3.5));
-        assert_eq!(x(0), Some(2.0), "older than the ring: its oldest");
-        assert_eq!(x(9_999), Some(4.0));
+        assert_eq!(at(350), Some((3.5, -3.5)));
+        assert_eq!(at(0), Some((2.0, -2.0)), "older than the ring: its oldest");
+        assert_eq!(at(9_999), Some((4.0, -4.0)));
     }
 }

@@ -10,6 +10,7 @@
 //! - [`rt::ControlLoop`]: the controller as a real-time thread, and [`rt::measure_floor`] to judge it by.
 
 mod arm;
+mod blend;
 mod bounds;
 mod check;
 mod config;
@@ -19,11 +20,13 @@ mod error;
 mod follower;
 mod history;
 mod ik;
+mod joint_path;
 mod limiter;
 mod path;
 mod reasons;
 mod reference;
 pub mod rt;
+mod timing;
 mod wire;
 
 pub use arm::joint_bounds;

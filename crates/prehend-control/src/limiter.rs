@@ -136,8 +136,13 @@ impl JointLimiter {
 
     fn step(&self, motion: &JointMotion, ddq: f64) -> JointMotion {
         let mut dq = motion.dq + ddq * self.dt;
+        let mut ddq = ddq;
         if dq.abs() < STANDSTILL {
             dq = 0.0;
+            // What rounding asks for of a joint that stands is no acceleration.
+            if motion.dq == 0.0 && ddq.abs() * self.dt < STANDSTILL {
+                ddq = 0.0;
+            }
         }
         JointMotion {
             q: motion.q + dq * self.dt,

@@ -3,6 +3,8 @@
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_types::{ActionChunk, MAX_CHUNK, Pose, Stamp};
 
+use crate::timing::{Moment, Timing};
+
 /// The plan at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
@@ -19,16 +21,11 @@ pub(crate) struct Sample {
 
 /// The poses of one chunk, anchored.
 ///
-/// Inside one action the tool moves with constant linear and angular velocity. The end is approached
-/// with a constant deceleration of time itself: the last `time_to_hold / 2` of the path take
-/// `time_to_hold`, so that a plan nobody renews ends at its last pose without overshoot. A newer chunk
-/// normally replaces it long before.
+/// Inside one action the tool moves with constant linear and angular velocity; for the end see
+/// [`Timing`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path {
-    start: Stamp,
-    action_s: f64,
-    n_actions: usize,
-    time_to_hold_s: f64,
+    timing: Timing,
     /// Pose before action k; the one after the last is the end.
     base_from_knot: [Pose; MAX_CHUNK + 1],
     /// Rotation vector of action k in the tool frame at its start.
@@ -41,10 +38,7 @@ impl Path {
     pub(crate) fn new(chunk: &ActionChunk, base_from_anchor: &Pose, time_to_hold_s: f64) -> Self {
         let actions = chunk.actions();
         let mut path = Self {
-            start: chunk.start,
-            action_s: chunk.dt.as_secs_f64(),
-            n_actions: actions.len(),
-            time_to_hold_s: time_to_hold_s.min(2.0 * chunk.dt.as_secs_f64() * actions.len() as f64),
+            timing: Timing::new(chunk.start, chunk.dt, actions.len(), time_to_hold_s),
             base_from_knot: [*base_from_anchor; MAX_CHUNK + 1],
             rotation: [Vector3::zeros(); MAX_CHUNK],
             gripper: [0.0; MAX_CHUNK],
@@ -58,14 +52,14 @@ impl Path {
     }
 
     pub(crate) fn start(&self) -> Stamp {
-        self.start
+        self.timing.start
     }
 
     /// Moves the whole plan: `linear` is added to every position, `angular` turns every orientation
     /// about its own origin. Both in the base frame.
     pub(crate) fn shift(&mut self, linear: &Vector3<f64>, angular: &Vector3<f64>) {
         let turn = UnitQuaternion::from_scaled_axis(*angular);
-        for pose in &mut self.base_from_knot[..=self.n_actions] {
+        for pose in &mut self.base_from_knot[..=self.timing.n_steps] {
             pose.translation.vector += linear;
             pose.rotation = turn * pose.rotation;
             pose.rotation.renormalize_fast();
@@ -73,16 +67,15 @@ impl Path {
     }
 
     pub(crate) fn sample(&self, now: Stamp) -> Sample {
-        let elapsed = now.seconds_since(self.start);
-        let (path_s, rate, ended) = self.path_time(elapsed);
-        let at = path_s / self.action_s;
-        let k = (at as usize).min(self.n_actions - 1);
-        let share = (at - k as f64).clamp(0.0, 1.0);
+        let Moment {
+            step: k,
+            share,
+            rate: scale,
+            gripper_step,
+            ended,
+        } = self.timing.at(now);
         let (before, after) = (&self.base_from_knot[k], &self.base_from_knot[k + 1]);
         let step = after.translation.vector - before.translation.vector;
-        let scale = rate / self.action_s;
-        // The gripper keeps its own time: it must not close late because the arm slows down.
-        let gripper_idx = ((elapsed / self.action_s).max(0.0) as usize).min(self.n_actions - 1);
         Sample {
             base_from_tcp: Pose::from_parts(
                 Translation3::from(before.translation.vector + step * share),
@@ -91,26 +84,8 @@ impl Path {
             linear: step * scale,
             // A rotation vector is fixed under its own rotation: the frame at the action's start will do.
             angular: before.rotation * self.rotation[k] * scale,
-            gripper: self.gripper[gripper_idx],
+            gripper: self.gripper[gripper_step],
             ended,
-        }
-    }
-
-    /// Path time, its rate, and whether the end is reached.
-    fn path_time(&self, elapsed: f64) -> (f64, f64, bool) {
-        let end = self.action_s * self.n_actions as f64;
-        let brake_at = end - 0.5 * self.time_to_hold_s;
-        let braking = elapsed - brake_at;
-        if elapsed < 0.0 {
-            (0.0, 0.0, false)
-        } else if braking < 0.0 {
-            (elapsed, 1.0, false)
-        } else if braking < self.time_to_hold_s {
-            let rate = 1.0 - braking / self.time_to_hold_s;
-            let path_s = brake_at + braking * (1.0 - 0.5 * braking / self.time_to_hold_s);
-            (path_s, rate, false)
-        } else {
-            (end, 0.0, true)
         }
     }
 }

@@ -3,6 +3,7 @@
 use nalgebra::{UnitQuaternion, Vector3};
 use prehend_types::{Pose, Stamp};
 
+use crate::blend::Blend;
 use crate::path::{Path, Sample};
 
 /// The running plan and what is left of the step from the plan before.
@@ -15,12 +16,10 @@ pub(crate) struct Reference {
 /// Linear and angular part in the base frame.
 type LinearAngular = [Vector3<f64>; 2];
 
-/// An offset and its velocity that vanish with a cubic Hermite curve over `length_s`: the target's
-/// position and velocity do not jump when a new plan takes over.
+/// An offset and its velocity that vanish.
 #[derive(Debug, Clone, Copy)]
 struct Fade {
-    start: Stamp,
-    length_s: f64,
+    blend: Blend,
     /// m and rad (rotation vector), base frame: old minus new.
     offset: LinearAngular,
     /// m/s and rad/s, base frame: old minus new.
@@ -38,8 +37,10 @@ impl Reference {
         Self {
             path,
             fade: Fade {
-                start: now,
-                length_s: blend_s,
+                blend: Blend {
+                    start: now,
+                    length_s: blend_s,
+                },
                 offset,
                 velocity: [old.linear - new.linear, old.angular - new.angular],
             },
@@ -90,18 +91,10 @@ impl Reference {
 impl Fade {
     /// Offset and its rate, until it has vanished.
     fn at(&self, now: Stamp) -> Option<(LinearAngular, LinearAngular)> {
-        let s = now.seconds_since(self.start) / self.length_s;
-        // A length of zero gives NaN at its start.
-        if s.is_nan() || s >= 1.0 {
-            return None;
-        }
-        let s = s.max(0.0);
-        let h00 = (2.0 * s - 3.0) * s * s + 1.0;
-        let h10 = ((s - 2.0) * s + 1.0) * s;
-        let h00_rate = 6.0 * s * (s - 1.0) / self.length_s;
-        let h10_rate = (3.0 * s - 4.0) * s + 1.0;
-        let value = |i: usize| self.offset[i] * h00 + self.velocity[i] * (h10 * self.length_s);
-        let rate = |i: usize| self.offset[i] * h00_rate + self.velocity[i] * h10_rate;
+        let left = self.blend.at(now)?;
+        let value = |i: usize| self.offset[i] * left.offset + self.velocity[i] * left.velocity;
+        let rate =
+            |i: usize| self.offset[i] * left.offset_rate + self.velocity[i] * left.velocity_rate;
         Some(([value(0), value(1)], [rate(0), rate(1)]))
     }
 }

@@ -10,6 +10,7 @@
 mod action;
 mod cloud;
 pub mod config;
+mod joint_plan;
 mod joints;
 mod observation;
 mod plant;
@@ -20,6 +21,7 @@ pub mod stats;
 
 pub use action::{Action, ActionChunk, ChunkTooLong, Decision, MAX_CHUNK};
 pub use cloud::{PointCloud, Role};
+pub use joint_plan::{JointPlan, JointPlanError, JointSpace, JointStep};
 pub use joints::{
     JointAccelerations, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, TooManyJoints,
 };

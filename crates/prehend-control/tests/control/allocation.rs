@@ -4,7 +4,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use prehend_control::ControlConfig;
-use prehend_types::Action;
+use std::time::Duration;
+
+use prehend_types::{Action, JointPlan, JointPositions, JointSpace, JointStep, Stamp};
 
 use crate::rig::{Rig, action};
 
@@ -34,6 +36,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+fn joints(now: Stamp) -> JointPlan {
+    let step = JointStep {
+        values: JointPositions::from_slice(&[0.01; 7]).expect("seven"),
+        gripper: 0.5,
+    };
+    let dt = Duration::from_millis(50);
+    JointPlan::new(now, dt, JointSpace::Delta, &[step; 8]).expect("a plan")
+}
+
 #[test]
 fn tick_accept_arm_and_stop_do_not_allocate() {
     let mut rig = Rig::armed(ControlConfig::default());
@@ -45,6 +56,9 @@ fn tick_accept_arm_and_stop_do_not_allocate() {
         if k % 90 == 0 {
             let chunk = rig.chunk(&[action(0.03, -0.02, 0.01); 8]);
             let _ = rig.controller.accept(&chunk, rig.now());
+        }
+        if k % 90 == 45 {
+            let _ = rig.controller.accept_joints(&joints(rig.now()), rig.now());
         }
         if k % 1000 == 500 {
             let _ = rig.controller.accept(&rig.chunk(&[bad]), rig.now());

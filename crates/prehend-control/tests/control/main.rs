@@ -2,6 +2,7 @@
 
 mod allocation;
 mod hostile;
+mod joint_plans;
 mod realtime;
 mod rig;
 mod stopping;
