@@ -27,6 +27,7 @@ mod reasons;
 mod reference;
 pub mod rt;
 mod timing;
+mod torque;
 mod wire;
 
 pub use arm::joint_bounds;
@@ -36,5 +37,6 @@ pub use controller::{ChunkReport, Controller, Mode, Tick};
 pub use error::{ArmError, ChunkError, ControlError, StopReason};
 pub use follower::Follower;
 pub use reasons::{LimitCounters, LimitReason, LimitSet};
+pub use torque::{TorqueConfig, TorqueController, TorqueGoal, TorqueTick};
 
 pub use wire::{WireChecker, WireReport};

@@ -16,6 +16,7 @@ mod batch;
 pub mod camera;
 mod command_line;
 mod config;
+mod control_mode;
 mod error;
 mod geometry;
 mod objects;
@@ -41,6 +42,7 @@ pub use batch::{
 pub use config::{
     CameraConfig, CloudConfig, ClutterConfig, NoiseConfig, SceneConfig, TableConfig, TaskConfig,
 };
+pub use control_mode::ControlMode;
 pub use error::SimError;
 pub use objects::{
     Family, FamilySet, Grasp, ObjectModel, ObjectRanges, Part, Receptacle, ReceptacleKind,

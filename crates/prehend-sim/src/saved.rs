@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use prehend_robot::Robot;
-use prehend_types::JointCommand;
 use serde::{Deserialize, Serialize};
 
+use crate::command_line::Order;
 use crate::objects::FamilySet;
 use crate::state::WorldState;
 use crate::tasks::{Memory, TaskStatus, redraw};
@@ -30,8 +30,8 @@ struct Parts {
     settings: PhysicsSettings,
     state: WorldState,
     arm: Vec<f64>,
-    command: JointCommand,
-    delayed: Vec<JointCommand>,
+    order: Order,
+    delayed: Vec<Order>,
     memory: Memory,
     status: TaskStatus,
     engine: Vec<u8>,
@@ -49,7 +49,7 @@ impl World {
             settings: self.settings,
             state: self.state.clone(),
             arm: self.arm.to_numbers(),
-            command: self.command,
+            order: self.order,
             delayed: self.line.to_vec(),
             memory: self.memory,
             status: self.status,
@@ -77,8 +77,12 @@ impl World {
         let parts = parse(bytes)?;
         let episode = redraw(config, parts.families, parts.seed, parts.state.attempt)?;
         check_fits(&parts.state, episode.scene(), robot)?;
-        let mut commands = parts.delayed.iter().chain([&parts.command]);
-        if commands.any(|command| command.q_d.len() != robot.n_joints()) {
+        let mut orders = parts.delayed.iter().chain([&parts.order]);
+        let n = robot.n_joints();
+        let misfits = |order: &Order| {
+            order.joints.q_d.len() != n || order.torques.is_some_and(|torques| torques.len() != n)
+        };
+        if orders.any(misfits) {
             return Err(refuse(&"its command is for another robot"));
         }
         let mut world = Self::build(robot, config, episode, parts.families, &parts.settings)?;
@@ -91,7 +95,7 @@ impl World {
             &mut world.link_poses,
         );
         world.state = parts.state;
-        world.command = parts.command;
+        world.order = parts.order;
         if !world.line.set(&parts.delayed) {
             return Err(refuse(&"its delayed commands are for another delay"));
         }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_types::{
-    GripperCommand, GripperState, JointCommand, JointPositions, JointVelocities, Observation, Pose,
-    RobotState, Role, Stamp,
+    GripperCommand, GripperState, JointCommand, JointPositions, JointTorques, JointVelocities,
+    Observation, Pose, RobotState, Role, Stamp,
 };
 
 use crate::arm::{Arm, ArmMode, ArmReport, Payload};
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, Order};
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT, LinkContact, Physics};
 use crate::randomise::{Draw, Draws};
@@ -47,7 +47,7 @@ pub struct World {
     pub(crate) arm: Arm,
     link_contacts: Vec<LinkContact>,
     pub(crate) state: WorldState,
-    pub(crate) command: JointCommand,
+    pub(crate) order: Order,
     pub(crate) line: CommandLine,
     draws: Draws,
     pub(crate) memory: Memory,
@@ -149,11 +149,11 @@ impl World {
             physics.free_hand(arm.hand_body());
             physics.watch_links();
         }
-        let command = JointCommand {
+        let order = Order::from(JointCommand {
             q_d: q,
             dq_d: dq,
             gripper: GripperCommand { opening: 1.0 },
-        };
+        });
         let bodies = scene.bodies.iter().take(scene.n_moving());
         let state = WorldState {
             attempt: scene.attempt,
@@ -185,8 +185,8 @@ impl World {
             robot_state: state.robot_state(),
             arm,
             link_contacts: Vec::new(),
-            command,
-            line: CommandLine::new(draws.cell.delay_s, &command),
+            order,
+            line: CommandLine::new(draws.cell.delay_s, &order),
             draws,
             state,
             memory: Memory::default(),
@@ -247,19 +247,49 @@ impl World {
             && command.q_d.is_finite()
             && command.gripper.opening.is_finite();
         if fits {
-            self.command = *command;
+            self.order = (*command).into();
         }
+    }
+
+    /// Sets torques over gravity that the next steps push with, N·m, and the gripper's opening; they hold
+    /// until the next [`Self::write`]. What is not finite is ignored, as there.
+    ///
+    /// # Errors
+    /// [`SimError::Control`] if the arm is not [`ArmMode::Dynamic`], which alone has torques to be given,
+    /// or has another number of joints.
+    pub fn write_torques(
+        &mut self,
+        tau_d: &JointTorques,
+        gripper: GripperCommand,
+    ) -> Result<(), SimError> {
+        if self.arm.mode() != ArmMode::Dynamic {
+            let mode = self.arm.mode().name();
+            return Err(SimError::control(&format!(
+                "torques need the arm `dynamic`, this world has `{mode}`"
+            )));
+        }
+        if tau_d.len() != self.robot.n_joints() {
+            let (got, n) = (tau_d.len(), self.robot.n_joints());
+            return Err(SimError::control(&format!(
+                "torques for {got} joints, the arm has {n}"
+            )));
+        }
+        if tau_d.is_finite() && gripper.opening.is_finite() {
+            self.order.joints.gripper = gripper;
+            self.order.torques = Some(*tau_d);
+        }
+        Ok(())
     }
 
     /// Advances by [`Self::DT`].
     pub fn step(&mut self) {
         self.teleport();
-        let command = self.line.pass(&self.command);
-        self.slew_fingers(command.gripper.opening);
+        let order = self.line.pass(&self.order);
+        self.slew_fingers(order.joints.gripper.opening);
         if self.arm.mode() != ArmMode::Exact {
             self.physics.link_contacts(&mut self.link_contacts);
         }
-        let prediction = self.arm.predict(&command, &self.link_contacts);
+        let prediction = self.arm.predict(&order, &self.link_contacts);
         self.robot.link_poses(
             &prediction.q,
             self.state.gripper.width,
@@ -469,9 +499,10 @@ impl World {
             self.physics.set_body(index, body);
         }
         self.arm.place(state.q, state.dq);
-        self.command.q_d = state.q;
-        self.command.gripper.opening = state.gripper.commanded;
-        self.line.fill(&self.command);
+        self.order.joints.q_d = state.q;
+        self.order.joints.gripper.opening = state.gripper.commanded;
+        self.order.torques = None;
+        self.line.fill(&self.order);
         self.memory = Memory::default();
         self.status = TaskStatus::default();
         self.robot_state = state.robot_state();

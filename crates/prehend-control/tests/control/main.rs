@@ -6,4 +6,5 @@ mod joint_plans;
 mod realtime;
 mod rig;
 mod stopping;
+mod torque;
 mod tracking;

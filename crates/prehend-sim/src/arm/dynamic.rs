@@ -7,9 +7,10 @@
 //! stiff for the step; speed-dependent forces are taken at the mean speed.
 
 use prehend_robot::{JointMatrix, Llt, Wrench};
-use prehend_types::{JointCommand, JointPositions, MAX_JOINTS};
+use prehend_types::{JointPositions, MAX_JOINTS};
 
 use super::{Arm, Equations, Outcome, payload_torques};
+use crate::command_line::Order;
 use crate::physics::{DT, LinkContact};
 
 /// Rounds of the fixed point for the mean speed: with one, a swing at up to 33 rad/s gains 1.6 % of its
@@ -37,7 +38,8 @@ struct Drive {
 }
 
 impl Servo {
-    pub fn new(arm: &Arm, command: &JointCommand, contacts: &[LinkContact]) -> Self {
+    pub fn new(arm: &Arm, order: &Order, contacts: &[LinkContact]) -> Self {
+        let command = &order.joints;
         let mut q_half = arm.q;
         for (q, dq) in q_half.iter_mut().zip(arm.dq.iter()) {
             *q += 0.5 * DT * dq;
@@ -49,13 +51,16 @@ impl Servo {
         for (idx, spec) in arm.drives.iter().enumerate() {
             let dry = spec.coulomb_friction / arm.dq[idx].abs().max(STICTION_SPEED);
             drives[idx].rub = spec.viscous_friction + dry;
-            if arm.servo_is_on {
+            let carried = weight[idx] + payload[idx];
+            if let Some(torques) = order.torques.filter(|_| arm.servo_is_on) {
+                drives[idx].push = torques[idx] + carried;
+                drives[idx].max_torque = spec.max_torque;
+            } else if arm.servo_is_on {
                 let dq_d = command.dq_d.get(idx).copied().unwrap_or(0.0);
                 drives[idx] = Drive {
                     push: spec.stiffness * (command.q_d[idx] - q_half[idx])
                         + spec.damping * dq_d
-                        + weight[idx]
-                        + payload[idx],
+                        + carried,
                     pull: 0.5 * DT * spec.stiffness + spec.damping,
                     max_torque: spec.max_torque,
                     ..drives[idx]

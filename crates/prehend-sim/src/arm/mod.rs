@@ -15,13 +15,12 @@ use std::sync::Arc;
 
 use nalgebra::{Point3, Vector3};
 use prehend_robot::{Articulation, JointActuator, JointMatrix, Motion, Robot, Wrench};
-use prehend_types::{
-    JointCommand, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, Pose,
-};
+use prehend_types::{JointPositions, JointTorques, JointVelocities, MAX_JOINTS, Pose};
 
 use serde::{Deserialize, Serialize};
 
 use crate::SimError;
+use crate::command_line::Order;
 use crate::physics::{DT, LinkContact};
 use actuated::Tracked;
 use coupling::{HandBody, HandWay, Reaction};
@@ -325,7 +324,8 @@ impl Arm {
     }
 
     /// Where the joints go if the load stays as it is, with links that touch. Never allocates.
-    pub fn predict(&self, command: &JointCommand, contacts: &[LinkContact]) -> Prediction {
+    pub fn predict(&self, order: &Order, contacts: &[LinkContact]) -> Prediction {
+        let command = &order.joints;
         let (step, outcome) = match self.mode {
             ArmMode::Exact => {
                 return Prediction {
@@ -339,7 +339,7 @@ impl Arm {
                 (Step::Tracked(tracked), outcome)
             }
             ArmMode::Dynamic => {
-                let mut servo = Servo::new(self, command, contacts);
+                let mut servo = Servo::new(self, order, contacts);
                 let outcome = servo.predict(&self.reaction.load);
                 (Step::Servo(servo), outcome)
             }

@@ -1,6 +1,7 @@
 //! The joints alone, with loads made up.
 
 use prehend_types::GripperCommand;
+use prehend_types::JointCommand;
 use prehend_types::config::locate;
 
 use super::*;
@@ -44,7 +45,7 @@ fn weight(arm: &Arm, mass: f64) -> Reaction {
 }
 
 fn step(arm: &mut Arm, command: &JointCommand, reaction: Reaction) {
-    let prediction = arm.predict(command, &[]);
+    let prediction = arm.predict(&(*command).into(), &[]);
     arm.correct(&prediction, reaction);
 }
 
@@ -245,7 +246,7 @@ fn a_link_that_presses_on_something_fixed_is_stopped() {
                 what: crate::physics::Touched::Fixed { gap },
             };
             gap = wall - at(&arm).x;
-            let prediction = arm.predict(&command, &[contact]);
+            let prediction = arm.predict(&command.into(), &[contact]);
             arm.correct(&prediction, Reaction::NONE);
             deepest = deepest.max(at(&arm).x - wall);
             speed = arm.dq.iter().fold(0.0_f64, |most, dq| most.max(dq.abs()));

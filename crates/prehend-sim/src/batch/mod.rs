@@ -17,10 +17,10 @@ use rayon::prelude::*;
 
 use crate::objects::FamilySet;
 use crate::tasks::Failure;
-use crate::{SceneConfig, SimError};
+use crate::{ArmMode, ControlMode, SceneConfig, SimError};
 
 pub use slot::Saved;
-use slot::Slot;
+use slot::{Order, Slot};
 use starts::Starts;
 
 /// What one slot simulates.
@@ -64,6 +64,10 @@ pub struct BatchConfig {
     pub n_kept_starts: usize,
     /// Settings of the controllers.
     pub control: ControlConfig,
+    /// What the numbers of [`Batch::act`] mean.
+    pub mode: ControlMode,
+    /// How the arms are simulated.
+    pub arm: ArmMode,
 }
 
 impl Default for BatchConfig {
@@ -75,6 +79,8 @@ impl Default for BatchConfig {
             first_id: 0,
             n_kept_starts: 64,
             control: ControlConfig::default(),
+            mode: ControlMode::default(),
+            arm: ArmMode::default(),
         }
     }
 }
@@ -165,7 +171,7 @@ impl Batch {
             slots: slots
                 .map(|(cell, id)| Slot::new(cell.clone(), id, stride))
                 .collect(),
-            starts: Starts::new(config.n_kept_starts),
+            starts: Starts::new(config.n_kept_starts, config.arm),
             config,
             pool,
             tally: Tally::default(),
@@ -245,12 +251,51 @@ impl Batch {
         n_action_steps: usize,
     ) -> Result<Vec<StepOutcome>, SimError> {
         self.check(chunks, n_action_steps)?;
+        let orders: Vec<Order<'_>> = chunks
+            .iter()
+            .map(|chunk| Order::Chunk(chunk, n_action_steps))
+            .collect();
+        self.carry_out(&orders)
+    }
+
+    /// One action of 50 ms in every slot, as the numbers of [`BatchConfig::mode`].
+    ///
+    /// # Errors
+    /// [`SimError::Batch`] if the actions are not one for each slot, have another length than
+    /// [`ControlMode::action_len`] says or hold what is not finite, or a slot has ended and autoreset is
+    /// disabled; nothing has moved then. Whatever keeps a new episode from starting.
+    pub fn act(&mut self, actions: &[&[f64]]) -> Result<Vec<StepOutcome>, SimError> {
+        let refuse = |reason: String| Err(SimError::Batch { reason });
+        if actions.len() != self.slots.len() {
+            let (got, n_slots) = (actions.len(), self.slots.len());
+            return refuse(format!("{got} actions for {n_slots} slots"));
+        }
+        let mode = self.config.mode;
+        for (slot_idx, (slot, action)) in self.slots.iter().zip(actions).enumerate() {
+            let expected = mode.action_len(slot.n_joints());
+            if action.len() != expected || !action.iter().all(|value| value.is_finite()) {
+                let (got, name) = (action.len(), mode.name());
+                return refuse(format!(
+                    "slot {slot_idx}: an action of {got} numbers, or some not finite; `{name}` takes \
+                     {expected}"
+                ));
+            }
+        }
+        self.check_running()?;
+        let orders: Vec<Order<'_>> = actions
+            .iter()
+            .map(|action| Order::Numbers(action))
+            .collect();
+        self.carry_out(&orders)
+    }
+
+    fn carry_out(&mut self, orders: &[Order<'_>]) -> Result<Vec<StepOutcome>, SimError> {
         let (config, starts) = (&self.config, &self.starts);
         let work = self
             .slots
             .par_iter_mut()
-            .zip(chunks)
-            .map(|(slot, chunk)| slot.step(chunk, n_action_steps, config, starts));
+            .zip(orders)
+            .map(|(slot, order)| slot.step(*order, config, starts));
         let outcomes: Vec<_> = self.pool.install(|| work.collect());
         let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
         for ended in outcomes.iter().filter_map(|outcome| outcome.ended.as_ref()) {
@@ -279,11 +324,23 @@ impl Batch {
                 return refuse(format!("slot {slot_idx}: action {index} is not finite"));
             }
         }
+        if self.config.mode.is_torque() {
+            let mode = self.config.mode.name();
+            return refuse(format!(
+                "chunks are tool motions; a batch of `{mode}` takes `act`"
+            ));
+        }
+        self.check_running()
+    }
+
+    fn check_running(&self) -> Result<(), SimError> {
         let ended = self.slots.iter().position(Slot::has_ended);
         match ended.filter(|_| self.config.autoreset == Autoreset::Disabled) {
-            Some(slot_idx) => refuse(format!(
-                "slot {slot_idx}: its episode has ended, and autoreset is disabled; reset it first"
-            )),
+            Some(slot_idx) => Err(SimError::Batch {
+                reason: format!(
+                    "slot {slot_idx}: its episode has ended, and autoreset is disabled; reset it first"
+                ),
+            }),
             None => Ok(()),
         }
     }

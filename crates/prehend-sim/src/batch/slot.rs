@@ -6,13 +6,18 @@ use prehend_types::{Action, ActionChunk};
 
 use super::starts::Starts;
 use super::{Autoreset, BatchCell, BatchConfig, EndedEpisode, StepOutcome};
-use crate::arm_loop::{ACTION_DT, ArmLoop};
+use crate::arm_loop::{ACTION_DT, ArmLoop, BRIDGE};
 use crate::tasks::{Failure, TaskStatus};
 use crate::{SimError, World};
 
-/// A single action is repeated this often in its plan, so that the arm does not slow down towards the
-/// end of a plan that the next action is about to replace.
-const BRIDGE: usize = 4;
+/// What a step asks of a slot; checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Order<'a> {
+    /// So many actions of a chunk.
+    Chunk(&'a [Action], usize),
+    /// One action, as the numbers of the batch's mode.
+    Numbers(&'a [f64]),
+}
 
 /// An episode in progress.
 #[derive(Clone)]
@@ -56,6 +61,10 @@ impl Slot {
         self.running.as_ref().map(|running| &running.world)
     }
 
+    pub fn n_joints(&self) -> usize {
+        self.cell.robot.n_joints()
+    }
+
     pub fn has_ended(&self) -> bool {
         self.running.as_ref().is_none_or(Running::has_ended)
     }
@@ -78,7 +87,7 @@ impl Slot {
         let world = starts.world(&self.cell, id)?;
         let running = Running {
             id,
-            arm: ArmLoop::new(&world, &config.control)?,
+            arm: ArmLoop::in_mode(&world, &config.control, config.mode)?,
             status: TaskStatus::default(),
             total_reward: 0.0,
             n_actions: 0,
@@ -90,18 +99,17 @@ impl Slot {
         Ok(outcome)
     }
 
-    /// Carries `n` actions of a checked chunk out.
+    /// Carries an order out.
     pub fn step(
         &mut self,
-        chunk: &[Action],
-        n: usize,
+        order: Order<'_>,
         config: &BatchConfig,
         starts: &Starts,
     ) -> Result<StepOutcome, SimError> {
         let Some(running) = self.running.as_mut().filter(|running| !running.has_ended()) else {
             return self.reset(self.next_id, config, starts);
         };
-        let (reward, n_actions) = running.carry_out(chunk, n)?;
+        let (reward, n_actions) = running.carry_out(order)?;
         if !running.has_ended() {
             return Ok(running.show(reward, n_actions, config.observe));
         }
@@ -135,13 +143,22 @@ impl Running {
     }
 
     /// Returns the sum of rewards and the number of actions that were carried out.
-    fn carry_out(&mut self, chunk: &[Action], n: usize) -> Result<(f64, usize), SimError> {
+    fn carry_out(&mut self, order: Order<'_>) -> Result<(f64, usize), SimError> {
         let now = self.world.now();
-        let plan = match chunk {
-            [action] => ActionChunk::new(now, ACTION_DT, 1, &[*action; BRIDGE])?,
-            chunk => ActionChunk::new(now, ACTION_DT, n, chunk)?,
+        let n = match order {
+            Order::Chunk(chunk, n) => {
+                let plan = match chunk {
+                    [action] => ActionChunk::new(now, ACTION_DT, 1, &[*action; BRIDGE])?,
+                    chunk => ActionChunk::new(now, ACTION_DT, n, chunk)?,
+                };
+                self.arm.accept(&plan, &self.world)?;
+                n
+            }
+            Order::Numbers(action) => {
+                self.arm.accept_numbers(action, &self.world)?;
+                1
+            }
         };
-        self.arm.accept(&plan, &self.world)?;
         let (mut reward, mut done) = (0.0, 0);
         while done < n && !self.has_ended() {
             // An engine that gives up on one world must not take the others with it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::BatchCell;
 use crate::objects::FamilySet;
-use crate::{SimError, World};
+use crate::{ArmMode, SimError, World};
 
 /// What defines a start state. Robot and scene are compared by address: a batch holds them as long as
 /// it holds its starts.
@@ -22,13 +22,15 @@ struct Key {
 pub(super) struct Starts {
     kept: Mutex<VecDeque<(Key, Arc<World>)>>,
     most: usize,
+    arm: ArmMode,
 }
 
 impl Starts {
-    pub fn new(most: usize) -> Self {
+    pub fn new(most: usize, arm: ArmMode) -> Self {
         Self {
             kept: Mutex::new(VecDeque::new()),
             most,
+            arm,
         }
     }
 
@@ -43,7 +45,7 @@ impl Starts {
         if let Some(world) = self.find(&key) {
             return Ok((*world).clone());
         }
-        let world = World::new(&cell.robot, &cell.scene, id, cell.families)?;
+        let world = World::with_arm(&cell.robot, &cell.scene, id, cell.families, self.arm)?;
         if self.most > 0 {
             let copy = Arc::new(world.clone());
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,140 @@
+//! Torques: what a compliant tool feels like, and what no input can make of them.
+
+use nalgebra::{SVector, Vector3};
+use prehend_control::{LimitReason, TorqueConfig, TorqueController, TorqueGoal};
+use prehend_robot::Llt;
+use prehend_types::{JointTorques, Pose, Stamp};
+
+use crate::rig::{fr3, state_at};
+
+const DT: f64 = 0.001;
+
+fn controller() -> TorqueController {
+    TorqueController::new(fr3(), TorqueConfig::default(), DT).expect("valid")
+}
+
+/// The torques after the rate limit has let them come.
+fn settled(goal: &TorqueGoal, q: prehend_types::JointPositions) -> JointTorques {
+    let mut controller = controller();
+    let state = state_at(q, Stamp::ZERO);
+    (0..500)
+        .map(|_| controller.tick(&state, goal, Stamp::ZERO).tau_d)
+        .last()
+        .expect("ticks")
+}
+
+#[test]
+fn the_tool_accelerates_towards_its_goal_and_nowhere_else() {
+    let robot = fr3();
+    let mut q = *robot.home();
+    for turned in [0.0, 0.3, -0.4] {
+        q[0] = turned;
+        q[5] += 0.2 * turned;
+        let tool = robot.forward(&q);
+        let error = Vector3::new(0.01, -0.02, 0.015);
+        let goal = TorqueGoal::Tool(Pose::from_parts(
+            (tool.translation.vector + error).into(),
+            tool.rotation,
+        ));
+        let tau = settled(&goal, q);
+        let terms = robot.articulation(&q);
+        let mut ddq = [0.0; 8];
+        ddq[..7].copy_from_slice(&tau);
+        Llt::new(&terms.mass_matrix(), 7)
+            .expect("a mass matrix")
+            .solve(&mut ddq);
+        let twist = robot.jacobian(&q) * SVector::<f64, 8>::from(ddq);
+        let expected = error * TorqueConfig::default().tool_gain_per_s2;
+        let linear: Vector3<f64> = twist.fixed_rows::<3>(0).into();
+        let angular: Vector3<f64> = twist.fixed_rows::<3>(3).into();
+        assert!(
+            (linear - expected).norm() < 0.01 * expected.norm(),
+            "{linear} {expected}"
+        );
+        assert!(angular.norm() < 0.02, "{angular}");
+    }
+}
+
+#[test]
+fn nothing_that_comes_in_makes_a_torque_that_is_not_finite_or_jumps() {
+    let robot = fr3();
+    let mut controller = controller();
+    let good = state_at(*robot.home(), Stamp::ZERO);
+    let mut bad = good;
+    bad.q[2] = f64::NAN;
+    let mut fast = good;
+    fast.dq[3] = 1e6;
+    let mut old = good;
+    old.stamp = Stamp::from_nanos(9_000_000_000);
+    let torques =
+        |value: f64| TorqueGoal::Joints(JointTorques::from_slice(&[value; 7]).expect("seven"));
+    let goals = [
+        torques(1e9),
+        torques(f64::NAN),
+        torques(-1e9),
+        TorqueGoal::Joints(JointTorques::from_slice(&[1.0; 3]).expect("three")),
+        TorqueGoal::Tool(Pose::translation(f64::INFINITY, 0.0, 0.0)),
+        TorqueGoal::Tool(Pose::translation(100.0, 0.0, 0.0)),
+    ];
+    let limits = robot.limits();
+    let mut before = [0.0; 7];
+    for round in 0..2000 {
+        let state = [good, bad, fast, old][round / 7 % 4];
+        let tick = controller.tick(&state, &goals[round % goals.len()], Stamp::ZERO);
+        for (idx, tau) in tick.tau_d.iter().enumerate() {
+            assert!(tau.is_finite());
+            assert!(
+                (tau - before[idx]).abs() <= 1.0 + 1e-9,
+                "1000 N m/s for 1 ms"
+            );
+            // The weight that the arm itself carries is at most another limit.
+            assert!(tau.abs() <= 2.0 * limits.tau_max[idx]);
+            before[idx] = *tau;
+        }
+    }
+    let tick = controller.tick(&bad, &goals[0], Stamp::ZERO);
+    assert!(tick.limited.contains(LimitReason::NonFinite));
+}
+
+#[test]
+fn a_joint_near_its_limit_is_pushed_back_and_never_further() {
+    let robot = fr3();
+    for (sign, limit) in [
+        (1.0, robot.limits().q_max[4]),
+        (-1.0, robot.limits().q_min[4]),
+    ] {
+        let mut q = *robot.home();
+        q[4] = limit - sign * 0.01;
+        for push in [0.0, sign * 5.0] {
+            let mut wanted = [0.0; 7];
+            wanted[4] = push;
+            let goal = TorqueGoal::Joints(JointTorques::from_slice(&wanted).expect("seven"));
+            let tau = settled(&goal, q)[4];
+            assert!(tau * sign < -0.01, "{push} gives {tau}");
+        }
+    }
+}
+
+#[test]
+fn settings_that_could_not_be_stable_are_refused() {
+    for config in [
+        TorqueConfig {
+            tool_gain_per_s2: 1e6,
+            ..TorqueConfig::default()
+        },
+        TorqueConfig {
+            damping_ratio: f64::NAN,
+            ..TorqueConfig::default()
+        },
+        TorqueConfig {
+            max_torque_rate_nm_per_s: 0.0,
+            ..TorqueConfig::default()
+        },
+    ] {
+        assert!(
+            TorqueController::new(fr3(), config, 0.002).is_err(),
+            "{config:?}"
+        );
+    }
+    assert!(TorqueController::new(fr3(), TorqueConfig::default(), 1.0).is_err());
+}
