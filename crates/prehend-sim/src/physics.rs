@@ -70,8 +70,10 @@ pub(crate) struct Physics {
     /// The bodies that can move, in the scene's order.
     bodies: Vec<RigidBodyHandle>,
     surroundings: Surroundings,
-    /// Solver steps per tick.
+    /// Solver steps per [`Self::step`].
     steps: u32,
+    /// What [`Self::step`] covers, s.
+    span: f64,
 }
 
 impl Physics {
@@ -133,10 +135,11 @@ impl Physics {
             bodies,
             surroundings: Surroundings::new(scene, robot),
             steps: settings.steps(),
+            span: settings.span(),
         })
     }
 
-    /// Advances by [`DT`]: links go to `link_poses`, the fingers towards `finger_target` (displacement
+    /// Advances by its span: links go to `link_poses`, the fingers towards `finger_target` (displacement
     /// of each from shut, m) with no more than the gripper's force.
     ///
     /// A hand that gives way goes its own `way`; returns what it felt.
@@ -146,22 +149,45 @@ impl Physics {
         finger_target: f64,
         way: Option<&HandWay>,
     ) -> Reaction {
-        if let Some(driven) = way.and_then(|way| self.drive_hand(way)) {
-            self.advance(link_poses, finger_target, true);
-            return self.hand_reaction(&driven).unwrap_or(Reaction::NONE);
+        if let Some(way) = way {
+            return self.step_felt(link_poses, finger_target, way);
         }
         let is_near = self.fingers_are_near();
         let links_are_near = self.wake_links(link_poses);
-        let base_from_hand = &link_poses[self.hand_idx];
         if self.gripper.is_travelling() && !is_near && !links_are_near && self.all_sleep() {
-            // A step of the engine could not change anything.
-            self.set_links(link_poses);
-            self.gripper
-                .travel_quietly(&mut self.world, base_from_hand, finger_target);
+            self.travel_quietly(link_poses, finger_target);
+        } else {
+            self.advance(link_poses, finger_target, is_near);
+        }
+        Reaction::NONE
+    }
+
+    /// A step of an arm that feels what its hand and links touch. Where nothing can touch anything, it
+    /// feels nothing: what the fingers' motors take from the hand, they give back to it.
+    fn step_felt(&mut self, link_poses: &[Pose], finger_target: f64, way: &HandWay) -> Reaction {
+        let can_touch = self.fingers_are_near()
+            || self.links_are_near(link_poses)
+            || self.surroundings.links_are_near_fixed(link_poses);
+        if !can_touch && self.all_sleep() {
+            self.gripper.detach(&mut self.world);
+            self.travel_quietly(link_poses, finger_target);
+            self.pace_hand(way);
             return Reaction::NONE;
         }
-        self.advance(link_poses, finger_target, is_near);
-        Reaction::NONE
+        self.gripper.keep_pace(&mut self.world);
+        let driven = self.drive_hand(way);
+        self.advance(link_poses, finger_target, true);
+        driven
+            .and_then(|driven| self.hand_reaction(&driven))
+            .unwrap_or(Reaction::NONE)
+    }
+
+    /// What a step of the engine would do where nothing can touch anything.
+    fn travel_quietly(&mut self, link_poses: &[Pose], finger_target: f64) {
+        self.set_links(link_poses);
+        let base_from_hand = &link_poses[self.hand_idx];
+        self.gripper
+            .travel_quietly(&mut self.world, base_from_hand, finger_target, self.span);
     }
 
     /// As many solver steps as a tick has.
@@ -204,7 +230,7 @@ impl Physics {
                 body.set_next_kinematic_position(pose);
             }
         }
-        let dt = DT / f64::from(self.steps);
+        let dt = self.span / f64::from(self.steps);
         self.gripper
             .drive(&mut self.world, &base_from_hand, finger_target, is_near, dt);
         self.world.step();
@@ -245,6 +271,17 @@ impl Physics {
             }
         }
         any
+    }
+
+    fn links_are_near(&self, link_poses: &[Pose]) -> bool {
+        let centers: Vec<Option<Pose>> = (0..self.bodies.len())
+            .map(|index| Some(self.body(index)?.base_from_body))
+            .collect();
+        let mut links = self.links.iter();
+        links.any(|(link_idx, _)| {
+            let pose = &link_poses[*link_idx];
+            self.surroundings.link_is_near(*link_idx, pose, &centers)
+        })
     }
 
     fn all_sleep(&self) -> bool {
@@ -343,7 +380,7 @@ impl Physics {
             .flat_map(|pair| pair.solver_manifolds())
             .flat_map(|manifold| &manifold.points)
             .map(|point| f64::from(point.data.impulse));
-        impulses.sum::<f64>() * f64::from(self.steps) / DT
+        impulses.sum::<f64>() * f64::from(self.steps) / self.span
     }
 
     /// Whether the engine had to disable a body because its state became non-finite.

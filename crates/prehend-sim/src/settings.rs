@@ -14,6 +14,9 @@ pub(crate) const TICK: f64 = 0.005;
 pub struct PhysicsSettings {
     /// Solver steps per tick of 5 ms. 2 halves the time step; ticks stay as they are.
     pub steps_per_tick: u32,
+    /// Ticks per solver step, if that is longer than a tick; `steps_per_tick` is then 1. Only for the arm
+    /// `exact`: what it feels does not move it.
+    pub ticks_per_step: u32,
     /// Solver iterations per step; rapier makes each a sub-step of its own.
     pub iterations: usize,
     /// Frequency of the contact spring between moving bodies, Hz. Its stiffness is the pair's reduced
@@ -41,6 +44,7 @@ impl Default for PhysicsSettings {
     fn default() -> Self {
         Self {
             steps_per_tick: 1,
+            ticks_per_step: 1,
             iterations: 8,
             contact_hz: 200.0,
             static_contact_hz: 400.0,
@@ -59,7 +63,20 @@ impl PhysicsSettings {
     /// Length of one solver step, s.
     #[must_use]
     pub fn dt(&self) -> f64 {
-        TICK / f64::from(self.steps())
+        self.span() / f64::from(self.steps())
+    }
+
+    /// Ticks that the engine is stepped after.
+    pub(crate) fn ticks(&self) -> u32 {
+        match self.arm {
+            ArmMode::Exact => self.ticks_per_step.max(1),
+            ArmMode::Actuated | ArmMode::Dynamic => 1,
+        }
+    }
+
+    /// What the engine covers at a time, s.
+    pub(crate) fn span(&self) -> f64 {
+        TICK * f64::from(self.ticks())
     }
 
     /// Solver steps per tick, at least one.

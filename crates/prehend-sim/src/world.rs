@@ -8,6 +8,7 @@ use prehend_types::{
     Observation, Pose, RobotState, Role, Stamp,
 };
 
+use crate::arm::coupling::Reaction;
 use crate::arm::{Arm, ArmMode, ArmReport, Payload};
 use crate::command_line::{CommandLine, Order};
 use crate::objects::FamilySet;
@@ -290,22 +291,16 @@ impl World {
             self.physics.link_contacts(&mut self.link_contacts);
         }
         let prediction = self.arm.predict(&order, &self.link_contacts);
-        self.robot.link_poses(
-            &prediction.q,
-            self.state.gripper.width,
-            &mut self.link_poses,
-        );
-        let reaction = self.physics.step(
-            &self.link_poses,
-            self.state.finger_target,
-            self.arm.hand_way(&prediction.q).as_ref(),
-        );
+        self.state.steps += 1;
+        let ticks = u64::from(self.settings.ticks());
+        let reaction = if self.state.steps.is_multiple_of(ticks) {
+            self.step_engine(&prediction.q)
+        } else {
+            Reaction::NONE
+        };
         self.arm.correct(&prediction, reaction);
         self.state.q = *self.arm.q();
         self.state.dq = *self.arm.dq();
-        self.state.steps += 1;
-        self.read_fingers();
-        self.read_bodies();
         self.robot_state = self.state.robot_state();
         let mut memory = self.memory;
         self.status = self.episode.judge(&self.facts(), &mut memory);
@@ -313,6 +308,18 @@ impl World {
         if self.physics.has_quarantined() && !self.status.success {
             self.status.failure = Some(Failure::Diverged);
         }
+    }
+
+    /// Brings bodies and fingers up to date with an arm that goes to `q`; returns what it felt.
+    fn step_engine(&mut self, q: &JointPositions) -> Reaction {
+        self.robot
+            .link_poses(q, self.state.gripper.width, &mut self.link_poses);
+        let way = self.arm.hand_way(q);
+        let target = self.state.finger_target;
+        let reaction = self.physics.step(&self.link_poses, target, way.as_ref());
+        self.read_fingers();
+        self.read_bodies();
+        reaction
     }
 
     fn teleport(&mut self) {
@@ -347,7 +354,7 @@ impl World {
         let before = self.state.gripper.width;
         self.state.fingers = self.physics.finger_displacements();
         let width = self.state.fingers[0] + self.state.fingers[1];
-        let speed = (width - before) / DT;
+        let speed = (width - before) / self.settings.span();
         let lead = 0.5 * width - self.state.finger_target;
         // Once grasping, fingers may creep without letting go of the claim; losing the lead does.
         let is_still = speed.abs() < FINGERS_STILL || self.state.gripper.is_grasping;

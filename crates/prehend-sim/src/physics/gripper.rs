@@ -18,7 +18,7 @@ use rapier3d::pipeline::PhysicsWorld;
 use rapier3d::prelude::{CoefficientCombineRule, MassProperties};
 use serde::{Deserialize, Serialize};
 
-use super::{DT, REST, ROBOT, collider, from_rapier, groups, to_rapier, to_rapier_vector, vector};
+use super::{REST, ROBOT, collider, from_rapier, groups, to_rapier, to_rapier_vector, vector};
 
 /// Stiffness of the finger motors, N/m: how far behind its target a finger must be to push with all
 /// of its force.
@@ -123,9 +123,15 @@ impl Gripper {
     }
 
     /// Moves travelling fingers without an engine's step.
-    pub fn travel_quietly(&mut self, world: &mut PhysicsWorld, base_from_hand: &Pose, target: f64) {
+    pub fn travel_quietly(
+        &mut self,
+        world: &mut PhysicsWorld,
+        base_from_hand: &Pose,
+        target: f64,
+        dt: f64,
+    ) {
         let aim = self.aim(world, target);
-        self.advance(aim, DT, |finger, at| {
+        self.advance(aim, dt, |finger, at| {
             if let Some(body) = world.bodies.get_mut(finger) {
                 body.set_position(to_rapier(&(base_from_hand * at)), false);
             }
@@ -154,6 +160,33 @@ impl Gripper {
             *travel = travel.advance(aim, self.open, 2.0 * self.force, dt);
             let at = finger.shut + finger.axis * travel.displacement;
             place(finger.body, Translation3::from(at));
+        }
+    }
+
+    /// Makes the fingers parts of the hand, if they are not.
+    pub fn detach(&mut self, world: &mut PhysicsWorld) {
+        if self.travel.is_none() {
+            self.release(world);
+        }
+    }
+
+    /// Gives fingers that were parts of the hand its velocity and their own, before they slide again.
+    pub fn keep_pace(&self, world: &mut PhysicsWorld) {
+        let Some(hand) = world.bodies.get(self.hand) else {
+            return;
+        };
+        let (turn, hand_pose) = (hand.angvel(), from_rapier(hand.position()));
+        for (finger, travel) in self.fingers.iter().zip(self.travel.iter().flatten()) {
+            let carried = world
+                .bodies
+                .get(self.hand)
+                .zip(world.bodies.get(finger.body))
+                .map(|(hand, body)| hand.velocity_at_point(body.translation()));
+            let own = hand_pose.rotation * finger.axis * travel.speed;
+            if let (Some(carried), Some(body)) = (carried, world.bodies.get_mut(finger.body)) {
+                body.set_linvel(carried + to_rapier_vector(&own), true);
+                body.set_angvel(turn, true);
+            }
         }
     }
 
@@ -357,6 +390,7 @@ fn insert_finger(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::DT;
 
     #[test]
     fn a_travelling_finger_arrives_and_stays_inside_its_stops() {

@@ -95,6 +95,19 @@ impl Physics {
         })
     }
 
+    /// Gives a hand that was put where the arm has it the arm's velocity.
+    pub(super) fn pace_hand(&mut self, way: &HandWay) {
+        let Some(YieldingHand { handle, .. }) = self.hand.as_ref() else {
+            return;
+        };
+        if let Some(hand) = self.world.bodies.get_mut(*handle) {
+            let velocity = (way.to.translation.vector - way.from.translation.vector) / DT;
+            let turn = way.to.rotation * way.from.rotation.inverse();
+            hand.set_linvel(to_rapier_vector(&velocity), false);
+            hand.set_angvel(to_rapier_vector(&(turn.scaled_axis() / DT)), false);
+        }
+    }
+
     /// What the hand felt in a step: the change of its momentum that its drive did not make.
     pub(super) fn hand_reaction(&self, before: &Before) -> Option<Reaction> {
         let YieldingHand { handle, body } = self.hand.as_ref()?;

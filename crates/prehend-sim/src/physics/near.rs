@@ -18,6 +18,8 @@ struct Outline {
     radius: f64,
     /// Body-frame pose and half size of the box around each part.
     boxes: Vec<(Pose, Vector3<f64>)>,
+    /// A link that is at the table while the arm is at home: the base, and what turns on it.
+    stands_on_table: bool,
 }
 
 /// Where everything is that fingers could touch.
@@ -49,7 +51,18 @@ impl Outline {
             center,
             radius: reach.fold(0.0, f64::max),
             boxes,
+            stands_on_table: false,
         }
+    }
+
+    /// Lowest point of the boxes, m.
+    fn lowest(&self, base_from_body: &Pose) -> f64 {
+        let bottoms = self.boxes.iter().map(|(body_from_part, half)| {
+            let pose = base_from_body * body_from_part;
+            let down = pose.rotation.inverse() * Vector3::z();
+            pose.translation.z - half.dot(&down.abs())
+        });
+        bottoms.fold(f64::INFINITY, f64::min)
     }
 
     /// Whether a ball comes within the margin of any of the boxes.
@@ -72,12 +85,14 @@ impl Surroundings {
         let links = robot.links().iter().enumerate().filter(|(_, link)| {
             matches!(link.part, Part::Arm | Part::Hand) && !link.shapes.is_empty()
         });
+        let mut home = vec![Pose::identity(); robot.links().len()];
+        robot.link_poses(robot.home(), 0.0, &mut home);
         let links = links.map(|(index, link)| {
             let shapes = link.shapes.iter();
-            (
-                index,
-                Outline::around(shapes.map(|shape| (shape.link_from_shape, &shape.shape))),
-            )
+            let shapes = shapes.map(|shape| (shape.link_from_shape, &shape.shape));
+            let mut outline = Outline::around(shapes);
+            outline.stands_on_table = outline.lowest(&home[index]) < MARGIN;
+            (index, outline)
         });
         let fixed = scene
             .bodies
@@ -109,6 +124,21 @@ impl Surroundings {
             .any(|(body, base_from_body)| {
                 let center = base_from_body * Point3::from(body.center);
                 link.is_near(pose, &center.coords, body.radius)
+            })
+    }
+
+    /// Whether a link that moves comes near the table or a fixed body.
+    pub fn links_are_near_fixed(&self, link_poses: &[Pose]) -> bool {
+        self.links
+            .iter()
+            .filter_map(|(link_idx, link)| Some((link, link_poses.get(*link_idx)?)))
+            .any(|(link, pose)| {
+                let center = (pose * Point3::from(link.center)).coords;
+                (!link.stands_on_table && link.lowest(pose) < MARGIN)
+                    || self
+                        .fixed
+                        .iter()
+                        .any(|(fixed, outline)| outline.is_near(fixed, &center, link.radius))
             })
     }
 

@@ -35,6 +35,7 @@ impl Clone for Physics {
             bodies: self.bodies.clone(),
             surroundings: self.surroundings.clone(),
             steps: self.steps,
+            span: self.span,
         }
     }
 }

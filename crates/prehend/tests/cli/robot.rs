@@ -41,7 +41,7 @@ fn an_imported_robot_is_written_once_and_says_what_it_guessed() {
 fn a_bad_robot_file_is_refused_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("arm.urdf");
-    let text = "<robot name=\"a\">\n<link name=\"base\"/>\n<joint name=\"j\" type=\"revolute\">\n<parent link=\"base\"/><child link=\"none\"/>\n</joint>\n</robot>\n";
+    let text = "<robot name=\"a\">\n<link name=\"base\"/>\n<joint name=\"j\" type=\"revolute\">\n<parent link=\"base\"/><child link=\"none\"/>\n<limit lower=\"-1\" upper=\"1\" velocity=\"1\" effort=\"1\"/>\n</joint>\n</robot>\n";
     fs::write(&file, text).expect("a file");
     let file = file.to_str().expect("text");
     check_refused(&["robot", "import", file], 3, &["arm.urdf:", "none"]);

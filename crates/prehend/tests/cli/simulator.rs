@@ -78,7 +78,12 @@ fn the_simulator_benchmark_holds_the_cube_it_is_timed_with() {
         let row = rows.iter().find(|row| row["name"] == name);
         row.expect(name)["value"].as_f64().expect("a number")
     };
-    for (setting, most_mm) in [("default", 0.1), ("equal", 0.1), ("dynamic", 0.5)] {
+    for (setting, most_mm) in [
+        ("default", 0.1),
+        ("equal", 0.1),
+        ("equal_5ms", 0.1),
+        ("dynamic", 0.1),
+    ] {
         assert_eq!(value(&format!("prehend/{setting}/grasp/lifted")), 1.0);
         assert!(value(&format!("prehend/{setting}/grasp/hold_slip")) < most_mm);
         assert!(value(&format!("prehend/{setting}/grasp/1_threads")) > 0.0);
