@@ -14,8 +14,7 @@ pub(crate) const TICK: f64 = 0.005;
 pub struct PhysicsSettings {
     /// Solver steps per tick of 5 ms. 2 halves the time step; ticks stay as they are.
     pub steps_per_tick: u32,
-    /// Ticks per solver step, if that is longer than a tick; `steps_per_tick` is then 1. Only for the arm
-    /// `exact`: what it feels does not move it.
+    /// Ticks per solver step, if that is longer than a tick; `steps_per_tick` is then 1.
     pub ticks_per_step: u32,
     /// Solver iterations per step; rapier makes each a sub-step of its own.
     pub iterations: usize,
@@ -68,10 +67,7 @@ impl PhysicsSettings {
 
     /// Ticks that the engine is stepped after.
     pub(crate) fn ticks(&self) -> u32 {
-        match self.arm {
-            ArmMode::Exact => self.ticks_per_step.max(1),
-            ArmMode::Actuated | ArmMode::Dynamic => 1,
-        }
+        self.ticks_per_step.max(1)
     }
 
     /// What the engine covers at a time, s.

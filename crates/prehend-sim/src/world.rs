@@ -141,7 +141,7 @@ impl World {
         robot.link_poses(&q, max_width, &mut link_poses);
         let mut physics = Physics::new(robot, config, scene, &link_poses, settings, &draws)?;
         let dq = JointVelocities::zeros(robot.n_joints())?;
-        let mut arm = Arm::new(robot, settings.arm)?;
+        let mut arm = Arm::new(robot, settings.arm, settings.span())?;
         if config.randomise.is_some() {
             arm.set_drives(&draws.cell.drives(robot));
             arm.place(q, dq);
@@ -287,20 +287,13 @@ impl World {
         self.teleport();
         let order = self.line.pass(&self.order);
         self.slew_fingers(order.joints.gripper.opening);
-        if self.arm.mode() != ArmMode::Exact {
-            self.physics.link_contacts(&mut self.link_contacts);
-        }
-        let prediction = self.arm.predict(&order, &self.link_contacts);
         self.state.steps += 1;
         let ticks = u64::from(self.settings.ticks());
-        let reaction = if self.state.steps.is_multiple_of(ticks) {
-            self.step_engine(&prediction.q)
-        } else {
-            Reaction::NONE
-        };
-        self.arm.correct(&prediction, reaction);
-        self.state.q = *self.arm.q();
-        self.state.dq = *self.arm.dq();
+        let is_due = self.state.steps.is_multiple_of(ticks);
+        // An exact arm is where it is told to be at every tick, whatever the engine's step.
+        if is_due || self.arm.mode() == ArmMode::Exact {
+            self.step_arm(&order, is_due);
+        }
         self.robot_state = self.state.robot_state();
         let mut memory = self.memory;
         self.status = self.episode.judge(&self.facts(), &mut memory);
@@ -308,6 +301,21 @@ impl World {
         if self.physics.has_quarantined() && !self.status.success {
             self.status.failure = Some(Failure::Diverged);
         }
+    }
+
+    fn step_arm(&mut self, order: &Order, is_due: bool) {
+        if self.arm.mode() != ArmMode::Exact {
+            self.physics.link_contacts(&mut self.link_contacts);
+        }
+        let prediction = self.arm.predict(order, &self.link_contacts);
+        let reaction = if is_due {
+            self.step_engine(&prediction.q)
+        } else {
+            Reaction::NONE
+        };
+        self.arm.correct(&prediction, reaction);
+        self.state.q = *self.arm.q();
+        self.state.dq = *self.arm.dq();
     }
 
     /// Brings bodies and fingers up to date with an arm that goes to `q`; returns what it felt.

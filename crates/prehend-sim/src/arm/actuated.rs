@@ -6,7 +6,7 @@ use prehend_types::{JointCommand, MAX_JOINTS, Pose};
 
 use super::coupling::HandBody;
 use super::{Arm, Equations, Outcome};
-use crate::physics::{DT, LinkContact};
+use crate::physics::LinkContact;
 
 /// Share of the acceleration limit that braking before the target counts on.
 const BRAKING_SHARE: f64 = 0.9;
@@ -48,7 +48,7 @@ impl Tracked {
 
             // Towards the command no faster than can still be braked: a saturated tracking would run
             // past it.
-            let error = q_d - (q + 0.5 * DT * dq);
+            let error = q_d - (q + 0.5 * arm.dt * dq);
             let reserve = if arm.yields_for > 0 { RECOVERING } else { 1.0 };
             let max_acceleration = reserve * drive.max_acceleration;
             let brakes = BRAKING_SHARE * max_acceleration;
@@ -60,14 +60,14 @@ impl Tracked {
                 dq_wanted
             };
             speed = speed.clamp(-drive.max_velocity, drive.max_velocity);
-            let change = max_acceleration * DT;
+            let change = max_acceleration * arm.dt;
             speed = speed.clamp(dq - change, dq + change);
             let is_free = speed == dq_wanted;
             out.dq[idx] = speed;
             out.q[idx] = if is_free {
                 q_wanted
             } else {
-                q + 0.5 * DT * (dq + speed)
+                q + 0.5 * arm.dt * (dq + speed)
             };
             out.max_torque[idx] = drive.max_torque;
         }
@@ -79,7 +79,7 @@ impl Tracked {
         if dq == self.dq[idx] {
             self.q[idx]
         } else {
-            q + 0.5 * DT * (self.equations.dq[idx] + dq)
+            q + 0.5 * self.equations.dt * (self.equations.dq[idx] + dq)
         }
     }
 
@@ -91,7 +91,7 @@ impl Tracked {
         let n = equations.n();
         let bias = equations.loaded_bias(load);
         let mut ddq: [f64; MAX_JOINTS] =
-            std::array::from_fn(|idx| (self.dq[idx] - equations.dq[idx]) / DT);
+            std::array::from_fn(|idx| (self.dq[idx] - equations.dq[idx]) / equations.dt);
         let mut overload = [false; MAX_JOINTS];
         let mut at_limit = [0.0; MAX_JOINTS];
         let tau = loop {
@@ -143,7 +143,7 @@ impl Tracked {
         Outcome {
             dq: std::array::from_fn(|idx| {
                 if overload[idx] {
-                    equations.dq[idx] + DT * ddq[idx]
+                    equations.dq[idx] + equations.dt * ddq[idx]
                 } else {
                     self.dq[idx]
                 }

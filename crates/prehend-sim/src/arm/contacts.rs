@@ -8,7 +8,7 @@ use prehend_robot::{JointMatrix, Wrench};
 use prehend_types::MAX_JOINTS;
 
 use super::Equations;
-use crate::physics::{DT, LinkContact, Touched};
+use crate::physics::{LinkContact, Touched};
 
 /// Of the layer, N/m: 100 N dent it by 1 mm.
 const STIFFNESS: f64 = 1e5;
@@ -22,6 +22,7 @@ const STICTION_SPEED: f64 = 0.01;
 impl Equations {
     /// Adds what the links touch. `carriers` says for every link which joint carries it.
     pub(super) fn touch(&mut self, contacts: &[LinkContact], carriers: &[Option<usize>]) {
+        let dt = self.dt;
         for contact in contacts {
             let Some(joint_idx) = carriers.get(contact.link_idx).copied().flatten() else {
                 continue;
@@ -40,14 +41,14 @@ impl Equations {
                     continue;
                 }
                 // The gap is that of the step before.
-                Touched::Fixed { gap } => gap + DT * speed,
+                Touched::Fixed { gap } => gap + dt * speed,
             };
-            let pressing = -STIFFNESS * (gap + DT * speed) - DAMPING * speed;
-            if gap + DT * speed >= 0.0 || pressing <= 0.0 {
+            let pressing = -STIFFNESS * (gap + dt * speed) - DAMPING * speed;
+            if gap + dt * speed >= 0.0 || pressing <= 0.0 {
                 continue;
             }
-            let yielding = DT * STIFFNESS + DAMPING;
-            add(&mut self.mass, &normal, DT * yielding);
+            let yielding = dt * STIFFNESS + DAMPING;
+            add(&mut self.mass, &normal, dt * yielding);
             for (bias, normal) in self.touch_bias.iter_mut().zip(normal) {
                 *bias += (STIFFNESS * gap + yielding * speed) * normal;
             }
@@ -59,7 +60,7 @@ impl Equations {
                 let tangent = along(direction);
                 let sliding = dot(&tangent, &self.dq);
                 let rub = FRICTION * pressing / sliding.abs().max(STICTION_SPEED);
-                add(&mut self.mass, &tangent, DT * rub);
+                add(&mut self.mass, &tangent, dt * rub);
                 for (bias, tangent) in self.touch_bias.iter_mut().zip(tangent) {
                     *bias += rub * sliding * tangent;
                 }

@@ -11,7 +11,7 @@ use prehend_types::{JointPositions, MAX_JOINTS};
 
 use super::{Arm, Equations, Outcome, payload_torques};
 use crate::command_line::Order;
-use crate::physics::{DT, LinkContact};
+use crate::physics::LinkContact;
 
 /// Rounds of the fixed point for the mean speed: with one, a swing at up to 33 rad/s gains 1.6 % of its
 /// energy in 10 s.
@@ -42,7 +42,7 @@ impl Servo {
         let command = &order.joints;
         let mut q_half = arm.q;
         for (q, dq) in q_half.iter_mut().zip(arm.dq.iter()) {
-            *q += 0.5 * DT * dq;
+            *q += 0.5 * arm.dt * dq;
         }
         let equations = Equations::new(arm, &q_half, contacts);
         let weight = equations.arm.bias(&[], &[]);
@@ -61,7 +61,7 @@ impl Servo {
                     push: spec.stiffness * (command.q_d[idx] - q_half[idx])
                         + spec.damping * dq_d
                         + carried,
-                    pull: 0.5 * DT * spec.stiffness + spec.damping,
+                    pull: 0.5 * arm.dt * spec.stiffness + spec.damping,
                     max_torque: spec.max_torque,
                     ..drives[idx]
                 };
@@ -76,7 +76,7 @@ impl Servo {
 
     /// Position at the end of the step that goes with a speed there.
     pub fn position(&self, idx: usize, dq: f64) -> f64 {
-        self.q_half[idx] + 0.5 * DT * dq
+        self.q_half[idx] + 0.5 * self.equations.dt * dq
     }
 
     /// The step under the load of the one before; takes speed-dependent forces at the mean speed.
@@ -109,8 +109,8 @@ impl Servo {
                 let Drive {
                     push, pull, rub, ..
                 } = drives[row];
-                dq[row] = equations.row(row, &equations.dq) + DT * (push - bias[row]);
-                matrix[(row, row)] += DT * (pull + rub);
+                dq[row] = equations.row(row, &equations.dq) + equations.dt * (push - bias[row]);
+                matrix[(row, row)] += equations.dt * (pull + rub);
             }
             match Llt::new(&matrix, n) {
                 Some(factors) => factors.solve(&mut dq),

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SimError;
 use crate::command_line::Order;
-use crate::physics::{DT, LinkContact};
+use crate::physics::LinkContact;
 use actuated::Tracked;
 use coupling::{HandBody, HandWay, Reaction};
 use dynamic::Servo;
@@ -107,6 +107,8 @@ pub(crate) struct Arm {
     tcp_from_hand: Pose,
     /// For every link the joint that carries it.
     carriers: Vec<Option<usize>>,
+    /// Length of a step, s.
+    dt: f64,
     /// Base to tip.
     drives: Arc<[JointActuator]>,
     tracking: [Tracking; MAX_JOINTS],
@@ -150,6 +152,7 @@ struct Equations {
     touch_bias: [f64; MAX_JOINTS],
     dq: [f64; MAX_JOINTS],
     hand_joint_idx: usize,
+    dt: f64,
 }
 
 /// What a step came to.
@@ -169,6 +172,7 @@ impl Equations {
             dq: padded(&arm.dq),
             arm: terms,
             hand_joint_idx: arm.hand_joint_idx,
+            dt: arm.dt,
         };
         out.touch(contacts, &arm.carriers);
         out
@@ -215,8 +219,8 @@ impl Equations {
 
 #[allow(clippy::needless_range_loop, reason = "indices are the formula's own")]
 impl Arm {
-    /// At rest at the robot's home.
-    pub fn new(robot: &Arc<Robot>, mode: ArmMode) -> Result<Self, SimError> {
+    /// At rest at the robot's home, for steps of `dt` s.
+    pub fn new(robot: &Arc<Robot>, mode: ArmMode, dt: f64) -> Result<Self, SimError> {
         let n = robot.n_joints();
         let refuse = |reason: &str| SimError::Robot {
             robot: robot.name().to_owned(),
@@ -237,6 +241,7 @@ impl Arm {
             joint_from_hand: base_from_joint.inv_mul(&poses[gripper.hand_idx]),
             tcp_from_hand: poses[robot.tcp_idx()].inv_mul(&poses[gripper.hand_idx]),
             carriers: carriers.collect(),
+            dt,
             drives: Arc::default(),
             tracking: [Tracking::default(); MAX_JOINTS],
             q: *robot.home(),
@@ -258,7 +263,7 @@ impl Arm {
     pub fn set_drives(&mut self, drives: &[JointActuator]) {
         self.drives = drives.into();
         for (slot, drive) in self.tracking.iter_mut().zip(drives) {
-            *slot = Tracking::new(drive, DT);
+            *slot = Tracking::new(drive, self.dt);
         }
     }
 
@@ -357,7 +362,7 @@ impl Arm {
         let outcome = match &prediction.step {
             Step::Exact => {
                 for idx in 0..self.q.len() {
-                    self.dq[idx] = (prediction.q[idx] - self.q[idx]) / DT;
+                    self.dq[idx] = (prediction.q[idx] - self.q[idx]) / self.dt;
                 }
                 self.q = prediction.q;
                 return;

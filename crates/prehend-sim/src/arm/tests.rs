@@ -5,6 +5,7 @@ use prehend_types::JointCommand;
 use prehend_types::config::locate;
 
 use super::*;
+use crate::physics::DT;
 
 fn fr3() -> Arc<Robot> {
     Arc::new(Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot"))
@@ -56,7 +57,7 @@ fn drop_height(arm: &Arm, from: &JointPositions) -> f64 {
 #[test]
 fn an_arm_that_holds_too_much_stalls_and_sinks_and_says_so() {
     let robot = fr3();
-    let mut arm = Arm::new(&robot, ArmMode::Actuated).expect("an arm");
+    let mut arm = Arm::new(&robot, ArmMode::Actuated, DT).expect("an arm");
     let command = hold(&arm);
     for _ in 0..200 {
         let load = weight(&arm, 2.0);
@@ -93,7 +94,7 @@ fn an_arm_that_holds_too_much_stalls_and_sinks_and_says_so() {
 fn overload_accelerates_as_the_torque_limit_says() {
     // The overloaded joints' accelerations, put into the recursion, need exactly the limits.
     let robot = fr3();
-    let mut arm = Arm::new(&robot, ArmMode::Actuated).expect("an arm");
+    let mut arm = Arm::new(&robot, ArmMode::Actuated, DT).expect("an arm");
     let command = hold(&arm);
     // The first step is that of a firm hand that starts to give way.
     let reaction = weight(&arm, 40.0);
@@ -130,7 +131,7 @@ fn overload_accelerates_as_the_torque_limit_says() {
 fn a_servo_gives_way_as_its_stiffness_says() {
     // At rest: stiffness times deflection is the torque that is not compensated.
     let robot = fr3();
-    let mut arm = Arm::new(&robot, ArmMode::Dynamic).expect("an arm");
+    let mut arm = Arm::new(&robot, ArmMode::Dynamic, DT).expect("an arm");
     let command = hold(&arm);
     for _ in 0..600 {
         let load = weight(&arm, 1.0);
@@ -161,7 +162,7 @@ fn a_servo_gives_way_as_its_stiffness_says() {
 #[test]
 fn a_free_swing_keeps_its_energy_for_ten_seconds() {
     let robot = endless();
-    let mut arm = Arm::new(&robot, ArmMode::Dynamic).expect("an arm");
+    let mut arm = Arm::new(&robot, ArmMode::Dynamic, DT).expect("an arm");
     arm.set_servo(false);
     let command = hold(&arm);
     let energy = |arm: &Arm| robot.kinetic_energy(&arm.q, &arm.dq) + robot.potential_energy(&arm.q);
@@ -185,7 +186,7 @@ fn a_free_swing_keeps_its_energy_for_ten_seconds() {
 fn a_saved_arm_goes_on_with_the_same_bits() {
     let robot = fr3();
     for mode in ArmMode::ALL {
-        let mut arm = Arm::new(&robot, mode).expect("an arm");
+        let mut arm = Arm::new(&robot, mode, DT).expect("an arm");
         let mut command = hold(&arm);
         let mut go = |arm: &mut Arm, step_idx: u32| {
             let t = f64::from(step_idx) * DT;
@@ -200,7 +201,7 @@ fn a_saved_arm_goes_on_with_the_same_bits() {
             go(&mut arm, step_idx);
         }
         let numbers = arm.to_numbers();
-        let mut other = Arm::new(&robot, mode).expect("an arm");
+        let mut other = Arm::new(&robot, mode, DT).expect("an arm");
         other.set_numbers(&numbers).expect("its own numbers");
         for step_idx in 100..200 {
             go(&mut arm, step_idx);
@@ -226,7 +227,7 @@ fn a_link_that_presses_on_something_fixed_is_stopped() {
     // The elbow's link against a wall of which it is told only a gap and a normal.
     let robot = fr3();
     for mode in [ArmMode::Actuated, ArmMode::Dynamic] {
-        let mut arm = Arm::new(&robot, mode).expect("an arm");
+        let mut arm = Arm::new(&robot, mode, DT).expect("an arm");
         let link_idx = robot.link_idx("fr3_link4").expect("a link");
         let mut poses = vec![Pose::identity(); robot.links().len()];
         let mut at = |arm: &Arm| {

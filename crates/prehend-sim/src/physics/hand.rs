@@ -6,7 +6,7 @@ use rapier3d::dynamics::{RigidBodyHandle, RigidBodyType};
 use rapier3d::math::Vector as RapierVector;
 use rapier3d::prelude::MassProperties;
 
-use super::{DT, FINGER_INERTIA, FINGER_MASS, Physics, from_rapier, to_rapier_vector, vector};
+use super::{FINGER_INERTIA, FINGER_MASS, Physics, from_rapier, to_rapier_vector, vector};
 use crate::arm::coupling::{HandBody, HandWay, Reaction};
 
 /// A hand that gives way.
@@ -79,8 +79,8 @@ impl Physics {
         let (from, to) = (way.from * body.center, way.to * body.center);
         let turn = way.to.rotation * way.from.rotation.inverse();
         let missing = way.from.rotation * now.rotation.inverse();
-        let linear = (to - from + (from - center) * body.recovery) / DT;
-        let angular = (turn.scaled_axis() + missing.scaled_axis() * body.recovery) / DT;
+        let linear = (to - from + (from - center) * body.recovery) / self.span;
+        let angular = (turn.scaled_axis() + missing.scaled_axis() * body.recovery) / self.span;
         hand.set_linvel(to_rapier_vector(&linear), true);
         hand.set_angvel(to_rapier_vector(&angular), true);
         hand.reset_forces(true);
@@ -101,10 +101,10 @@ impl Physics {
             return;
         };
         if let Some(hand) = self.world.bodies.get_mut(*handle) {
-            let velocity = (way.to.translation.vector - way.from.translation.vector) / DT;
+            let velocity = (way.to.translation.vector - way.from.translation.vector) / self.span;
             let turn = way.to.rotation * way.from.rotation.inverse();
             hand.set_linvel(to_rapier_vector(&velocity), false);
-            hand.set_angvel(to_rapier_vector(&(turn.scaled_axis() / DT)), false);
+            hand.set_angvel(to_rapier_vector(&(turn.scaled_axis() / self.span)), false);
         }
     }
 
@@ -113,11 +113,11 @@ impl Physics {
         let YieldingHand { handle, body } = self.hand.as_ref()?;
         let hand = self.world.bodies.get(*handle)?;
         let center = from_rapier(hand.position()) * body.center;
-        let force = (vector(hand.linvel()) - before.linear) * (body.mass / DT);
-        let torque = (vector(hand.angvel()) - before.angular) * (body.inertia / DT);
+        let force = (vector(hand.linvel()) - before.linear) * (body.mass / self.span);
+        let torque = (vector(hand.angvel()) - before.angular) * (body.inertia / self.span);
         let push = before.push + Wrench::at(&center, force, torque);
         // Fingers that speed up take their momentum from the hand or from outside.
-        let fingers = (self.finger_momentum() - before.fingers) * DT.recip();
+        let fingers = (self.finger_momentum() - before.fingers) * self.span.recip();
         Some(Reaction {
             push,
             load: push + fingers,

@@ -4,7 +4,7 @@
 use nalgebra::{Point3, Vector3};
 use rapier3d::geometry::ActiveCollisionTypes;
 
-use super::{DT, Physics, vector};
+use super::{Physics, vector};
 
 /// One point where a link touches, in the base frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,7 +84,7 @@ impl Physics {
                             let at = *first.position() * contact.local_p1;
                             let what = if moves {
                                 Touched::Moving {
-                                    force: f64::from(contact.data.impulse) / DT,
+                                    force: f64::from(contact.data.impulse) / self.span,
                                 }
                             } else {
                                 Touched::Fixed {

@@ -65,13 +65,16 @@ enum Setting {
     EqualAt5Ms,
     /// What ships, with an arm of joint servos and equations of motion.
     Dynamic,
+    /// That arm with the fewest iterations that meet the same bounds; it does not with longer steps.
+    DynamicEqual,
 }
 
-const SETTINGS: [Setting; 4] = [
+const SETTINGS: [Setting; 5] = [
     Setting::Default,
     Setting::Equal,
     Setting::EqualAt5Ms,
     Setting::Dynamic,
+    Setting::DynamicEqual,
 ];
 
 impl Setting {
@@ -81,11 +84,12 @@ impl Setting {
             Self::Equal => "equal",
             Self::EqualAt5Ms => "equal_5ms",
             Self::Dynamic => "dynamic",
+            Self::DynamicEqual => "dynamic_equal",
         }
     }
 
     fn is_equal(self) -> bool {
-        matches!(self, Self::Equal | Self::EqualAt5Ms)
+        matches!(self, Self::Equal | Self::EqualAt5Ms | Self::DynamicEqual)
     }
 
     fn physics(self) -> PhysicsSettings {
@@ -103,6 +107,11 @@ impl Setting {
             },
             Self::Dynamic => PhysicsSettings {
                 arm: ArmMode::Dynamic,
+                ..shipped
+            },
+            Self::DynamicEqual => PhysicsSettings {
+                arm: ArmMode::Dynamic,
+                iterations: 1,
                 ..shipped
             },
         }

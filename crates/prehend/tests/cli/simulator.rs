@@ -83,6 +83,7 @@ fn the_simulator_benchmark_holds_the_cube_it_is_timed_with() {
         ("equal", 0.1),
         ("equal_5ms", 0.1),
         ("dynamic", 0.1),
+        ("dynamic_equal", 0.1),
     ] {
         assert_eq!(value(&format!("prehend/{setting}/grasp/lifted")), 1.0);
         assert!(value(&format!("prehend/{setting}/grasp/hold_slip")) < most_mm);
