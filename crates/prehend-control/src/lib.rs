@@ -4,7 +4,8 @@
 //! simulated arm in lock step and a real one from a real-time thread. This is the only crate with
 //! `unsafe` code, for scheduling and memory locking.
 //!
-//! - [`Controller`]: the pure stepper, with the joint limiter behind it.
+//! - [`Controller`]: the pure stepper for plans of the tool or of the joints, with the joint limiter behind it.
+//! - [`TorqueController`]: torques, or a compliant tool, for arms that take them.
 //! - [`WireChecker`]: an independent judge of what was really sent, for the other side of the wire.
 //! - [`Follower`]: follows setpoints inside every limit, and brings the arm to rest when they cease.
 //! - [`rt::ControlLoop`]: the controller as a real-time thread, and [`rt::measure_floor`] to judge it by.
