@@ -10,7 +10,7 @@ use crate::SimError;
 use crate::objects::ObjectRanges;
 use crate::randomise::RandomiseConfig;
 use crate::tasks::{
-    CubeConfig, DrawerConfig, GridConfig, PegConfig, PushTConfig, StackConfig, TaskKind,
+    CubeConfig, DrawerConfig, GridConfig, PegConfig, PickPlace, PushTConfig, StackConfig, TaskKind,
 };
 
 /// A scene file, `scenes/*.toml`.
@@ -190,9 +190,9 @@ impl SceneConfig {
         range(path, "table.y_m", self.table.y_m, -0.6, 0.6)?;
         within(path, "table.friction", self.table.friction, 0.0, 2.0)?;
         match self.task.kind {
-            TaskKind::Lift => self.check_lift(path)?,
-            TaskKind::PickPlace => self.check_pick_place(path)?,
-            TaskKind::Stack => self.check_stack(path)?,
+            TaskKind::Lift => CubeConfig::check(self.cube.as_ref(), path)?,
+            TaskKind::PickPlace => PickPlace::check(self, path)?,
+            TaskKind::Stack => StackConfig::check(self.stack.as_ref(), path)?,
             TaskKind::Drawer => DrawerConfig::check(self.drawer.as_ref(), path)?,
             TaskKind::Grid => GridConfig::check(self.grid.as_ref(), path)?,
             TaskKind::Peg => PegConfig::check(self.peg.as_ref(), path)?,
@@ -294,65 +294,6 @@ impl SceneConfig {
             self.task.rest_speed_m_per_s,
             1e-4,
             0.1,
-        )?;
-        Ok(())
-    }
-
-    fn check_lift(&self, path: &Path) -> Result<(), SimError> {
-        let cube = needed(self.cube.as_ref(), path, "cube", self.task.kind)?;
-        range(path, "cube.size_m", cube.size_m, 0.01, 0.07)?;
-        range(path, "cube.mass_kg", cube.mass_kg, 0.005, 3.0)?;
-        range(path, "cube.friction", cube.friction, 0.0, 2.0)?;
-        within(path, "cube.max_yaw_deg", cube.max_yaw_deg, 0.0, 180.0)?;
-        Ok(())
-    }
-
-    fn check_stack(&self, path: &Path) -> Result<(), SimError> {
-        let stack = needed(self.stack.as_ref(), path, "stack", self.task.kind)?;
-        range(path, "stack.size_m", stack.size_m, 0.03, 0.06)?;
-        range(path, "stack.mass_kg", stack.mass_kg, 0.005, 3.0)?;
-        range(path, "stack.friction", stack.friction, 0.0, 2.0)?;
-        within(path, "stack.apart_m", stack.apart_m, 0.08, 0.5)?;
-        config::require(
-            stack.apart_m >= std::f64::consts::SQRT_2 * stack.size_m[1],
-            path,
-            "stack.apart_m",
-            "lets the largest cubes overlap, corner to corner",
-        )?;
-        config::require(
-            stack.distractors[0] <= stack.distractors[1] && stack.distractors[1] <= 8,
-            path,
-            "stack.distractors",
-            "needs 0 <= fewest <= most <= 8",
-        )?;
-        Ok(())
-    }
-
-    fn check_pick_place(&self, path: &Path) -> Result<(), SimError> {
-        let objects = needed(self.objects.as_ref(), path, "objects", self.task.kind)?;
-        range(path, "objects.mass_kg", objects.mass_kg, 0.005, 3.0)?;
-        range(path, "objects.friction", objects.friction, 0.0, 2.0)?;
-        range(path, "objects.scale", objects.scale, 0.5, 1.12)?;
-        let clutter = needed(self.clutter.as_ref(), path, "clutter", self.task.kind)?;
-        within(path, "clutter.gap_m", clutter.gap_m, 0.0, 0.2)?;
-        within(
-            path,
-            "clutter.target_clear_radius_m",
-            clutter.target_clear_radius_m,
-            0.0,
-            0.3,
-        )?;
-        config::require(
-            clutter.distractors[0] <= clutter.distractors[1] && clutter.distractors[1] <= 12,
-            path,
-            "clutter.distractors",
-            "needs 0 <= fewest <= most <= 12",
-        )?;
-        config::require(
-            clutter.min_target_points <= self.cloud.quotas.target,
-            path,
-            "clutter.min_target_points",
-            "asks for more points than `cloud.quotas` keeps of the target",
         )?;
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! One world: physics, cameras and the judge, behind a small interface.
 
+mod start;
+
 use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_types::{
-    GripperCommand, GripperState, JointCommand, JointPositions, JointTorques, JointVelocities,
-    Observation, Pose, RobotState, Role, Stamp,
+    GripperCommand, JointCommand, JointPositions, JointTorques, JointVelocities, Observation, Pose,
+    RobotState, Stamp,
 };
 
 use crate::arm::coupling::Reaction;
@@ -20,12 +22,6 @@ use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
 use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, camera};
 
-/// Draws of one seed before it is given up.
-const MAX_ATTEMPTS: u64 = 50;
-/// Longest settling before the first frame, physics steps.
-const SETTLE_STEPS: u64 = 240;
-/// Every body must be slower than this when the episode starts, m/s.
-const SETTLED_SPEED: f64 = 0.005;
 /// Fingers slower than this stand still, m/s.
 const FINGERS_STILL: f64 = 0.004;
 /// The command must be this much ahead of standing fingers before they count as grasping, m.
@@ -62,172 +58,6 @@ pub struct World {
 impl World {
     /// Physics step, s.
     pub const DT: f64 = DT;
-
-    /// [`Self::with_arm`] in the default mode.
-    ///
-    /// # Errors
-    /// As [`Self::with_arm`].
-    pub fn new(
-        robot: &Arc<Robot>,
-        config: &Arc<SceneConfig>,
-        seed: u64,
-        families: FamilySet,
-    ) -> Result<Self, SimError> {
-        Self::with_settings(robot, config, seed, families, &PhysicsSettings::default())
-    }
-
-    /// [`Self::new`] with another model of the arm.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn with_arm(
-        robot: &Arc<Robot>,
-        config: &Arc<SceneConfig>,
-        seed: u64,
-        families: FamilySet,
-        arm: ArmMode,
-    ) -> Result<Self, SimError> {
-        let settings = PhysicsSettings {
-            arm,
-            ..PhysicsSettings::default()
-        };
-        Self::with_settings(robot, config, seed, families, &settings)
-    }
-
-    /// [`Self::new`] with other settings of the solver than those that ship, for comparisons.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn with_settings(
-        robot: &Arc<Robot>,
-        config: &Arc<SceneConfig>,
-        seed: u64,
-        families: FamilySet,
-        settings: &PhysicsSettings,
-    ) -> Result<Self, SimError> {
-        let task = config.task.kind.task();
-        for attempt in 0..MAX_ATTEMPTS {
-            let Some(episode) = task.draw(config, families, seed, attempt) else {
-                continue;
-            };
-            let mut world = Self::build(robot, config, episode, families, settings)?;
-            if world.settle() && world.episode.accepts(&world.facts()) && world.sees_target() {
-                return Ok(world);
-            }
-        }
-        Err(SimError::NoScene {
-            seed,
-            attempts: MAX_ATTEMPTS,
-        })
-    }
-
-    pub(crate) fn build(
-        robot: &Arc<Robot>,
-        config: &Arc<SceneConfig>,
-        episode: Arc<dyn Episode>,
-        families: FamilySet,
-        settings: &PhysicsSettings,
-    ) -> Result<Self, SimError> {
-        let gripper = robot.gripper().ok_or_else(|| SimError::Robot {
-            robot: robot.name().to_owned(),
-            reason: "it has no gripper".to_owned(),
-        })?;
-        let scene = episode.scene();
-        let draws = Draws::draw(config, scene, robot);
-        let max_width = gripper.max_width;
-        let finger_speed = 0.5 * gripper.speed * draws.cell.speed_factor;
-        let q = draws.cell.start;
-        let mut link_poses = vec![Pose::identity(); robot.links().len()];
-        robot.link_poses(&q, max_width, &mut link_poses);
-        let mut physics = Physics::new(robot, config, scene, &link_poses, settings, &draws)?;
-        let dq = JointVelocities::zeros(robot.n_joints())?;
-        let mut arm = Arm::new(robot, settings.arm, settings.span())?;
-        if config.randomise.is_some() {
-            arm.set_drives(&draws.cell.drives(robot));
-            arm.place(q, dq);
-        }
-        if settings.arm != ArmMode::Exact {
-            physics.free_hand(arm.hand_body());
-            physics.watch_links();
-        }
-        let order = Order::from(JointCommand {
-            q_d: q,
-            dq_d: dq,
-            gripper: GripperCommand { opening: 1.0 },
-        });
-        let bodies = scene.bodies.iter().take(scene.n_moving());
-        let state = WorldState {
-            attempt: scene.attempt,
-            steps: 0,
-            q,
-            dq,
-            gripper: GripperState {
-                width: max_width,
-                commanded: 1.0,
-                is_grasping: false,
-            },
-            fingers: [0.5 * max_width; 2],
-            finger_target: 0.5 * max_width,
-            bodies: bodies
-                .map(|body| BodyState {
-                    base_from_body: body.base_from_body,
-                    linear: nalgebra::Vector3::zeros(),
-                    angular: nalgebra::Vector3::zeros(),
-                })
-                .collect(),
-        };
-        Ok(Self {
-            robot: Arc::clone(robot),
-            config: Arc::clone(config),
-            families,
-            settings: *settings,
-            episode,
-            physics,
-            robot_state: state.robot_state(),
-            arm,
-            link_contacts: Vec::new(),
-            order,
-            line: CommandLine::new(draws.cell.delay_s, &order),
-            draws,
-            state,
-            memory: Memory::default(),
-            status: TaskStatus::default(),
-            link_poses,
-            max_width,
-            finger_speed,
-        })
-    }
-
-    /// Lets everything come to rest. Whether it did.
-    fn settle(&mut self) -> bool {
-        let stays = self.arm.hand_way(self.arm.q());
-        for step in 0..SETTLE_STEPS {
-            self.physics
-                .step(&self.link_poses, self.state.finger_target, stays.as_ref());
-            if step >= 40 && step % 10 == 0 {
-                self.read_bodies();
-                if self.is_settled() {
-                    break;
-                }
-            }
-        }
-        self.read_bodies();
-        self.is_settled()
-    }
-
-    fn is_settled(&self) -> bool {
-        let bodies = &self.state.bodies;
-        bodies
-            .iter()
-            .all(|body| body.linear.norm() < SETTLED_SPEED && body.linear.norm().is_finite())
-    }
-
-    fn sees_target(&self) -> bool {
-        let least = self.config.min_target_points();
-        let points = || self.observe().cloud.roles;
-        let is_target = |role: &Role| *role == Role::Target;
-        least == 0 || points().into_iter().filter(is_target).count() >= least
-    }
 
     /// The robot as its sensors report it; the stamp is simulated time.
     #[must_use]

@@ -1,6 +1,6 @@
 //! One step of tasks that are yet to come: nothing in the design may forbid them.
 
-use nalgebra::{Unit, Vector3};
+use nalgebra::{Unit, UnitQuaternion, Vector3};
 use prehend_robot::{Robot, Shape};
 use prehend_types::config::locate;
 use prehend_types::{Pose, Role};
@@ -9,6 +9,7 @@ use rapier3d::dynamics::SoftBodyBuilder;
 use super::*;
 use crate::objects::Part;
 use crate::objects::build::{block, sphere, upright};
+use crate::scene::{Body, BodyMotion};
 use crate::{PhysicsSettings, SceneConfig};
 
 /// A world with these bodies and the arm at home.

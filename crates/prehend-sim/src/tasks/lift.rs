@@ -1,17 +1,20 @@
 //! Lift one cube and hold it: the smallest task with a grasp, and the scene that simulators are
 //! compared on.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use prehend_robot::Shape;
+use prehend_types::config::ConfigError;
 use prehend_types::{Action, Pose, Role, Stream, derive_seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Episode, Facts, Failure, Memory, Task, TaskStatus, Variant, cube_grasp};
+use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant, cube_grasp};
 use crate::SceneConfig;
+use crate::config::{needed, range, within};
 use crate::objects::{FamilySet, Part};
 use crate::physics::DT;
 use crate::pilots::rule::{self, Goal, Situation};
@@ -37,6 +40,18 @@ pub struct CubeConfig {
     pub friction: [f64; 2],
     /// Largest turn about the vertical, either way, degrees.
     pub max_yaw_deg: f64,
+}
+
+impl CubeConfig {
+    /// Refuses values that make no cube.
+    pub(crate) fn check(section: Option<&Self>, path: &Path) -> Result<(), ConfigError> {
+        let cube = needed(section, path, "cube", TaskKind::Lift)?;
+        range(path, "cube.size_m", cube.size_m, 0.01, 0.07)?;
+        range(path, "cube.mass_kg", cube.mass_kg, 0.005, 3.0)?;
+        range(path, "cube.friction", cube.friction, 0.0, 2.0)?;
+        within(path, "cube.max_yaw_deg", cube.max_yaw_deg, 0.0, 180.0)?;
+        Ok(())
+    }
 }
 
 /// The task `lift`.

@@ -1,16 +1,19 @@
 //! Put one cube on another, among others.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use prehend_robot::Shape;
+use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role, Stream, derive_seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Episode, Facts, Failure, Memory, Task, TaskStatus, Variant, cube_grasp};
+use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant, cube_grasp};
 use crate::SceneConfig;
+use crate::config::{needed, range, within};
 use crate::objects::{FamilySet, Part};
 use crate::physics::{BodyState, DT};
 use crate::pilots::rule::{self, CARRY_CLEARANCE, Goal, Situation};
@@ -50,6 +53,30 @@ pub struct StackConfig {
     pub distractors: [usize; 2],
     /// Smallest distance between the centres of any two cubes, m: open fingers must fit between.
     pub apart_m: f64,
+}
+
+impl StackConfig {
+    /// Refuses values that make no stack.
+    pub(crate) fn check(section: Option<&Self>, path: &Path) -> Result<(), ConfigError> {
+        let stack = needed(section, path, "stack", TaskKind::Stack)?;
+        range(path, "stack.size_m", stack.size_m, 0.03, 0.06)?;
+        range(path, "stack.mass_kg", stack.mass_kg, 0.005, 3.0)?;
+        range(path, "stack.friction", stack.friction, 0.0, 2.0)?;
+        within(path, "stack.apart_m", stack.apart_m, 0.08, 0.5)?;
+        config::require(
+            stack.apart_m >= std::f64::consts::SQRT_2 * stack.size_m[1],
+            path,
+            "stack.apart_m",
+            "lets the largest cubes overlap, corner to corner",
+        )?;
+        config::require(
+            stack.distractors[0] <= stack.distractors[1] && stack.distractors[1] <= 8,
+            path,
+            "stack.distractors",
+            "needs 0 <= fewest <= most <= 8",
+        )?;
+        Ok(())
+    }
 }
 
 /// The task `stack`.

@@ -7,110 +7,37 @@
 //! not show, so that the table's number changes nothing; the benchmark's sets of unseen pictures and
 //! textures are left out for the same reason; the square lies in front of this arm.
 
+mod config;
+mod draw;
 mod items;
 mod judge;
 mod layout;
 mod plates;
 
-use std::f64::consts::FRAC_PI_4;
-use std::path::Path;
 use std::sync::Arc;
 
-use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
-use prehend_types::config::{self, ConfigError};
-use prehend_types::{Action, Pose, Role, Stream, derive_seed};
-use serde::{Deserialize, Serialize};
+use nalgebra::{Point3, Translation3, Vector3};
+use prehend_types::{Action, Pose};
 
-use super::{Episode, Facts, Memory, Task, TaskKind, TaskStatus, Variant};
+use super::{Episode, Facts, Memory, Task, TaskStatus, Variant};
 use crate::SceneConfig;
-use crate::config::needed;
 use crate::objects::{FamilySet, Grasp};
 use crate::pilots::rule::{
     self, CARRY_CLEARANCE, Goal, Situation, nearest_yaw, pointing_down, yaw_of,
 };
-use crate::scene::{Body, BodyMotion, Scene};
-use items::Item;
-use layout::Cell;
-use plates::Plate;
+use crate::scene::Scene;
+
+pub use config::{GridConfig, Layout, Receptacles};
 
 /// Indices of object and receptacle among the bodies.
 const OBJECT: usize = 0;
 const RECEPTACLE: usize = 1;
-/// Pictures that the benchmark puts on the table.
-const TABLES: u64 = 16;
-const YAWS: u64 = 4;
-/// Friction coefficient of everything, the benchmark's.
-const FRICTION: f64 = 1.0;
 /// Objects appear this high over the table and settle, m.
 const DROP: f64 = 0.002;
 /// When [`Layout::Moved`] moves the object: at the benchmark's fifth step of 0.2 s.
 const MOVED_AT: f64 = 1.0;
 /// The object is let go this far above the receptacle, m.
 const RELEASE_GAP: f64 = 0.006;
-
-/// The part of the benchmark that a scene file asks for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GridConfig {
-    /// Middle of the square of cells, base frame, m.
-    pub center_m: [f64; 2],
-    /// Which receptacles.
-    #[serde(default)]
-    pub receptacles: Receptacles,
-    /// What stands where.
-    #[serde(default)]
-    pub layout: Layout,
-    /// Whether instructions come in sixteen other wordings.
-    #[serde(default)]
-    pub varied_wording: bool,
-    /// Whether an episode's seed is the benchmark's number of its start; else the seed draws one.
-    #[serde(default)]
-    pub seed_is_id: bool,
-}
-
-/// Which receptacles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Receptacles {
-    /// All 17, as pi_RL trains.
-    #[default]
-    All,
-    /// The plate alone, as RL4VLA trains.
-    Plate,
-    /// The 16 others: unseen after training on the plate alone.
-    Others,
-}
-
-/// What stands where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Layout {
-    /// Object and receptacle in two cells of the square.
-    #[default]
-    Square,
-    /// In two cells of the ring around it, at yaws between those of training.
-    Ring,
-    /// With a second object.
-    TwoObjects,
-    /// With a second receptacle.
-    TwoReceptacles,
-    /// As `square`, but after a second the object is elsewhere.
-    Moved,
-}
-
-impl GridConfig {
-    /// Refuses squares that the arm cannot reach.
-    pub(crate) fn check(section: Option<&Self>, path: &Path) -> Result<(), ConfigError> {
-        let grid = needed(section, path, "grid", TaskKind::Grid)?;
-        let [x, y] = grid.center_m;
-        config::require(
-            (0.4..=0.6).contains(&x) && (-0.3..=0.3).contains(&y),
-            path,
-            "grid.center_m",
-            "needs x in 0.4 to 0.6 and y in -0.3 to 0.3: the arm must reach the whole square",
-        )
-    }
-}
 
 /// The task `grid`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -133,37 +60,6 @@ impl Task for Grid {
     }
 }
 
-/// The objects that the families stand for, and whether training keeps away from them.
-fn items_of(families: FamilySet, seed: u64) -> (&'static [Item], bool) {
-    let is_held_out = match families {
-        FamilySet::Train => false,
-        FamilySet::HeldOut => true,
-        FamilySet::All => seed % 2 == 1,
-    };
-    let items: &[Item] = if is_held_out {
-        &items::TEST
-    } else {
-        &items::TRAIN
-    };
-    (items, is_held_out)
-}
-
-/// The cells that a layout has to choose from; a missing third is a cell nobody uses.
-fn places(layout: Layout) -> Vec<[Option<Cell>; 3]> {
-    let two = |pairs: Vec<[Cell; 2]>| {
-        let pairs = pairs.into_iter();
-        pairs.map(|[a, b]| [Some(a), Some(b), None]).collect()
-    };
-    match layout {
-        Layout::Square | Layout::Moved => two(layout::pairs(&layout::square())),
-        Layout::Ring => two(layout::pairs(&layout::ring())),
-        Layout::TwoObjects | Layout::TwoReceptacles => {
-            let triples = layout::triples(&layout::square()).into_iter();
-            triples.map(|cells| cells.map(Some)).collect()
-        }
-    }
-}
-
 /// One start of the benchmark.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GridEpisode {
@@ -182,101 +78,6 @@ pub struct GridEpisode {
 }
 
 impl GridEpisode {
-    fn draw(grid: &GridConfig, families: FamilySet, seed: u64, attempt: u64) -> Option<Self> {
-        let (items, is_held_out) = items_of(families, seed);
-        let plates: &[Plate] = match grid.receptacles {
-            Receptacles::All => &plates::ALL,
-            Receptacles::Plate => &plates::ALL[..1],
-            Receptacles::Others => &plates::ALL[1..],
-        };
-        let places = places(grid.layout);
-        let radices = [
-            items.len() as u64,
-            plates.len() as u64,
-            TABLES,
-            places.len() as u64,
-            YAWS,
-        ];
-        let drawn = |index: u64| {
-            derive_seed(
-                derive_seed(seed, Stream::Scene, attempt),
-                Stream::Scene,
-                index,
-            )
-        };
-        let id = if grid.seed_is_id {
-            seed
-        } else {
-            drawn(0) % radices.iter().product::<u64>()
-        };
-        let [item_idx, plate_idx, _table, place_idx, yaw_idx] =
-            layout::digits(id, radices)?.map(|digit| digit as usize);
-        let (item, plate) = (items[item_idx], plates[plate_idx]);
-        let [first, second, third] = places[place_idx];
-        let (first, second) = (first?, second?);
-        // A second receptacle is far from the first: the triple's ends are then receptacles.
-        let (at, on) = match grid.layout {
-            Layout::TwoReceptacles => (second, first),
-            _ => (first, second),
-        };
-        let yaw = match grid.layout {
-            Layout::Ring => -(0.5 + yaw_idx as f64) * FRAC_PI_4,
-            _ => yaw_idx as f64 * FRAC_PI_4,
-        };
-        let mut bodies = vec![
-            object(&item, place(grid, at, yaw), Role::Target),
-            receptacle(&plate, place(grid, on, 0.0), Role::Receptacle),
-        ];
-        if let Some(third) = third {
-            let other = match grid.layout {
-                Layout::TwoReceptacles => {
-                    let others: Vec<&Plate> = plates::ALL
-                        .iter()
-                        .filter(|p| p.name != plate.name)
-                        .collect();
-                    let other = others[(drawn(1) % others.len() as u64) as usize];
-                    receptacle(other, place(grid, third, 0.0), Role::Other)
-                }
-                _ => {
-                    let all = items::TRAIN.iter().chain(&items::TEST);
-                    let others: Vec<&Item> = all.filter(|i| i.name != item.name).collect();
-                    let other = others[(drawn(1) % others.len() as u64) as usize];
-                    let yaw = (drawn(2) % YAWS) as f64 * FRAC_PI_4;
-                    object(other, place(grid, third, yaw), Role::Other)
-                }
-            };
-            bodies.push(other);
-        }
-        let moved_to = (grid.layout == Layout::Moved).then(|| {
-            let free = |cell: &Cell| cell.is_far_from(at) && cell.is_clear_of(on);
-            let cells: Vec<Cell> = layout::square().into_iter().filter(free).collect();
-            let index = drawn(3).checked_rem(cells.len() as u64)? as usize;
-            Some(place(grid, cells[index], yaw))
-        });
-        Some(Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies,
-            },
-            name: item.name,
-            size: item.size,
-            grasp: item.grasp(),
-            plate_name: plate.name,
-            plate_size: plate.size,
-            is_held_out,
-            wording: grid
-                .varied_wording
-                .then(|| (drawn(4) % WORDINGS.len() as u64) as usize),
-            // A start from which the object can go nowhere is no start of this set.
-            moved_to: match moved_to {
-                Some(None) => return None,
-                Some(to) => to,
-                None => None,
-            },
-        })
-    }
-
     /// Middles of the two bounding boxes, base frame.
     fn middles(&self, bodies: [&Pose; 2]) -> [Point3<f64>; 2] {
         let up = |height: f64| Point3::new(0.0, 0.0, 0.5 * height);
@@ -310,37 +111,6 @@ impl GridEpisode {
             release: Point3::new(over.x, over.y, top + RELEASE_GAP + hangs),
             carry_height: hangs + CARRY_CLEARANCE,
         }
-    }
-}
-
-/// Pose of a cell on the table.
-fn place(grid: &GridConfig, cell: Cell, yaw: f64) -> Pose {
-    let [x, y] = cell.offset();
-    Pose::from_parts(
-        Translation3::new(grid.center_m[0] + x, grid.center_m[1] + y, 0.0),
-        UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw),
-    )
-}
-
-fn object(item: &Item, place: Pose, role: Role) -> Body {
-    Body {
-        parts: item.parts(),
-        role,
-        motion: BodyMotion::Free,
-        mass: item.mass(),
-        friction: FRICTION,
-        base_from_body: Translation3::new(0.0, 0.0, DROP) * place,
-    }
-}
-
-fn receptacle(plate: &Plate, place: Pose, role: Role) -> Body {
-    Body {
-        parts: plate.parts(),
-        role,
-        motion: BodyMotion::Free,
-        mass: plate.mass(),
-        friction: FRICTION,
-        base_from_body: place,
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::f64::consts::FRAC_PI_4;
 
 use super::*;
 

@@ -4,13 +4,16 @@ mod draw;
 mod expert;
 mod judge;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use nalgebra::Vector3;
+use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role};
 
-use super::{Episode, Facts, Memory, Task, TaskStatus, Variant};
+use super::{Episode, Facts, Memory, Task, TaskKind, TaskStatus, Variant};
 use crate::SceneConfig;
+use crate::config::{needed, range, within};
 use crate::objects::{FamilySet, ObjectModel, Receptacle};
 use crate::scene::{Body, BodyMotion, Scene};
 
@@ -22,6 +25,38 @@ const RECEPTACLE_FRICTION: f64 = 0.6;
 /// The task `pick_place`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PickPlace;
+
+impl PickPlace {
+    /// Refuses values that make no task.
+    pub(crate) fn check(scene: &SceneConfig, path: &Path) -> Result<(), ConfigError> {
+        let objects = needed(scene.objects.as_ref(), path, "objects", TaskKind::PickPlace)?;
+        range(path, "objects.mass_kg", objects.mass_kg, 0.005, 3.0)?;
+        range(path, "objects.friction", objects.friction, 0.0, 2.0)?;
+        range(path, "objects.scale", objects.scale, 0.5, 1.12)?;
+        let clutter = needed(scene.clutter.as_ref(), path, "clutter", TaskKind::PickPlace)?;
+        within(path, "clutter.gap_m", clutter.gap_m, 0.0, 0.2)?;
+        within(
+            path,
+            "clutter.target_clear_radius_m",
+            clutter.target_clear_radius_m,
+            0.0,
+            0.3,
+        )?;
+        config::require(
+            clutter.distractors[0] <= clutter.distractors[1] && clutter.distractors[1] <= 12,
+            path,
+            "clutter.distractors",
+            "needs 0 <= fewest <= most <= 12",
+        )?;
+        config::require(
+            clutter.min_target_points <= scene.cloud.quotas.target,
+            path,
+            "clutter.min_target_points",
+            "asks for more points than `cloud.quotas` keeps of the target",
+        )?;
+        Ok(())
+    }
+}
 
 impl Task for PickPlace {
     fn draw(
