@@ -23,6 +23,8 @@ const COMMAND_QUEUE: usize = 2048;
 const REQUEST_QUEUE: usize = 64;
 /// Physics steps between two snapshots for [`DriverHandle::report`].
 const SNAPSHOT_STEPS: u64 = 40;
+/// An arm whose joints are slower than this stands still, rad/s.
+const STANDING: f64 = 0.01;
 /// Longest time that the arm gets to come to rest at the end.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -208,13 +210,19 @@ impl Driver {
         }
         self.shell.stop(StopReason::Shutdown);
         let deadline = Stamp::now().after(SHUTDOWN);
-        while !self.shell.is_at_rest() && Stamp::now() < deadline {
+        while !self.stands_still() && Stamp::now() < deadline {
             self.step();
         }
         self.step();
         let report = self.report();
         self.outbox.report(&report);
         report
+    }
+
+    /// Whether the arm is told to stand still, and does: drives lag behind what they are told.
+    fn stands_still(&self) -> bool {
+        let measured = self.cell.world().robot_state().dq;
+        self.shell.is_at_rest() && measured.iter().all(|dq| dq.abs() < STANDING)
     }
 
     /// Waits for the next grid point, then commands in, physics on, states out.
@@ -248,7 +256,7 @@ impl Driver {
         }
         self.steps += 1;
         self.judge();
-        if self.wants_rearm && self.shell.is_at_rest() {
+        if self.wants_rearm && self.stands_still() {
             self.wants_rearm = false;
             self.rearm(&state);
         }

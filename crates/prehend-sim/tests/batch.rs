@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prehend_control::{ControlConfig, Controller};
 use prehend_robot::Robot;
 use prehend_sim::{
-    Autoreset, Batch, BatchCell, BatchConfig, Expert, FamilySet, SceneConfig, World,
+    ArmMode, Autoreset, Batch, BatchCell, BatchConfig, Expert, FamilySet, SceneConfig, World,
 };
 use prehend_types::config::locate;
 use prehend_types::{Action, ActionChunk};
@@ -25,6 +25,8 @@ fn config(threads: usize) -> BatchConfig {
         threads,
         observe: false,
         autoreset: Autoreset::Disabled,
+        // A wild walk would stop an arm that has limits.
+        arm: ArmMode::Exact,
         ..BatchConfig::default()
     }
 }

@@ -108,7 +108,8 @@ fn commands_arrive_late_by_the_drawn_delay() {
     let mut randomise = RandomiseConfig::default();
     randomise.arm.delay_s = Offset([0.02, 0.02]);
     let scene = scene(Some(randomise));
-    let mut world = World::new(&robot, &scene, 3, FamilySet::Train).expect("a scene");
+    let world = World::with_arm(&robot, &scene, 3, FamilySet::Train, ArmMode::Exact);
+    let mut world = world.expect("a scene");
     let start = world.robot_state();
     let mut q_d = start.q;
     q_d[0] += 0.01;

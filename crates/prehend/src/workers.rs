@@ -94,10 +94,11 @@ mod tests {
             |(), seed| {
                 begun.fetch_add(1, Ordering::SeqCst);
                 if seed == 5 {
-                    Err(Failure::bad_input("seed 5"))
-                } else {
-                    Ok(())
+                    return Err(Failure::bad_input("seed 5"));
                 }
+                // Long enough for a thread that the machine keeps waiting to say that it failed.
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                Ok(())
             },
         )
         .expect_err("seed 5 fails");

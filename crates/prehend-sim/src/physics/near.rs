@@ -127,6 +127,12 @@ impl Surroundings {
             })
     }
 
+    /// Whether a link is at the table while the arm is at home.
+    pub fn stands_on_table(&self, link_idx: usize) -> bool {
+        let link = self.links.iter().find(|(own, _)| *own == link_idx);
+        link.is_some_and(|(_, link)| link.stands_on_table)
+    }
+
     /// Whether a link that moves comes near the table or a fixed body.
     pub fn links_are_near_fixed(&self, link_poses: &[Pose]) -> bool {
         self.links

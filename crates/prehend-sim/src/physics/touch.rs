@@ -30,13 +30,13 @@ pub(crate) enum Touched {
 const MOST: usize = 32;
 
 impl Physics {
-    /// Lets links be checked against what is fixed.
+    /// Lets links be checked against what is fixed, but for those that stand on it.
     pub fn watch_links(&mut self) {
         for (link_idx, handle) in &self.links {
             let Some(body) = self.world.bodies.get(*handle) else {
                 continue;
             };
-            if *link_idx == self.hand_idx {
+            if *link_idx == self.hand_idx || self.surroundings.stands_on_table(*link_idx) {
                 continue;
             }
             for collider in body.colliders().to_vec() {

@@ -63,16 +63,19 @@ enum Setting {
     Equal,
     /// The same with the shipped step of 5 ms.
     EqualAt5Ms,
+    /// As `Equal`, with an arm whose drives lag, feel and stall.
+    ActuatedEqual,
     /// What ships, with an arm of joint servos and equations of motion.
     Dynamic,
     /// That arm with the fewest iterations that meet the same bounds; it does not with longer steps.
     DynamicEqual,
 }
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     Setting::Default,
     Setting::Equal,
     Setting::EqualAt5Ms,
+    Setting::ActuatedEqual,
     Setting::Dynamic,
     Setting::DynamicEqual,
 ];
@@ -83,13 +86,17 @@ impl Setting {
             Self::Default => "default",
             Self::Equal => "equal",
             Self::EqualAt5Ms => "equal_5ms",
+            Self::ActuatedEqual => "actuated_equal",
             Self::Dynamic => "dynamic",
             Self::DynamicEqual => "dynamic_equal",
         }
     }
 
     fn is_equal(self) -> bool {
-        matches!(self, Self::Equal | Self::EqualAt5Ms | Self::DynamicEqual)
+        matches!(
+            self,
+            Self::Equal | Self::EqualAt5Ms | Self::ActuatedEqual | Self::DynamicEqual
+        )
     }
 
     fn physics(self) -> PhysicsSettings {
@@ -104,6 +111,10 @@ impl Setting {
             Self::EqualAt5Ms => PhysicsSettings {
                 iterations: 2,
                 ..shipped
+            },
+            Self::ActuatedEqual => PhysicsSettings {
+                arm: ArmMode::Actuated,
+                ..Self::Equal.physics()
             },
             Self::Dynamic => PhysicsSettings {
                 arm: ArmMode::Dynamic,
