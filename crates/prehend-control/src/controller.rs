@@ -1,122 +1,27 @@
 //! Turns (state, plan, now) into one safe joint command.
 
+mod plan;
+mod report;
+mod track;
+
 use std::sync::Arc;
 
-use nalgebra::Vector3;
+use plan::{Plan, Target};
 use prehend_robot::Robot;
 use prehend_types::{
-    ActionChunk, GripperCommand, JointCommand, JointPlan, MAX_JOINTS, Pose, RobotState, Stamp,
+    ActionChunk, GripperCommand, JointCommand, JointPlan, Pose, RobotState, Stamp,
 };
+pub use report::{ChunkReport, Mode, Tick};
 
 use crate::drive::Drive;
 use crate::history::{History, Place};
-use crate::joint_path::{JointPath, JointSample, padded};
-use crate::path::{Path, Sample};
+use crate::joint_path::JointPath;
+use crate::path::Path;
 use crate::reference::Reference;
 use crate::{
     ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet,
     StopReason, check,
 };
-
-/// Deceleration that the tool is slowed down with towards the floor, m/s²: well within what the
-/// joints' own limits allow.
-const FLOOR_BRAKING: f64 = 1.5;
-
-/// What the controller is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// Not armed. Commands of this mode repeat a position and must not be sent.
-    Idle = 0,
-    /// Following a plan.
-    Tracking,
-    /// Armed, standing still (or coming to it) because there is no plan or it has ended.
-    Holding,
-    /// Stopping for good.
-    Stopping,
-    /// Stands still until armed anew.
-    Stopped,
-}
-
-impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 5] = [
-        Self::Idle,
-        Self::Tracking,
-        Self::Holding,
-        Self::Stopping,
-        Self::Stopped,
-    ];
-}
-
-/// The plan that runs.
-#[derive(Debug, Clone, Copy)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one per arm, and nothing may be boxed here"
-)]
-enum Plan {
-    Tool(Reference),
-    Joints(JointPath),
-}
-
-/// Where the plan wants the arm.
-#[derive(Debug, Clone, Copy)]
-enum Target {
-    Tool(Sample),
-    Joints(JointSample),
-}
-
-impl Plan {
-    fn start(&self) -> Stamp {
-        match self {
-            Self::Tool(reference) => reference.start(),
-            Self::Joints(path) => path.start(),
-        }
-    }
-}
-
-impl Target {
-    fn gripper(&self) -> f64 {
-        match self {
-            Self::Tool(sample) => sample.gripper,
-            Self::Joints(sample) => sample.gripper,
-        }
-    }
-
-    fn ended(&self) -> bool {
-        match self {
-            Self::Tool(sample) => sample.ended,
-            Self::Joints(sample) => sample.ended,
-        }
-    }
-}
-
-/// What one tick produced.
-#[derive(Debug, Clone, Copy)]
-pub struct Tick {
-    /// The command; every number in it is finite.
-    pub command: JointCommand,
-    /// What the controller was doing.
-    pub mode: Mode,
-    /// What kept the command from being the plan.
-    pub limited: LimitSet,
-    /// Tool pose at the commanded positions.
-    pub base_from_tcp_d: Pose,
-}
-
-/// What became of an accepted chunk.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ChunkReport {
-    /// Actions that were already past and were dropped.
-    pub dropped: usize,
-    /// Time between the chunk's start and its acceptance, s; negative if it starts in the future.
-    pub age_s: f64,
-    /// Distance between the old and the new plan at acceptance, which fades out, m.
-    pub seam_m: f64,
-    /// The same for rotation, rad.
-    pub seam_rad: f64,
-}
 
 /// The stepper behind every arm, simulated or real.
 ///
@@ -263,8 +168,8 @@ impl Controller {
         self.check_order(chunk.start)?;
         let anchor = self.place_at(chunk.start).base_from_tcp;
         let path = Path::new(chunk, &anchor, self.config.time_to_hold_s);
-        let reference =
-            Reference::take_over(path, &self.tool_target(now), now, self.config.blend_s);
+        let now_at = self.target(now).as_tool(&self.drive, self.gripper);
+        let reference = Reference::take_over(path, &now_at, now, self.config.blend_s);
         let (seam_m, seam_rad) = reference.seam();
         Ok(self.start(Plan::Tool(reference), dropped, now, (seam_m, seam_rad)))
     }
@@ -279,7 +184,8 @@ impl Controller {
         self.check_order(plan.start)?;
         let anchor = self.place_at(plan.start).q;
         let times = [self.config.time_to_hold_s, self.config.blend_s];
-        let path = JointPath::take_over(plan, &anchor, &self.joint_target(now), now, times);
+        let now_at = self.target(now).as_joints(&self.drive, self.gripper);
+        let path = JointPath::take_over(plan, &anchor, &now_at, now, times);
         let seam_rad = path.seam();
         Ok(self.start(Plan::Joints(path), dropped, now, (0.0, seam_rad)))
     }
@@ -340,10 +246,10 @@ impl Controller {
         };
         let target = self.target(now);
         if follow {
-            self.gripper = target.gripper();
-            self.mode = match (&self.plan, target.ended()) {
-                (Some(_), false) => Mode::Tracking,
-                _ => Mode::Holding,
+            self.gripper = target.gripper(self.gripper);
+            self.mode = match target.ended() {
+                false => Mode::Tracking,
+                true => Mode::Holding,
             };
             if was_tracking && self.mode == Mode::Holding {
                 limited.insert(LimitReason::Underrun);
@@ -357,7 +263,9 @@ impl Controller {
         }
         let base_from_tcp_d = *self.drive.base_from_tcp();
         self.history.push(now, place(&self.drive));
-        self.hold_plan_back(&target, &mut limited);
+        if let Some(plan) = &mut self.plan {
+            plan.hold_back(&target, &self.drive, &self.config, &mut limited);
+        }
         self.counters.add_set(limited);
         Tick {
             command: JointCommand {
@@ -447,141 +355,24 @@ impl Controller {
         follows
     }
 
-    /// Where the plan wants the arm; where it is commanded to be if there is no plan.
     fn target(&self, now: Stamp) -> Target {
-        match &self.plan {
-            Some(Plan::Tool(reference)) => Target::Tool(reference.sample(now)),
-            Some(Plan::Joints(path)) => Target::Joints(path.sample(now)),
-            None => Target::Tool(Reference::standing(
-                *self.drive.base_from_tcp(),
-                self.gripper,
-            )),
-        }
-    }
-
-    /// The target as the tool's motion, whatever plan runs.
-    fn tool_target(&self, now: Stamp) -> Sample {
-        match self.target(now) {
-            Target::Tool(sample) => sample,
-            Target::Joints(_) => {
-                let (linear, angular) = self.drive.twist();
-                Sample {
-                    linear,
-                    angular,
-                    ..Reference::standing(*self.drive.base_from_tcp(), self.gripper)
-                }
-            }
-        }
-    }
-
-    /// The target as the joints' motion, whatever plan runs.
-    fn joint_target(&self, now: Stamp) -> JointSample {
-        match self.target(now) {
-            Target::Joints(sample) => sample,
-            Target::Tool(_) => JointSample {
-                q: padded(self.drive.q()),
-                dq: padded(self.drive.dq()),
-                gripper: self.gripper,
-                ended: true,
-            },
-        }
+        self.plan
+            .as_ref()
+            .map_or(Target::Hold, |plan| plan.sample(now))
     }
 
     fn follow(&mut self, target: &Target, limited: &mut LimitSet) {
+        let (drive, config) = (&mut self.drive, &self.config);
         match target {
-            _ if self.plan.is_none() => self.drive.hold(limited),
-            Target::Tool(sample) => self.follow_tool(sample, limited),
-            Target::Joints(sample) => self.follow_joints(sample, limited),
-        }
-    }
-
-    /// Feed-forward and gain, as for the tool.
-    fn follow_joints(&mut self, target: &JointSample, limited: &mut LimitSet) {
-        let (dt, config) = (self.config.dt_s(), self.config);
-        let q = padded(self.drive.q());
-        let dq: [f64; MAX_JOINTS] = std::array::from_fn(|i| {
-            let error = target.q[i] - q[i] - target.dq[i] * dt;
-            target.dq[i] * config.feed_forward + error * config.pose_gain_per_s
-        });
-        let fastest_down = self.fastest_down();
-        self.drive
-            .follow_joints(&dq, fastest_down, &config, limited);
-    }
-
-    /// The nearer to the floor, the slower downwards; below it, back up, m/s.
-    fn fastest_down(&self) -> f64 {
-        let config = &self.config;
-        let gap = self.drive.base_from_tcp().translation.z - config.min_tool_height_m;
-        (gap * config.pose_gain_per_s).min((2.0 * FLOOR_BRAKING * gap.max(0.0)).sqrt())
-    }
-
-    /// Feed-forward and pose gain, capped; then the joints.
-    fn follow_tool(&mut self, target: &Sample, limited: &mut LimitSet) {
-        let fastest_down = self.fastest_down();
-        let (dt, config) = (self.config.dt_s(), &self.config);
-        // `target` is for the end of this tick, the commanded pose is that of the tick before: what
-        // the plan's own velocity covers meanwhile is no error.
-        let (linear_error, angular_error) =
-            pose_error(&target.base_from_tcp, self.drive.base_from_tcp());
-        let track = |velocity: Vector3<f64>, error: Vector3<f64>| {
-            velocity * config.feed_forward + (error - velocity * dt) * config.pose_gain_per_s
-        };
-        let mut linear = track(target.linear, linear_error);
-        let mut angular = track(target.angular, angular_error);
-        if linear.z < -fastest_down {
-            limited.insert(LimitReason::Floor);
-            linear.z = -fastest_down;
-        }
-        let scale = (config.max_tcp_speed_m_per_s / linear.norm())
-            .min(config.max_tcp_angular_speed_rad_per_s / angular.norm());
-        if scale < 1.0 {
-            limited.insert(LimitReason::TcpSpeed);
-            linear *= scale;
-            angular *= scale;
-        }
-        let home_gain = match self.mode {
-            Mode::Tracking => config.null_space_gain_per_s,
-            _ => 0.0,
-        };
-        self.drive
-            .follow(&linear, &angular, home_gain, config, limited);
-    }
-
-    /// Moves the plan back to where the limits let the arm follow, so that it does not wind up
-    /// against a limit and jump when the limit is gone.
-    fn hold_plan_back(&mut self, target: &Target, limited: &mut LimitSet) {
-        let config = &self.config;
-        match (&mut self.plan, target) {
-            (Some(Plan::Tool(reference)), Target::Tool(sample)) => {
-                let (linear, angular) =
-                    pose_error(&sample.base_from_tcp, self.drive.base_from_tcp());
-                let excess = |error: Vector3<f64>, most: f64| {
-                    let norm = error.norm();
-                    if norm > most {
-                        error * (most / norm - 1.0)
-                    } else {
-                        Vector3::zeros()
-                    }
+            Target::Hold => drive.hold(limited),
+            Target::Tool(sample) => {
+                let home_gain = match self.mode {
+                    Mode::Tracking => config.null_space_gain_per_s,
+                    _ => 0.0,
                 };
-                let linear = excess(linear, config.max_lag_m);
-                let angular = excess(angular, config.max_lag_rad);
-                if linear != Vector3::zeros() || angular != Vector3::zeros() {
-                    limited.insert(LimitReason::Lag);
-                    reference.shift(&linear, &angular);
-                }
+                track::tool(drive, sample, home_gain, config, limited);
             }
-            (Some(Plan::Joints(path)), Target::Joints(sample)) => {
-                let (q, most) = (padded(self.drive.q()), config.max_lag_rad);
-                let back: [f64; MAX_JOINTS] = std::array::from_fn(|i| {
-                    let ahead = sample.q[i] - q[i];
-                    ahead.clamp(-most, most) - ahead
-                });
-                if back.iter().any(|by| *by != 0.0) {
-                    limited.insert(LimitReason::Lag);
-                    path.shift(&back);
-                }
-            }
-            _ => {}
+            Target::Joints(sample) => track::joints(drive, sample, config, limited),
         }
     }
 }
@@ -592,12 +383,4 @@ fn place(drive: &Drive) -> Place {
         base_from_tcp: *drive.base_from_tcp(),
         q: *drive.q(),
     }
-}
-
-/// Position and rotation from `from` to `to`, both in the base frame, m and rad.
-fn pose_error(to: &Pose, from: &Pose) -> (Vector3<f64>, Vector3<f64>) {
-    (
-        to.translation.vector - from.translation.vector,
-        (to.rotation * from.rotation.inverse()).scaled_axis(),
-    )
 }
