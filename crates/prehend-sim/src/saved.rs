@@ -18,7 +18,7 @@ use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, World};
 
 const MAGIC: &[u8; 8] = b"prhn-wld";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER_BYTES: usize = 16;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 

@@ -4,29 +4,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
-use prehend_robot::Shape;
+use nalgebra::{Point3, Vector3};
 use prehend_types::config::ConfigError;
 use prehend_types::{Action, Pose, Role, Stream, derive_seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant, cube_grasp};
+use super::shared::near;
+use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant, cube};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
-use crate::objects::{FamilySet, Part};
-use crate::physics::DT;
-use crate::pilots::rule::{self, Goal, Situation};
-use crate::scene::{Body, BodyMotion, Scene};
+use crate::objects::FamilySet;
+use crate::pilots::rule::{self, Goal};
+use crate::scene::Scene;
 
 /// The cube's centre must rise by this much, m.
 const LIFT: f64 = 0.10;
 /// The expert lifts this much higher, m.
 const MARGIN: f64 = 0.03;
-/// What the memory's numbers mean.
-const HELD_STEPS: usize = 0;
-const SUCCESS: usize = 1;
 
 /// What is drawn for the cube. Equal lowest and highest values fix it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,22 +70,14 @@ impl Task for Lift {
         let friction = draw(cube.friction);
         let (x, y) = (draw(config.table.x_m), draw(config.table.y_m));
         let yaw = draw([-cube.max_yaw_deg, cube.max_yaw_deg]).to_radians();
-        let body = Body {
-            parts: vec![Part {
-                shape: Shape::Cuboid {
-                    half_extents: Vector3::repeat(half),
-                },
-                body_from_part: Pose::identity(),
-            }],
-            role: Role::Target,
-            motion: BodyMotion::Free,
+        let body = cube::body(
+            Role::Target,
+            half,
             mass,
             friction,
-            base_from_body: Pose::from_parts(
-                Translation3::new(x, y, half),
-                UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw),
-            ),
-        };
+            Vector3::new(x, y, half),
+            yaw,
+        );
         Some(Arc::new(LiftEpisode {
             scene: Scene {
                 seed,
@@ -140,15 +128,7 @@ impl Episode for LiftEpisode {
     fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
         let is_held = facts.touches(0) == [true; 2];
         let rise = self.rise(facts);
-        memory[HELD_STEPS] = if is_held && rise > LIFT {
-            memory[HELD_STEPS] + 1.0
-        } else {
-            0.0
-        };
-        if f64::from(memory[HELD_STEPS]) * DT >= facts.config.task.rest_s {
-            memory[SUCCESS] = 1.0;
-        }
-        let success = memory[SUCCESS] > 0.0;
+        let success = memory.lasted(is_held && rise > LIFT, facts.config.task.rest_s);
         let failure = if success {
             None
         } else if !rise.is_finite() {
@@ -168,7 +148,7 @@ impl Episode for LiftEpisode {
         };
         let tcp = facts.base_from_tcp().translation.vector;
         let distance = (tcp - cube.base_from_body.translation.vector).norm();
-        let reach = 1.0 - (5.0 * distance).tanh();
+        let reach = near(distance);
         let held = f64::from(u8::from(facts.touches(0) == [true; 2]));
         0.3 * (reach + held + held * (self.rise(facts) / LIFT).clamp(0.0, 1.0))
     }
@@ -178,23 +158,13 @@ impl Episode for LiftEpisode {
             return Action::hold(1.0);
         };
         let pose = cube.base_from_body;
-        let gripper = facts.gripper();
         let at = pose.translation.vector;
         let goal = Goal {
-            base_from_grasp: cube_grasp(&pose, base_from_tcp_d),
+            base_from_grasp: cube::grasp(&pose, base_from_tcp_d),
             release: Point3::new(at.x, at.y, f64::MIN),
             carry_height: self.half + LIFT + MARGIN,
         };
-        let situation = Situation {
-            base_from_tcp: *base_from_tcp_d,
-            width: gripper.width,
-            commanded: gripper.commanded,
-            holds_target: gripper.is_grasping
-                && gripper.commanded < 0.5
-                && facts.touches(0).contains(&true),
-            is_placed: false,
-            max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
-        };
+        let situation = facts.situation(0, false, base_from_tcp_d);
         if situation.holds_target {
             let up = Vector3::new(
                 base_from_tcp_d.translation.x,

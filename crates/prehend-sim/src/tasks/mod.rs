@@ -11,6 +11,7 @@ mod lift;
 mod peg;
 mod pick_place;
 mod push_t;
+mod shared;
 mod stack;
 
 use std::fmt;
@@ -25,13 +26,13 @@ use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
 use crate::{SceneConfig, SimError};
 
-use cube::cube_grasp;
 pub use drawer::{Drawer, DrawerConfig, DrawerEpisode};
 pub use grid::{Grid, GridConfig, GridEpisode, Layout, Receptacles};
 pub use lift::{CubeConfig, Lift};
 pub use peg::{Peg, PegConfig, PegEpisode};
 pub use pick_place::{PickPlace, PickPlaceEpisode};
 pub use push_t::{PushT, PushTConfig, PushTEpisode};
+pub use shared::Memory;
 pub use stack::{Stack, StackConfig};
 
 /// A kind of task, ready to draw episodes from a scene file.
@@ -84,10 +85,6 @@ pub struct Variant {
     /// Whether it is kept out of all training.
     pub is_held_out: bool,
 }
-
-/// What a judge remembers from one physics step to the next; all zero at the start. Each task gives
-/// the numbers their meaning.
-pub type Memory = [f32; 8];
 
 /// What judges and experts look at: the simulator's own state, which no policy sees.
 #[derive(Clone, Copy)]

@@ -3,21 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
-use prehend_robot::Shape;
+use nalgebra::{Point3, Vector3};
 use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role, Stream, derive_seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant, cube_grasp};
+use super::shared::near;
+use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant, cube};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
-use crate::objects::{FamilySet, Part};
+use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT};
-use crate::pilots::rule::{self, CARRY_CLEARANCE, Goal, Situation};
-use crate::scene::{Body, BodyMotion, Scene};
+use crate::pilots::rule::{self, CARRY_CLEARANCE, Goal};
+use crate::scene::{Body, Scene};
 
 /// Draws for one cube's place before the episode is given up.
 const PLACE_TRIES: usize = 100;
@@ -32,10 +32,6 @@ const SIDEWAYS: f64 = 0.4;
 const UPRIGHT: f64 = 0.98;
 /// The expert lets go this far above the other cube, m.
 const RELEASE_GAP: f64 = 0.003;
-/// What the memory's numbers mean.
-const REST_STEPS: usize = 0;
-const LIFTED: usize = 1;
-const SUCCESS: usize = 2;
 /// The moved cube counts as lifted when it has risen by this much, m.
 const LIFT: f64 = 0.03;
 
@@ -124,25 +120,13 @@ impl StackEpisode {
                 });
                 is_free.then_some(at)
             })?;
-            let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw);
             halves.push(half);
-            bodies.push(Body {
-                parts: vec![Part {
-                    shape: Shape::Cuboid {
-                        half_extents: Vector3::repeat(half),
-                    },
-                    body_from_part: Pose::identity(),
-                }],
-                role: match index {
-                    MOVED => Role::Target,
-                    BASE => Role::Receptacle,
-                    _ => Role::Other,
-                },
-                motion: BodyMotion::Free,
-                mass,
-                friction,
-                base_from_body: Pose::from_parts(Translation3::from(place), turn),
-            });
+            let role = match index {
+                MOVED => Role::Target,
+                BASE => Role::Receptacle,
+                _ => Role::Other,
+            };
+            bodies.push(cube::body(role, half, mass, friction, place, yaw));
         }
         Some(Self {
             scene: Scene {
@@ -178,19 +162,13 @@ impl StackEpisode {
     ) -> TaskStatus {
         let [moved, base] = bodies;
         let height = moved.base_from_body.translation.z;
-        if height > self.half[MOVED] + LIFT {
-            memory[LIFTED] = 1.0;
-        }
+        memory.lifted |= height > self.half[MOVED] + LIFT;
         let slow = |body: &BodyState| {
             let speed = body.linear.norm() + 0.03 * body.angular.norm();
             speed < config.task.rest_speed_m_per_s
         };
         let rests = !is_held && slow(moved) && slow(base) && self.is_stacked(moved, base);
-        memory[REST_STEPS] = if rests { memory[REST_STEPS] + 1.0 } else { 0.0 };
-        if f64::from(memory[REST_STEPS]) * DT >= config.task.rest_s {
-            memory[SUCCESS] = 1.0;
-        }
-        let success = memory[SUCCESS] > 0.0;
+        let success = memory.lasted(rests, config.task.rest_s);
         let is_late = steps as f64 * DT >= config.task.time_limit_s;
         let failure = if success {
             None
@@ -200,7 +178,7 @@ impl StackEpisode {
             Some(Failure::OffTable)
         } else if !is_late {
             None
-        } else if memory[LIFTED] == 0.0 {
+        } else if !memory.lifted {
             Some(Failure::NeverLifted)
         } else if is_held {
             Some(Failure::NotReleased)
@@ -251,7 +229,6 @@ impl Episode for StackEpisode {
         let ([moved, base, ..], false) = (facts.bodies, status.success) else {
             return f64::from(u8::from(status.success));
         };
-        let near = |distance: f64| 1.0 - (5.0 * distance).tanh();
         let at = moved.base_from_body.translation.vector;
         let goal = base.base_from_body.translation.vector
             + Vector3::z() * (self.half[MOVED] + self.half[BASE]);
@@ -270,24 +247,16 @@ impl Episode for StackEpisode {
         let tcp = base_from_tcp_d.translation.vector;
         let at = moved.base_from_body.translation.vector;
         let below = base.base_from_body.translation.vector;
-        let gripper = facts.gripper();
-        let is_open = gripper.commanded >= 0.5;
         let hangs = (tcp.z - at.z + self.half[MOVED]).max(0.0);
         let top = below.z + self.half[BASE];
         let over = below.xy() + (tcp - at).xy();
         let goal = Goal {
-            base_from_grasp: cube_grasp(&moved.base_from_body, base_from_tcp_d),
+            base_from_grasp: cube::grasp(&moved.base_from_body, base_from_tcp_d),
             release: Point3::new(over.x, over.y, top + RELEASE_GAP + hangs),
             carry_height: hangs + CARRY_CLEARANCE.max(top + 0.03),
         };
-        let situation = Situation {
-            base_from_tcp: *base_from_tcp_d,
-            width: gripper.width,
-            commanded: gripper.commanded,
-            holds_target: gripper.is_grasping && facts.touches(MOVED).contains(&true) && !is_open,
-            is_placed: is_open && self.is_stacked(moved, base),
-            max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
-        };
+        let is_placed = facts.is_let_go() && self.is_stacked(moved, base);
+        let situation = facts.situation(MOVED, is_placed, base_from_tcp_d);
         rule::next_action(&goal, &situation)
     }
 }

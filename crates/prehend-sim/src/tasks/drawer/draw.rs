@@ -24,7 +24,7 @@ impl DrawerEpisode {
         let at = Vector3::new(draw(config.table.x_m), draw(config.table.y_m), 0.0);
         let turned = ranges.max_yaw_deg.to_radians();
         // Straight away from the robot's base, and turned from there.
-        let yaw = at.y.atan2(at.x) + draw([-turned, turned]);
+        let yaw = libm::atan2(at.y, at.x) + draw([-turned, turned]);
         let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), yaw);
         let cabinet = Cabinet {
             base_from_cabinet: Pose::from_parts(Translation3::from(at), turn),

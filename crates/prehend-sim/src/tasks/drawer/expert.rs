@@ -47,7 +47,7 @@ pub(super) fn next_action(
     let tcp = base_from_drawer.inverse_transform_point(&base_from_tcp.translation.vector.into());
     let from_slot = tcp - slot;
     let along = base_from_drawer.rotation * Vector3::y();
-    let yaw = nearest_yaw(along.y.atan2(along.x), yaw_of(base_from_tcp));
+    let yaw = nearest_yaw(libm::atan2(along.y, along.x), yaw_of(base_from_tcp));
     let rotation = pointing_down(yaw);
     let aim = |point: Point3<f64>, max_speed: f64| {
         let at = Translation3::from(base_from_drawer * point);
@@ -93,7 +93,7 @@ mod tests {
             let yaw = 0.2 * f64::from(k);
             let tool = pointing_down(nearest_yaw(yaw + FRAC_PI_2, 0.0));
             let closes = tool * Vector3::y();
-            let along = Vector3::new(-yaw.sin(), yaw.cos(), 0.0);
+            let along = Vector3::new(-libm::sin(yaw), libm::cos(yaw), 0.0);
             assert!(closes.dot(&along).abs() > 1.0 - 1e-9);
         }
     }

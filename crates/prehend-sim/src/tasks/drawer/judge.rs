@@ -5,10 +5,6 @@ use crate::TaskConfig;
 use crate::physics::{BodyState, DT};
 use crate::tasks::{Failure, Memory, TaskStatus};
 
-/// What the memory's numbers mean.
-const REST_STEPS: usize = 0;
-const SUCCESS: usize = 1;
-
 /// Judges one physics step. Success: the drawer is open far enough and has stood still there for long
 /// enough, in the hand or not.
 pub(super) fn step(
@@ -20,15 +16,7 @@ pub(super) fn step(
 ) -> TaskStatus {
     let opening = episode.opening(&drawer.base_from_body);
     let is_at_rest = drawer.linear.norm() < task.rest_speed_m_per_s;
-    if opening >= episode.open && is_at_rest {
-        memory[REST_STEPS] += 1.0;
-    } else {
-        memory[REST_STEPS] = 0.0;
-    }
-    if f64::from(memory[REST_STEPS]) * DT >= task.rest_s {
-        memory[SUCCESS] = 1.0;
-    }
-    let success = memory[SUCCESS] > 0.0;
+    let success = memory.lasted(opening >= episode.open && is_at_rest, task.rest_s);
     let failure = if success {
         None
     } else if !opening.is_finite() {

@@ -12,6 +12,7 @@ use prehend_types::config::ConfigError;
 use prehend_types::{Action, Pose, Role};
 use serde::{Deserialize, Serialize};
 
+use super::shared::near;
 use super::{Episode, Facts, Memory, Task, TaskKind, TaskStatus, Variant};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
@@ -163,7 +164,7 @@ impl Episode for DrawerEpisode {
         let away = (facts.base_from_tcp().translation.vector - slot.coords).norm();
         let opened = self.opening(&drawer.base_from_body) / self.open;
         // Never worth as much as success.
-        0.3 * (1.0 - (5.0 * away).tanh()) + 0.6 * opened.clamp(0.0, 1.0)
+        0.3 * near(away) + 0.6 * opened.clamp(0.0, 1.0)
     }
 
     fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action {

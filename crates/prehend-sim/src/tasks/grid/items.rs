@@ -146,7 +146,7 @@ impl Item {
             Form::Block => x * y * z,
             Form::Round => PI * (0.5 * x.min(y)).powi(2) * z,
             Form::Ball => PI / 6.0 * z.powi(3),
-            Form::Bar => 8.0 * self.apothem().powi(2) * FRAC_PI_8.tan() * x.max(y),
+            Form::Bar => 8.0 * self.apothem().powi(2) * libm::tan(FRAC_PI_8) * x.max(y),
             Form::Blocks(boxes) => boxes
                 .iter()
                 .map(|b| (b[3] - b[0]) * x * (b[4] - b[1]) * y * (b[5] - b[2]) * z)

@@ -3,10 +3,6 @@
 use super::{GridEpisode, OBJECT, RECEPTACLE};
 use crate::tasks::{Facts, Failure, Memory, TaskStatus};
 
-/// What the memory's numbers mean.
-const SUCCESS: usize = 0;
-const LIFTED: usize = 1;
-
 /// The object's middle may be this far beyond the receptacle's larger half, m.
 const BESIDE: f64 = 0.01;
 /// The middles may be this much farther apart in height than when one stands on the other, m.
@@ -22,13 +18,10 @@ pub(super) fn step(episode: &GridEpisode, facts: &Facts<'_>, memory: &mut Memory
         return TaskStatus::default();
     };
     let [middle, below] = episode.middles([&object.base_from_body, &receptacle.base_from_body]);
-    if middle.z > 0.5 * episode.size[2] + LIFT {
-        memory[LIFTED] = 1.0;
-    }
-    if is_over(episode, &(middle - below)) && facts.contact_force(OBJECT, RECEPTACLE) > TOUCH {
-        memory[SUCCESS] = 1.0;
-    }
-    let success = memory[SUCCESS] > 0.0;
+    memory.lifted |= middle.z > 0.5 * episode.size[2] + LIFT;
+    let is_there =
+        is_over(episode, &(middle - below)) && facts.contact_force(OBJECT, RECEPTACLE) > TOUCH;
+    let success = memory.lasted(is_there, 0.0);
     let failure = if success {
         None
     } else if !middle.coords.iter().all(|v| v.is_finite()) {
@@ -37,7 +30,7 @@ pub(super) fn step(episode: &GridEpisode, facts: &Facts<'_>, memory: &mut Memory
         Some(Failure::OffTable)
     } else if !facts.is_late() {
         None
-    } else if memory[LIFTED] == 0.0 {
+    } else if !memory.lifted {
         Some(Failure::NeverLifted)
     } else if facts.touches(OBJECT).contains(&true) {
         Some(Failure::NotReleased)

@@ -19,12 +19,11 @@ use std::sync::Arc;
 use nalgebra::{Point3, Translation3, Vector3};
 use prehend_types::{Action, Pose};
 
+use super::shared::near;
 use super::{Episode, Facts, Memory, Task, TaskStatus, Variant};
 use crate::SceneConfig;
 use crate::objects::{FamilySet, Grasp};
-use crate::pilots::rule::{
-    self, CARRY_CLEARANCE, Goal, Situation, nearest_yaw, pointing_down, yaw_of,
-};
+use crate::pilots::rule::{self, CARRY_CLEARANCE, Goal, nearest_yaw, pointing_down, yaw_of};
 use crate::scene::Scene;
 
 pub use config::{GridConfig, Layout, Receptacles};
@@ -93,7 +92,7 @@ impl GridEpisode {
         let yaw = self
             .grasp
             .closing_angle
-            .map_or(now, |angle| nearest_yaw(angle + x.y.atan2(x.x), now));
+            .map_or(now, |angle| nearest_yaw(angle + libm::atan2(x.y, x.x), now));
         let mut at = bodies[0] * self.grasp.point;
         // Whatever has fallen over is taken at its middle.
         if (bodies[0].rotation * Vector3::z()).z < 0.9 {
@@ -177,7 +176,6 @@ impl Episode for GridEpisode {
         let ([object, receptacle, ..], false) = (facts.bodies, status.success) else {
             return f64::from(u8::from(status.success));
         };
-        let near = |distance: f64| 1.0 - (5.0 * distance).tanh();
         let [middle, below] = self.middles([&object.base_from_body, &receptacle.base_from_body]);
         let reach = near((facts.base_from_tcp().translation.vector - middle.coords).norm());
         let held = f64::from(u8::from(facts.touches(OBJECT) == [true; 2]));
@@ -191,17 +189,8 @@ impl Episode for GridEpisode {
         let [object, receptacle, ..] = facts.bodies else {
             return Action::hold(1.0);
         };
-        let gripper = facts.gripper();
-        let is_open = gripper.commanded >= 0.5;
         let poses = [&object.base_from_body, &receptacle.base_from_body];
-        let situation = Situation {
-            base_from_tcp: *base_from_tcp_d,
-            width: gripper.width,
-            commanded: gripper.commanded,
-            holds_target: gripper.is_grasping && facts.touches(OBJECT).contains(&true) && !is_open,
-            is_placed: false,
-            max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
-        };
+        let situation = facts.situation(OBJECT, false, base_from_tcp_d);
         rule::next_action(&self.goal(poses, base_from_tcp_d), &situation)
     }
 }

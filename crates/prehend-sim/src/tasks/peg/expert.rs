@@ -7,7 +7,7 @@ use prehend_types::{Action, Pose};
 
 use super::{Fit, HALF_BOX, PEG, PegEpisode};
 use crate::pilots::rule::{
-    self, Goal, MAX_SPEED, Situation, move_towards, nearest_yaw, pointing_down, yaw_of,
+    self, Goal, MAX_SPEED, move_towards, nearest_yaw, pointing_down, yaw_of,
 };
 use crate::tasks::Facts;
 
@@ -38,21 +38,11 @@ pub(super) fn next_action(
         return Action::hold(1.0);
     };
     let base_from_peg = peg.base_from_body;
-    let gripper = facts.gripper();
-    let fit = episode.fit(&base_from_peg);
-    let holds =
-        gripper.is_grasping && facts.touches(PEG).contains(&true) && gripper.commanded < 0.5;
-    if holds {
+    let situation = facts.situation(PEG, false, base_from_tcp_d);
+    if situation.holds_target {
+        let fit = episode.fit(&base_from_peg);
         return bring(episode, &fit, &base_from_peg, base_from_tcp_d);
     }
-    let situation = Situation {
-        base_from_tcp: *base_from_tcp_d,
-        width: gripper.width,
-        commanded: gripper.commanded,
-        holds_target: false,
-        is_placed: false,
-        max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
-    };
     let goal = Goal {
         base_from_grasp: grasp(&base_from_peg, base_from_tcp_d),
         // Never carried by the rule.
@@ -67,7 +57,7 @@ fn grasp(base_from_peg: &Pose, base_from_tcp: &Pose) -> Pose {
     let along = base_from_peg.rotation * Vector3::x();
     let mut at = base_from_peg.translation.vector - along * BEHIND;
     at.z = at.z.max(LOWEST);
-    let across = along.y.atan2(along.x) + FRAC_PI_2;
+    let across = libm::atan2(along.y, along.x) + FRAC_PI_2;
     let yaw = nearest_yaw(across, yaw_of(base_from_tcp));
     Pose::from_parts(Translation3::from(at), pointing_down(yaw))
 }

@@ -5,10 +5,6 @@ use crate::TaskConfig;
 use crate::physics::{BodyState, DT};
 use crate::tasks::{Failure, Memory, TaskStatus};
 
-/// What the memory's numbers mean.
-const REST_STEPS: usize = 0;
-const SUCCESS: usize = 1;
-const LIFTED: usize = 2;
 /// Higher than this over where it lay and the peg was lifted, m.
 const LIFT: f64 = 0.02;
 
@@ -23,16 +19,10 @@ pub(super) fn step(
 ) -> TaskStatus {
     let height = peg.base_from_body.translation.z;
     let fit = episode.fit(&peg.base_from_body);
-    if height > episode.half_width + LIFT {
-        memory[LIFTED] = 1.0;
-    }
+    memory.lifted |= height > episode.half_width + LIFT;
     // Through the hole, not past the box: the solver lets surfaces overlap a little.
     let is_in = fit.depth >= episode.depth && fit.aside < episode.clearance + 0.001;
-    memory[REST_STEPS] = if is_in { memory[REST_STEPS] + 1.0 } else { 0.0 };
-    if f64::from(memory[REST_STEPS]) * DT >= task.rest_s {
-        memory[SUCCESS] = 1.0;
-    }
-    let success = memory[SUCCESS] > 0.0;
+    let success = memory.lasted(is_in, task.rest_s);
     let failure = if success {
         None
     } else if !(height.is_finite() && fit.depth.is_finite()) {
@@ -41,7 +31,7 @@ pub(super) fn step(
         Some(Failure::OffTable)
     } else if (steps as f64) * DT < task.time_limit_s {
         None
-    } else if memory[LIFTED] == 0.0 {
+    } else if !memory.lifted {
         Some(Failure::NeverLifted)
     } else {
         Some(Failure::TimedOut)

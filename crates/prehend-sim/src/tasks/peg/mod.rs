@@ -12,6 +12,7 @@ use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role};
 use serde::{Deserialize, Serialize};
 
+use super::shared::near;
 use super::{Episode, Facts, Memory, Task, TaskKind, TaskStatus, Variant};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
@@ -148,7 +149,7 @@ impl PegEpisode {
     fn inserted(&self, base_from_peg: &Pose, depth: f64) -> Pose {
         let up = (self.base_from_hole.inv_mul(base_from_peg)).rotation * Vector3::z();
         let quarter = std::f64::consts::FRAC_PI_2;
-        let roll = quarter * ((-up.y).atan2(up.z) / quarter).round();
+        let roll = quarter * (libm::atan2(-up.y, up.z) / quarter).round();
         Pose::from_parts(
             nalgebra::Translation3::new(depth - self.half_length, 0.0, 0.0),
             nalgebra::UnitQuaternion::from_axis_angle(&Vector3::x_axis(), roll),
@@ -210,14 +211,13 @@ impl Episode for PegEpisode {
         let Some(peg) = facts.bodies.get(PEG).filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };
-        let near = |distance: f64, scale: f64| 1.0 - (distance / scale).tanh();
         let at = peg.base_from_body.translation.vector;
-        let reach = near((facts.base_from_tcp().translation.vector - at).norm(), 0.2);
+        let reach = near((facts.base_from_tcp().translation.vector - at).norm());
         let fit = self.fit(&peg.base_from_body);
         let is_in = fit.depth > 0.0 && fit.aside < 2.0 * self.clearance;
         let held = f64::from(u8::from(facts.touches(PEG) == [true; 2] || is_in));
         let ahead = (-fit.depth).max(0.0);
-        let lined_up = near(ahead + fit.aside + 0.1 * fit.askew, 0.2);
+        let lined_up = near(ahead + fit.aside + 0.1 * fit.askew);
         let inside = if is_in {
             (fit.depth / self.depth).min(1.0)
         } else {

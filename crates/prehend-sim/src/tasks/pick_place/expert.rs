@@ -6,7 +6,7 @@ use prehend_types::{Action, Pose};
 use super::PickPlaceEpisode;
 use super::judge::center;
 use crate::pilots::rule::{
-    self, CARRY_CLEARANCE, FINGER_TIP, Goal, Situation, nearest_yaw, pointing_down, yaw_of,
+    self, CARRY_CLEARANCE, FINGER_TIP, Goal, nearest_yaw, pointing_down, yaw_of,
 };
 use crate::tasks::Facts;
 
@@ -24,19 +24,9 @@ pub(super) fn next_action(
     let Some(target) = facts.bodies.first() else {
         return Action::hold(1.0);
     };
-    let gripper = facts.gripper();
-    let is_open = gripper.commanded >= 0.5;
-    let is_held = facts.touches(0).contains(&true);
     let is_inside = episode.receptacle.contains(&center(episode, target));
     let goal = goal(episode, &target.base_from_body, base_from_tcp_d);
-    let now = Situation {
-        base_from_tcp: *base_from_tcp_d,
-        width: gripper.width,
-        commanded: gripper.commanded,
-        holds_target: gripper.is_grasping && is_held && !is_open,
-        is_placed: is_inside && is_open,
-        max_width: facts.robot.gripper().map_or(0.08, |g| g.max_width),
-    };
+    let now = facts.situation(0, is_inside && facts.is_let_go(), base_from_tcp_d);
     rule::next_action(&goal, &now)
 }
 
@@ -70,7 +60,7 @@ fn goal(episode: &PickPlaceEpisode, base_from_target: &Pose, base_from_tcp: &Pos
 fn choose_grasp(episode: &PickPlaceEpisode, base_from_target: &Pose, base_from_tcp: &Pose) -> Pose {
     let yaw_now = yaw_of(base_from_tcp);
     let x = base_from_target.rotation * Vector3::x();
-    let target_yaw = x.y.atan2(x.x);
+    let target_yaw = libm::atan2(x.y, x.x);
     let grasps = episode.target().grasps.iter().map(|grasp| {
         let at = base_from_target * grasp.point;
         let yaw = grasp

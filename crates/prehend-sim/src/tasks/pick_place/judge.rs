@@ -7,11 +7,6 @@ use crate::SceneConfig;
 use crate::physics::{BodyState, DT};
 use crate::tasks::{Failure, Memory, TaskStatus};
 
-/// What the memory's numbers mean.
-const REST_STEPS: usize = 0;
-const LIFTED: usize = 1;
-const SUCCESS: usize = 2;
-
 /// The target counts as lifted when it has risen by this much, m.
 const LIFT: f64 = 0.03;
 /// The target stands on the receptacle's floor when its lowest point is at most this far above, m: it
@@ -31,26 +26,16 @@ pub(super) fn step(
     let center = center(episode, target);
     let is_held = touches.contains(&true);
     let is_finite = center.coords.iter().all(|v| v.is_finite());
-    if target.base_from_body.translation.z > LIFT {
-        memory[LIFTED] = 1.0;
-    }
+    memory.lifted |= target.base_from_body.translation.z > LIFT;
 
     // A point 3 cm from the axis of a turning body must be slow too.
     let speed = target.linear.norm() + 0.03 * target.angular.norm();
     let is_on_floor =
         || episode.target().lowest(&target.base_from_body) < episode.receptacle.floor + ON_FLOOR;
     let is_at_rest = speed < config.task.rest_speed_m_per_s;
-    if episode.receptacle.contains(&center) && !is_held && is_at_rest && is_on_floor() {
-        memory[REST_STEPS] += 1.0;
-    } else {
-        memory[REST_STEPS] = 0.0;
-    }
-    if f64::from(memory[REST_STEPS]) * DT >= config.task.rest_s {
-        memory[SUCCESS] = 1.0;
-    }
-
-    let success = memory[SUCCESS] > 0.0;
-    let lifted = memory[LIFTED] > 0.0;
+    let is_placed = episode.receptacle.contains(&center) && !is_held && is_at_rest && is_on_floor();
+    let success = memory.lasted(is_placed, config.task.rest_s);
+    let lifted = memory.lifted;
     let failure = if success {
         None
     } else if !is_finite {

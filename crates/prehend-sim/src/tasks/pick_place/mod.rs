@@ -11,6 +11,7 @@ use nalgebra::Vector3;
 use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role};
 
+use super::shared::near;
 use super::{Episode, Facts, Memory, Task, TaskKind, TaskStatus, Variant};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
@@ -173,7 +174,6 @@ impl Episode for PickPlaceEpisode {
         let Some(target) = facts.bodies.first().filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };
-        let near = |distance: f64| 1.0 - (5.0 * distance).tanh();
         let center = judge::center(self, target);
         let tcp = facts.base_from_tcp().translation.vector;
         let is_grasped = facts.touches(0) == [true; 2];

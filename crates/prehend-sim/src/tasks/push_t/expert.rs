@@ -137,7 +137,7 @@ pub(super) fn next_action(
 /// from it, so that the point of contact is known. The nearest such, within the last joint's reach.
 fn hand_across(tee: &Place, base_from_tcp: &Pose) -> UnitQuaternion<f64> {
     let now = yaw_of(base_from_tcp);
-    let tee_yaw = tee.x.y.atan2(tee.x.x);
+    let tee_yaw = libm::atan2(tee.x.y, tee.x.x);
     let yaws = (-5..=5).map(|k| tee_yaw + FRAC_PI_4 + FRAC_PI_2 * f64::from(k));
     let cost = |yaw: f64| (yaw - now).abs() + 5.0 * (yaw.abs() - 1.5).max(0.0);
     let yaw = yaws.min_by(|a, b| cost(*a).total_cmp(&cost(*b)));

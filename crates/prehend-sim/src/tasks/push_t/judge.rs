@@ -5,10 +5,6 @@ use crate::TaskConfig;
 use crate::physics::{BodyState, DT};
 use crate::tasks::{Failure, Memory, TaskStatus};
 
-/// What the memory's numbers mean.
-const REST_STEPS: usize = 0;
-const SUCCESS: usize = 1;
-
 /// How far the T reaches from its centre of mass, m: a point there must be slow too.
 const REACH: f64 = 0.13;
 
@@ -25,15 +21,8 @@ pub(super) fn step(
     let is_finite = at.iter().all(|v| v.is_finite());
     let speed = tee.linear.norm() + REACH * tee.angular.norm();
     let is_at_rest = speed < task.rest_speed_m_per_s;
-    if is_at_rest && episode.overlap(&tee.base_from_body) >= episode.min_overlap {
-        memory[REST_STEPS] += 1.0;
-    } else {
-        memory[REST_STEPS] = 0.0;
-    }
-    if f64::from(memory[REST_STEPS]) * DT >= task.rest_s {
-        memory[SUCCESS] = 1.0;
-    }
-    let success = memory[SUCCESS] > 0.0;
+    let covers = is_at_rest && episode.overlap(&tee.base_from_body) >= episode.min_overlap;
+    let success = memory.lasted(covers, task.rest_s);
     let failure = if success {
         None
     } else if !is_finite {

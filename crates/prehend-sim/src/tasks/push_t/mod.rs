@@ -15,6 +15,7 @@ use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role};
 use serde::{Deserialize, Serialize};
 
+use super::shared::near;
 use super::{Episode, Facts, Memory, Task, TaskKind, TaskStatus, Variant};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
@@ -159,7 +160,6 @@ impl Episode for PushTEpisode {
         let Some(tee) = facts.bodies.first().filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };
-        let near = |distance: f64| 1.0 - (5.0 * distance).tanh();
         let place = Place::of(&tee.base_from_body);
         let tcp = facts.base_from_tcp().translation.vector;
         let reach = near((tcp - tee.base_from_body.translation.vector).norm());

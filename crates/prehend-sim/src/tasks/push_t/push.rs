@@ -49,7 +49,7 @@ pub(super) fn motion(contact: &Vector2<f64>, inwards: &Vector2<f64>, way: &Vecto
 
 /// The T's place after the pusher has gone on by `way` m with this motion.
 pub(super) fn advance(tee: &Place, motion: &Motion, way: f64) -> Place {
-    let (sin, cos) = (motion.turn * way).sin_cos();
+    let (sin, cos) = libm::sincos(motion.turn * way);
     Place {
         at: tee.at + tee.rotate(&motion.shift) * way,
         x: tee.rotate(&Vector2::new(cos, sin)),
@@ -58,9 +58,7 @@ pub(super) fn advance(tee: &Place, motion: &Motion, way: f64) -> Place {
 
 /// How far a T is from its goal, m.
 pub(super) fn distance(goal: &Place, tee: &Place) -> f64 {
-    (tee.at - goal.at)
-        .norm()
-        .hypot(TURN_WORTH * tee.turn_from(goal))
+    libm::hypot((tee.at - goal.at).norm(), TURN_WORTH * tee.turn_from(goal))
 }
 
 #[cfg(test)]
@@ -79,7 +77,7 @@ mod tests {
     fn the_contact_moves_along_with_the_fingers() {
         let (up, contact) = (Vector2::y(), Vector2::new(0.07, 0.02));
         for tilt in [-0.2, 0.0, 0.4] {
-            let way = Vector2::new(f64::sin(tilt), f64::cos(tilt));
+            let way = Vector2::new(libm::sin(tilt), libm::cos(tilt));
             let motion = motion(&contact, &up, &way);
             let moved = motion.shift + Vector2::new(-contact.y, contact.x) * motion.turn;
             assert!(motion.turn > 0.0);
@@ -99,7 +97,7 @@ mod tests {
             ..goal
         };
         let turned = Place {
-            x: Vector2::new(f64::cos(0.2), f64::sin(0.2)),
+            x: Vector2::new(libm::cos(0.2), libm::sin(0.2)),
             ..goal
         };
         assert!((distance(&goal, &shifted) - distance(&goal, &turned)).abs() < 1e-12);

@@ -142,7 +142,7 @@ impl Place {
 
     /// Angle from another place's direction to this one's, rad.
     pub fn turn_from(&self, other: &Self) -> f64 {
-        other.x.perp(&self.x).atan2(other.x.dot(&self.x))
+        libm::atan2(other.x.perp(&self.x), other.x.dot(&self.x))
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     fn place(x: f64, y: f64, yaw: f64) -> Place {
         Place {
             at: Point2::new(x, y),
-            x: Vector2::new(yaw.cos(), yaw.sin()),
+            x: Vector2::new(libm::cos(yaw), libm::sin(yaw)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What counts as stacked, what only nearly does, and how a try fails.
 
+use nalgebra::{Translation3, UnitQuaternion};
 use prehend_types::config::locate;
 
 use super::*;
