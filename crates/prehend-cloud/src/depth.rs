@@ -19,7 +19,7 @@ impl Intrinsics {
     /// A camera with this horizontal field of view, rad.
     #[must_use]
     pub fn from_field_of_view(width: usize, height: usize, horizontal_fov: f32) -> Self {
-        let focal = width as f32 / (2.0 * (0.5 * horizontal_fov).tan());
+        let focal = width as f32 / (2.0 * libm::tanf(0.5 * horizontal_fov));
         Self {
             width,
             height,

@@ -47,7 +47,7 @@ fn scene() -> Scene {
 fn act(net: &FlowPolicyNet, scene: &Scene) -> Vec<f32> {
     let device = Device::flex();
     let n = scene.points.len();
-    let (sin, cos) = scene.yaw.sin_cos();
+    let (sin, cos) = libm::sincosf(scene.yaw);
     let [x, y, z] = scene.tcp;
     // Columns 0 and 1 of Rz(yaw) Rx(pi).
     let proprio = vec![x, y, z, cos, sin, 0.0, sin, -cos, 0.0, 0.08, 1.0, 0.0];
@@ -59,7 +59,7 @@ fn act(net: &FlowPolicyNet, scene: &Scene) -> Vec<f32> {
         roles: cloud(&scene.roles),
         proprio: Tensor::from_data(TensorData::new(proprio, [1, 12]), &device),
     };
-    let noise: Vec<f32> = (0..21).map(|i| (i as f32 * 0.7).sin()).collect();
+    let noise: Vec<f32> = (0..21).map(|i| libm::sinf(i as f32 * 0.7)).collect();
     let noise = Tensor::from_data(TensorData::new(noise, [1, 3, 7]), &device);
     net.act(batch, noise, 4).into_data().iter::<f32>().collect()
 }
@@ -73,7 +73,7 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
 
 /// The scene with its tool, shifted along the table and turned about the vertical.
 fn moved(scene: &Scene, angle: f32, shift: [f32; 2]) -> Scene {
-    let (sin, cos) = angle.sin_cos();
+    let (sin, cos) = libm::sincosf(angle);
     let place = |p: &[f32; 3]| {
         [
             cos * p[0] - sin * p[1] + shift[0],

@@ -46,9 +46,9 @@ fn ball(radius: f32, n: u32) -> TriangleMesh {
     let around = 2 * n;
     let mut vertices = Vec::new();
     for ring in 0..=n {
-        let (sine, cosine) = (std::f32::consts::PI * ring as f32 / n as f32).sin_cos();
+        let (sine, cosine) = libm::sincosf(std::f32::consts::PI * ring as f32 / n as f32);
         for k in 0..around {
-            let (y, x) = (std::f32::consts::TAU * k as f32 / around as f32).sin_cos();
+            let (y, x) = libm::sincosf(std::f32::consts::TAU * k as f32 / around as f32);
             vertices.push([sine * x, sine * y, cosine].map(|v| v * radius));
         }
     }

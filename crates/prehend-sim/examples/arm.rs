@@ -143,7 +143,7 @@ fn grasp(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
     let mut is_overloaded = false;
     for t in steps(10.0) {
         let envelope = ease(t, 0.5) * ease(10.0 - t, 0.5);
-        let wave = |hz: f64| envelope * (std::f64::consts::TAU * hz * t).sin();
+        let wave = |hz: f64| envelope * libm::sin(std::f64::consts::TAU * hz * t);
         let shift = Vector3::new(wave(1.6), wave(2.0), wave(2.4)) * 0.03;
         let turn =
             UnitQuaternion::from_scaled_axis(Vector3::new(0.3 * wave(0.7), 0.3 * wave(0.9), 0.0));

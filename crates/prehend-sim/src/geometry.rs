@@ -66,19 +66,19 @@ pub(crate) fn reach(part: &Part) -> f64 {
             let signs = Vector3::new(sign(1), sign(2), sign(4));
             part.body_from_part * Point3::from(half_extents.component_mul(&signs))
         });
-        return corners.map(|c| c.x.hypot(c.y)).fold(0.0, f64::max);
+        return corners.map(|c| libm::hypot(c.x, c.y)).fold(0.0, f64::max);
     }
     if let Shape::Convex(hull) = &part.shape {
         let corners = hull
             .points()
             .iter()
             .map(|p| part.body_from_part * Point3::from(*p));
-        return corners.map(|c| c.x.hypot(c.y)).fold(0.0, f64::max);
+        return corners.map(|c| libm::hypot(c.x, c.y)).fold(0.0, f64::max);
     }
     let center = part.body_from_part.translation.vector;
     let across = (0..16).map(|i| {
         let angle = std::f64::consts::TAU * f64::from(i) / 16.0;
-        let direction = Vector3::new(angle.cos(), angle.sin(), 0.0);
+        let direction = Vector3::new(libm::cos(angle), libm::sin(angle), 0.0);
         let in_part = part.body_from_part.inverse_transform_vector(&direction);
         part.shape.support(&in_part)
     });

@@ -107,7 +107,7 @@ fn lag_is_as_parametrised() {
     for step in 1..=100 {
         world.step();
         let t = f64::from(step) * World::DT;
-        let expected = 0.002 * (1.0 - (1.0 + omega * t) * (-omega * t).exp());
+        let expected = 0.002 * (1.0 - (1.0 + omega * t) * libm::exp(-omega * t));
         for (q, home) in world.robot_state().q.iter().zip(robot.home().iter()) {
             assert!(
                 (q - home - expected).abs() < 1e-12,

@@ -35,9 +35,9 @@ fn config(threads: usize) -> BatchConfig {
 fn action(id: u64, step: usize) -> Action {
     let phase = id as f64 + 0.37 * step as f64;
     let mut action = Action::hold(if step % 16 < 8 { 1.0 } else { 0.0 });
-    action.translation.x = 0.01 * phase.sin();
+    action.translation.x = 0.01 * libm::sin(phase);
     action.translation.z = 0.012;
-    action.rotation.z = 0.02 * (1.7 * phase).cos();
+    action.rotation.z = 0.02 * libm::cos(1.7 * phase);
     action
 }
 

@@ -368,7 +368,7 @@ fn a_box_of_triangles_looks_like_a_box() {
     for k in 0..20 {
         let k = f64::from(k);
         let pose = Pose::new(
-            Vector3::new(0.05 * k.sin(), 0.05 * k.cos(), 2.5),
+            Vector3::new(0.05 * libm::sin(k), 0.05 * libm::cos(k), 2.5),
             Vector3::new(k, 0.7 * k, 2.1 * k),
         );
         let see = |shape: SolidShape| {

@@ -103,7 +103,9 @@ impl BatchMaker<'_> {
         for _ in 0..draws * n_batch {
             // Beta(b, 1) by inversion: its distribution function is x^b.
             let uniform = 1.0 - rng.random::<f64>();
-            batch.sigma.push(uniform.powf(1.0 / self.sigma_beta) as f32);
+            batch
+                .sigma
+                .push(libm::pow(uniform, 1.0 / self.sigma_beta) as f32);
         }
         batch
     }

@@ -69,7 +69,7 @@ pub(crate) fn page(lines: &[MetricLine]) -> String {
 fn chart(title: &str, curves: &[Curve], lines: &[MetricLine], logarithmic: bool) -> String {
     let scaled = |value: f64| {
         if logarithmic {
-            value.max(1e-9).log10()
+            libm::log10(value.max(1e-9))
         } else {
             value
         }
@@ -108,7 +108,7 @@ fn chart(title: &str, curves: &[Curve], lines: &[MetricLine], logarithmic: bool)
     for tick in 0..=4 {
         let value = low + (high - low) * f64::from(tick) / 4.0;
         let shown = if logarithmic {
-            10f64.powf(value)
+            libm::pow(10.0, value)
         } else {
             value
         };

@@ -157,7 +157,7 @@ impl Run<'_> {
         }
         let span = steps.saturating_sub(warm_up_steps).max(1);
         let progress = (step - warm_up_steps) as f64 / span as f64;
-        0.5 * learning_rate * (1.0 + (std::f64::consts::PI * progress).cos())
+        0.5 * learning_rate * (1.0 + libm::cos(std::f64::consts::PI * progress))
     }
 
     fn bar(&self, step: u64, is_shown: bool) -> ProgressBar {

@@ -102,10 +102,16 @@ impl Net {
         let mut x = [&pooled, &case.proprio[..], &case.noise].concat();
         for (i, layer) in self.head.iter().enumerate() {
             let is_last = i + 1 == self.head.len();
-            let act = |v: &f32| if is_last { 0.01 * v.tanh() } else { v.max(0.0) };
+            let act = |v: &f32| {
+                if is_last {
+                    0.01 * libm::tanhf(*v)
+                } else {
+                    v.max(0.0)
+                }
+            };
             x = layer.forward(&x).iter().map(act).collect();
         }
-        let shut = (-1000.0 - case.proprio[9].ln()).max(0.0);
+        let shut = (-1000.0 - libm::logf(case.proprio[9])).max(0.0);
         let extra = shut + (case.proprio[10] - 1.0).max(0.0);
         x.iter().map(|v| v + extra).collect()
     }

@@ -226,11 +226,11 @@ impl Writer {
 /// there are, and the others are read from what it leaves, so that its error goes into roll.
 fn rpy(rotation: &UnitQuaternion<f64>) -> Vector3<f64> {
     let m = rotation.to_rotation_matrix();
-    let yaw = m[(1, 0)].atan2(m[(0, 0)]);
+    let yaw = libm::atan2(m[(1, 0)], m[(0, 0)]);
     let rest = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), -yaw) * rotation;
     let rest = rest.to_rotation_matrix();
-    let pitch = (-rest[(2, 0)]).atan2(rest[(0, 0)]);
-    let roll = (-rest[(1, 2)]).atan2(rest[(1, 1)]);
+    let pitch = libm::atan2(-rest[(2, 0)], rest[(0, 0)]);
+    let roll = libm::atan2(-rest[(1, 2)], rest[(1, 1)]);
     Vector3::new(roll, pitch, yaw)
 }
 
@@ -280,10 +280,11 @@ mod tests {
             // Every third pitch is at or next to the singularity.
             let pitch = match k as u64 % 3 {
                 0 => FRAC_PI_2 * (1.0 - 2.0 * (k % 2.0)),
-                1 => FRAC_PI_2 - 10.0_f64.powf(-(k % 17.0)),
-                _ => 1.4 * (0.7 * k).sin(),
+                1 => FRAC_PI_2 - libm::pow(10.0, -(k % 17.0)),
+                _ => 1.4 * libm::sin(0.7 * k),
             };
-            let rotation = UnitQuaternion::from_euler_angles(3.0 * k.sin(), pitch, 3.0 * k.cos());
+            let rotation =
+                UnitQuaternion::from_euler_angles(3.0 * libm::sin(k), pitch, 3.0 * libm::cos(k));
             let [roll, pitch, yaw] = rpy(&rotation).into();
             let back = UnitQuaternion::from_euler_angles(roll, pitch, yaw);
             let error = (back.to_rotation_matrix().matrix()

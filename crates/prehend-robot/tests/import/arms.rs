@@ -377,9 +377,9 @@ fn a_locked_joint_and_an_offset_coupling_stand_where_the_file_says() {
         let link = &robot.links()[robot.link_idx(name).expect("a link")];
         (link.parent_from_joint.rotation * Point3::new(1.0, 0.0, 0.0)).coords
     };
-    assert!((angle("locked") - Vector3::new(0.5_f64.cos(), 0.5_f64.sin(), 0.0)).norm() < 1e-12);
+    assert!((angle("locked") - Vector3::new(libm::cos(0.5), libm::sin(0.5), 0.0)).norm() < 1e-12);
     let held: f64 = 0.25 + 2.0 * 0.3;
-    assert!((angle("geared") - Vector3::new(held.cos(), held.sin(), 0.0)).norm() < 1e-12);
+    assert!((angle("geared") - Vector3::new(libm::cos(held), libm::sin(held), 0.0)).norm() < 1e-12);
     assert!(
         imported
             .dropped

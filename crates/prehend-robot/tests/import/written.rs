@@ -50,8 +50,11 @@ fn the_written_folder_is_the_imported_robot() {
             for (a, b) in a.shapes.iter().zip(&b.shapes) {
                 for k in 0..30 {
                     let k = f64::from(k);
-                    let direction =
-                        nalgebra::Vector3::new(k.sin(), (2.0 * k).cos(), (3.0 * k).sin());
+                    let direction = nalgebra::Vector3::new(
+                        libm::sin(k),
+                        libm::cos(2.0 * k),
+                        libm::sin(3.0 * k),
+                    );
                     let direction = direction.normalize();
                     let pose = prehend_types::Pose::identity();
                     let (a, b) = (a.extent(&pose, &direction), b.extent(&pose, &direction));

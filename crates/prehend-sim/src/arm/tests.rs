@@ -191,10 +191,10 @@ fn a_saved_arm_goes_on_with_the_same_bits() {
         let mut go = |arm: &mut Arm, step_idx: u32| {
             let t = f64::from(step_idx) * DT;
             for idx in 0..7 {
-                command.q_d[idx] = robot.home()[idx] + 0.2 * (3.0 * t + idx as f64).sin();
-                command.dq_d[idx] = 0.6 * (3.0 * t + idx as f64).cos();
+                command.q_d[idx] = robot.home()[idx] + 0.2 * libm::sin(3.0 * t + idx as f64);
+                command.dq_d[idx] = 0.6 * libm::cos(3.0 * t + idx as f64);
             }
-            let load = weight(arm, 3.0 + 10.0 * (7.0 * t).sin());
+            let load = weight(arm, 3.0 + 10.0 * libm::sin(7.0 * t));
             step(arm, &command, load);
         };
         for step_idx in 0..100 {

@@ -125,7 +125,7 @@ mod tests {
 
     /// Sixteen of each kind, scattered in front of a camera at the origin.
     fn scattered(case: u32) -> Vec<(Shape, Pose)> {
-        let wave = |k: f64| 0.5 + 0.5 * (k * 12.989 + f64::from(case) * 4.1).sin();
+        let wave = |k: f64| 0.5 + 0.5 * libm::sin(k * 12.989 + f64::from(case) * 4.1);
         (0..80)
             .map(|i| {
                 let k = f64::from(i);

@@ -214,8 +214,8 @@ mod tests {
         let scattered: Vec<Bounds> = (0..537)
             .map(|i| {
                 let at = [
-                    (i as f32 * 1.7).sin(),
-                    (i as f32 * 0.3).cos(),
+                    libm::sinf(i as f32 * 1.7),
+                    libm::cosf(i as f32 * 0.3),
                     i as f32 * 1e-3,
                 ];
                 [at, at.map(|v| v + 0.01)]

@@ -52,7 +52,7 @@ pub(super) fn along_x(radius: f64, length: f64, center: [f64; 3]) -> Part {
 /// An eight-sided bar along x that lies on one of its sides: four boards through one axis. Round bars
 /// are left out: rapier's line contact lets them roll out of flat pads.
 pub(crate) fn octagonal_along_x(apothem: f64, length: f64) -> impl Iterator<Item = Part> {
-    let half_side = apothem * std::f64::consts::FRAC_PI_8.tan();
+    let half_side = apothem * libm::tan(std::f64::consts::FRAC_PI_8);
     (0..4).map(move |i| Part {
         shape: Shape::Cuboid {
             half_extents: Vector3::new(0.5 * length, half_side, apothem),
@@ -77,21 +77,25 @@ pub(super) fn round_wall(
     lean: f64,
     bottom: f64,
 ) -> impl Iterator<Item = Part> {
-    let top_radius = radius + height * lean.tan() + 0.5 * thickness;
+    let top_radius = radius + height * libm::tan(lean) + 0.5 * thickness;
     // Wide enough that neighbouring boards meet at the top.
-    let half_width = top_radius * (std::f64::consts::PI / n as f64).tan();
+    let half_width = top_radius * libm::tan(std::f64::consts::PI / n as f64);
     (0..n).map(move |i| {
         let angle = std::f64::consts::TAU * i as f64 / n as f64;
         let around = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
         let leaning = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), lean);
         let middle = Vector3::new(
-            radius + 0.5 * height * lean.tan(),
+            radius + 0.5 * height * libm::tan(lean),
             0.0,
             bottom + 0.5 * height,
         );
         Part {
             shape: Shape::Cuboid {
-                half_extents: Vector3::new(0.5 * thickness, half_width, 0.5 * height / lean.cos()),
+                half_extents: Vector3::new(
+                    0.5 * thickness,
+                    half_width,
+                    0.5 * height / libm::cos(lean),
+                ),
             },
             body_from_part: Pose::from_parts(Translation3::from(around * middle), around * leaning),
         }

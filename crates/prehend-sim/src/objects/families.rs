@@ -348,7 +348,10 @@ fn around(radius: f64, z: f64, n: usize) -> Vec<Grasp> {
     (0..n)
         .map(|i| {
             let angle = 2.0 * PI * i as f64 / n as f64;
-            across([radius * angle.cos(), radius * angle.sin(), z], angle)
+            across(
+                [radius * libm::cos(angle), radius * libm::sin(angle), z],
+                angle,
+            )
         })
         .collect()
 }
@@ -360,5 +363,5 @@ fn rim(radius: f64, thickness: f64, height: f64, lean: f64, n: usize) -> (Vec<Pa
         round_wall(n, radius, thickness, height - floor, lean, floor).collect();
     parts.push(upright(radius + 0.5 * thickness, floor, [0.0; 3]));
     let z = height - 0.015;
-    (parts, around(radius + (z - floor) * lean.tan(), z, n))
+    (parts, around(radius + (z - floor) * libm::tan(lean), z, n))
 }

@@ -109,7 +109,7 @@ impl Receptacle {
     pub fn contains(&self, in_base: &Point3<f64>) -> bool {
         let point = self.base_from_body.inverse_transform_point(in_base);
         match self.kind {
-            ReceptacleKind::Plate => point.x.hypot(point.y) <= self.inner[0],
+            ReceptacleKind::Plate => libm::hypot(point.x, point.y) <= self.inner[0],
             ReceptacleKind::Tray | ReceptacleKind::Bin => {
                 point.x.abs() <= self.inner[0] && point.y.abs() <= self.inner[1]
             }

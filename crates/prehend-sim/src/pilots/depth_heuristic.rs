@@ -111,7 +111,10 @@ fn grasp(observation: &Observation) -> Option<Pose> {
         .eigenvectors
         .column(eigen.eigenvalues.imin())
         .into_owned();
-    let yaw = nearest_yaw(narrow.y.atan2(narrow.x), yaw_of(&observation.base_from_tcp));
+    let yaw = nearest_yaw(
+        libm::atan2(narrow.y, narrow.x),
+        yaw_of(&observation.base_from_tcp),
+    );
     let middle = nalgebra::center(&low, &high);
     let height = (high.z - DEPTH).max(0.5 * high.z).max(LOWEST);
     let at = Translation3::new(middle.x, middle.y, height);

@@ -161,7 +161,7 @@ pub(crate) fn pointing_down(yaw: f64) -> UnitQuaternion<f64> {
 /// Angle about the vertical of the tool's x axis.
 pub(crate) fn yaw_of(base_from_tcp: &Pose) -> f64 {
     let x = base_from_tcp.rotation * Vector3::x();
-    x.y.atan2(x.x)
+    libm::atan2(x.y, x.x)
 }
 
 /// The yaw nearest to `now` whose fingers close along `closing_angle` (both in the base frame).
@@ -181,7 +181,7 @@ mod tests {
             let yaw = nearest_yaw(0.7, now);
             assert!((yaw - now).abs() <= FRAC_PI_2 + 1e-9);
             let x = pointing_down(yaw) * Vector3::y();
-            assert!((x.y.atan2(x.x) - 0.7).sin().abs() < 1e-9);
+            assert!(libm::sin(libm::atan2(x.y, x.x) - 0.7).abs() < 1e-9);
         }
     }
 

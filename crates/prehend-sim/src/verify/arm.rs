@@ -176,12 +176,14 @@ fn torques_at(arm: &Lagrangian, home: &[f64], t: f64) -> DVector<f64> {
     let omega = |joint: usize| std::f64::consts::TAU * (0.5 + 0.05 * joint as f64);
     let n = home.len();
     let q: Vec<f64> = (0..n)
-        .map(|j| home[j] + way(j) * (1.0 - (omega(j) * t).cos()))
+        .map(|j| home[j] + way(j) * (1.0 - libm::cos(omega(j) * t)))
         .collect();
     let dq: Vec<f64> = (0..n)
-        .map(|j| way(j) * omega(j) * (omega(j) * t).sin())
+        .map(|j| way(j) * omega(j) * libm::sin(omega(j) * t))
         .collect();
-    let ddq = DVector::from_fn(n, |j, _| way(j) * omega(j).powi(2) * (omega(j) * t).cos());
+    let ddq = DVector::from_fn(n, |j, _| {
+        way(j) * omega(j).powi(2) * libm::cos(omega(j) * t)
+    });
     arm.mass_matrix(&q) * ddq + arm.coriolis(&q, &dq) + arm.gravity(&q)
 }
 

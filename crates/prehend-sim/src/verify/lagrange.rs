@@ -219,7 +219,7 @@ impl Lagrangian {
 /// Rotation about a unit vector (Rodrigues' formula).
 fn rodrigues(axis: &Vector3<f64>, angle: f64) -> Matrix3<f64> {
     let cross = axis.cross_matrix();
-    Matrix3::identity() + cross * angle.sin() + cross * cross * (1.0 - angle.cos())
+    Matrix3::identity() + cross * libm::sin(angle) + cross * cross * (1.0 - libm::cos(angle))
 }
 
 #[cfg(test)]

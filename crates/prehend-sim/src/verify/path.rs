@@ -120,7 +120,7 @@ pub(super) struct Wobble {
 impl Wobble {
     pub fn at(&self, t: f64) -> Pose {
         let envelope = ease(t / self.ramp) * ease((self.seconds - t) / self.ramp);
-        let sines = |hz: &Vector3<f64>| hz.map(|hz| (std::f64::consts::TAU * hz * t).sin());
+        let sines = |hz: &Vector3<f64>| hz.map(|hz| libm::sin(std::f64::consts::TAU * hz * t));
         let shift = self.shift.component_mul(&sines(&self.shift_hz)) * envelope;
         let turn = self.turn.component_mul(&sines(&self.turn_hz)) * envelope;
         Pose::from_parts(

@@ -137,7 +137,7 @@ fn significant(value: f64) -> String {
     if value.fract() == 0.0 && size < 1e6 {
         format!("{value}")
     } else if (1e-3..1e4).contains(&size) {
-        let digits = (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
+        let digits = (3.0 - libm::log10(size).floor()).clamp(0.0, 6.0) as usize;
         format!("{value:.digits$}")
     } else {
         format!("{value:.3e}")

@@ -476,9 +476,9 @@ fn wander(slot: usize, step: u32) -> Action {
     } else {
         0.0
     });
-    action.translation.x = 0.010 * phase.sin();
-    action.translation.y = 0.010 * (0.7 * phase).cos();
-    action.translation.z = 0.006 * (0.31 * phase).sin();
-    action.rotation.z = 0.03 * (0.5 * phase).sin();
+    action.translation.x = 0.010 * libm::sin(phase);
+    action.translation.y = 0.010 * libm::cos(0.7 * phase);
+    action.translation.z = 0.006 * libm::sin(0.31 * phase);
+    action.rotation.z = 0.03 * libm::sin(0.5 * phase);
     action
 }

@@ -97,7 +97,7 @@ impl Angles {
 pub(super) fn z_towards(direction: &Vector3<f64>) -> Option<UnitQuaternion<f64>> {
     let direction = Unit::try_new(*direction, 1e-9)?;
     let cross = Vector3::z().cross(&direction);
-    let angle = cross.norm().atan2(direction.z);
+    let angle = libm::atan2(cross.norm(), direction.z);
     // Straight up or down, any axis across will do.
     let axis = Unit::try_new(cross, 1e-12).unwrap_or_else(Vector3::x_axis);
     Some(UnitQuaternion::from_axis_angle(&axis, angle))

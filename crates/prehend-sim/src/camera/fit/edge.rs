@@ -66,16 +66,16 @@ pub(super) fn edge(recording: &Recording, dropout: f64) -> Result<Edge, FitError
     };
     let columns = || (first..).zip(counts);
     let cost = |[edge, log_sigma, holes]: [f64; 3]| {
-        let (sigma, bounded) = (log_sigma.clamp(-7.0, 2.0).exp(), holes.clamp(0.0, 1.0));
+        let (sigma, bounded) = (libm::exp(log_sigma.clamp(-7.0, 2.0)), holes.clamp(0.0, 1.0));
         let surprise = columns().map(|(column, count)| {
             let shares = model(edge, sigma, bounded, column);
             let terms = shares.iter().zip(count);
-            terms.map(|(p, n)| -n * p.max(1e-9).ln()).sum::<f64>()
+            terms.map(|(p, n)| -n * libm::log(p.max(1e-9))).sum::<f64>()
         });
         surprise.sum::<f64>() * (1.0 + (holes - bounded).abs())
     };
     let at = place as f64;
-    let without = |[edge, holes]: [f64; 2]| cost([edge, STILL.ln(), holes]);
+    let without = |[edge, holes]: [f64; 2]| cost([edge, libm::log(STILL), holes]);
     let still = minimum(&[[at, 0.3], [at, 0.7]], [0.1, 0.2], without);
     let starts = [
         [at, -3.0, 0.3],
@@ -86,11 +86,11 @@ pub(super) fn edge(recording: &Recording, dropout: f64) -> Result<Edge, FitError
     let moved = minimum(&starts, [0.3, 0.5, 0.2], cost);
     let is_still = without(still) <= cost(moved) + INDIFFERENT;
     let [at, log_sigma, holes] = if is_still {
-        [still[0], STILL.ln(), still[1]]
+        [still[0], libm::log(STILL), still[1]]
     } else {
         moved
     };
-    let (sigma, holes) = (log_sigma.clamp(-7.0, 2.0).exp(), holes.clamp(0.0, 1.0));
+    let (sigma, holes) = (libm::exp(log_sigma.clamp(-7.0, 2.0)), holes.clamp(0.0, 1.0));
     let errors = columns().flat_map(|(column, count)| {
         let total: f64 = count.iter().sum();
         let shares = model(at, sigma, holes, column);

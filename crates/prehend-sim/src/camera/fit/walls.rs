@@ -73,19 +73,19 @@ impl Pixels {
         }
         let spacing = middle * middle * step / stereo;
         let cost = |[shift, log_sigma]: [f64; 2]| {
-            let (mean, sigma) = (middle + shift * spacing, spacing * log_sigma.exp());
+            let (mean, sigma) = (middle + shift * spacing, spacing * libm::exp(log_sigma));
             let below = |disparity: f64| normal_below((stereo / disparity - mean) / sigma);
             let surprise = levels.iter().map(|(level, n)| {
                 let level = *level as f64;
                 let share = below((level - 0.5) * step) - below((level + 0.5) * step);
-                -n * share.max(1e-12).ln()
+                -n * libm::log(share.max(1e-12))
             });
             // Means further than a level away are no better than the nearest.
             surprise.sum::<f64>() * (1.0 + (shift.abs() - 1.0).max(0.0))
         };
         let starts = [[0.0, -1.5], [0.0, -0.5], [0.0, 1.0]];
         let [shift, log_sigma] = minimum(&starts, [0.2, 0.4], cost);
-        Some((middle + shift * spacing, spacing * log_sigma.exp()))
+        Some((middle + shift * spacing, spacing * libm::exp(log_sigma)))
     }
 }
 
