@@ -48,6 +48,8 @@ pub struct DemoReport {
     pub realtime: Option<Realtime>,
     /// Folder with the run's files, if the caller made one.
     pub run_dir: Option<PathBuf>,
+    /// SHA-256 of `launch.toml` there: every setting of the run, defaults and flags included.
+    pub settings_sha256: Option<String>,
     /// Whether the user stopped it before all episodes were done.
     pub interrupted: bool,
     /// What ended it early, if something went wrong.
@@ -136,6 +138,7 @@ impl DemoReport {
             provider: policy.provider.clone(),
             realtime: control.as_ref().map(|control| control.realtime.clone()),
             run_dir: None,
+            settings_sha256: None,
             interrupted: operator.interrupted && error.is_none(),
             error: error.map(ToString::to_string),
             episodes,

@@ -57,6 +57,8 @@ pub struct RunReport {
     pub lost: Vec<String>,
     /// Folder with the run's files, if the caller made one.
     pub run_dir: Option<PathBuf>,
+    /// SHA-256 of `launch.toml` there: every setting of the run, defaults and flags included.
+    pub settings_sha256: Option<String>,
 }
 
 impl RunReport {

@@ -8,6 +8,7 @@
 mod args;
 mod closing;
 mod commands;
+mod effective;
 mod exit;
 mod film;
 mod interrupt;

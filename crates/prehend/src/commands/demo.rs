@@ -9,6 +9,7 @@ use prehend_runtime::{DemoConfig, DemoReport, LaunchFile, LoopSummary, Outcome, 
 
 use crate::args::seed_range;
 use crate::closing::{conclude, print_and_save};
+use crate::effective::freeze;
 use crate::exit::{Failure, Verdict, explain};
 use crate::film::Recording;
 use crate::live::{LiveDisplay, number};
@@ -62,6 +63,7 @@ impl Demo {
         let frame_s = 1.0 / launch.driver.sim.camera_rate_hz;
         let run_dir = RunDir::create(&self.runs, "demo")?;
         logging::also_to(run_dir.log_file()?);
+        let effective = freeze(&launch, &run_dir)?;
 
         let recording = Recording::default();
         let config = DemoConfig {
@@ -75,6 +77,7 @@ impl Demo {
         let Outcome { mut report, error } = result?;
 
         report.run_dir = Some(run_dir.path().to_owned());
+        report.settings_sha256 = Some(effective.sha256);
         let table = Table(&report);
         let kept = print_and_save(session, Some(seed), &table, &report, Some(&run_dir));
         let path = run_dir.path().join("episode.gif");
@@ -181,6 +184,9 @@ impl fmt::Display for Table<'_> {
         }
         if let Some(folder) = &report.run_dir {
             write!(f, "\n  run folder     {}", folder.display())?;
+        }
+        if let Some(sha256) = &report.settings_sha256 {
+            write!(f, "\n  settings       launch.toml there, SHA-256 {sha256}")?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use prehend_runtime::{
 };
 
 use crate::closing::{conclude, print_and_save};
+use crate::effective::freeze;
 use crate::exit::{Class, Failure, Verdict};
 use crate::live::LiveDisplay;
 use crate::logging;
@@ -54,17 +55,20 @@ impl Run {
     }
 
     fn run_all(&self, session: &Session) -> Result<Verdict, Failure> {
-        LaunchFile::load(&self.file)?.check_files()?;
+        let launch = LaunchFile::load(&self.file)?;
+        launch.check_files()?;
         let run_dir = RunDir::create(&self.runs, "run")?;
         logging::also_to(run_dir.log_file()?);
+        let effective = freeze(&launch, &run_dir)?;
         let config = RunConfig {
             verbosity: session.verbose,
             log: Some(run_dir.log_path()),
-            ..RunConfig::new(&self.file)
+            ..RunConfig::new(&effective.path)
         };
         let stop = Stop::from_flag(session.interrupt.flag());
         let Outcome { mut report, error } = run(&config, &stop, &mut |_| {})?;
         report.run_dir = Some(run_dir.path().to_owned());
+        report.settings_sha256 = Some(effective.sha256);
         if report.is_empty()
             && let Some(error) = error
         {
@@ -142,6 +146,9 @@ impl fmt::Display for Nodes<'_> {
         }
         if let Some(folder) = &self.0.run_dir {
             write!(f, "\nrun folder: {}", folder.display())?;
+        }
+        if let Some(sha256) = &self.0.settings_sha256 {
+            write!(f, "\nsettings: launch.toml there, SHA-256 {sha256}")?;
         }
         Ok(())
     }

@@ -81,7 +81,11 @@ impl WatchedRun {
     fn finish(self) -> Ended {
         let output = self.child.wait_with_output().expect("it ends");
         let (code, stderr) = code_and_stderr(&output);
-        assert_eq!(processes_with(&self.file, ""), [0_u32; 0], "left behind");
+        assert_eq!(
+            processes_with(self.folder.path(), ""),
+            [0_u32; 0],
+            "left behind"
+        );
         let stdout = String::from_utf8(output.stdout).expect("text");
         let last = stdout.lines().last().unwrap_or_else(|| panic!("{stderr}"));
         Ended {
@@ -146,9 +150,9 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Processes whose command line names this file and contains these words.
-fn processes_with(file: &Path, words: &str) -> Vec<u32> {
-    let name = file.to_string_lossy();
+/// Processes whose command line names something in this folder and contains these words.
+fn processes_with(folder: &Path, words: &str) -> Vec<u32> {
+    let name = folder.to_string_lossy();
     let entries = std::fs::read_dir("/proc").expect("lists");
     let is_ours = |path: &Path| {
         let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
@@ -190,6 +194,10 @@ fn ctrl_c_ends_a_demo_with_the_arm_at_rest_and_its_report_saved() {
     );
     let report = &ended.report;
     assert_eq!(report["interrupted"], true);
+    // The flag won over the file's 10, and the file over the defaults.
+    let settings = settings(report);
+    assert!(settings.contains("\nepisodes = 1000\n"), "{settings}");
+    assert!(settings.contains("\ncamera_rate_hz = 10"), "{settings}");
     check_wire(&report["wire"]);
     assert_at_rest(&ended);
     let summary = Path::new(report["run_dir"].as_str().expect("a folder")).join("summary.json");
@@ -199,8 +207,14 @@ fn ctrl_c_ends_a_demo_with_the_arm_at_rest_and_its_report_saved() {
 #[test]
 fn a_run_of_one_episode_ends_with_every_report() {
     let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1")]);
+    // What is edited from now on is for the next run.
+    run.wait_until_moving();
+    std::fs::write(&run.file, "robot = \"robots/none\"").expect("writes");
     let ended = run.finish();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let settings = settings(&ended.report);
+    assert!(settings.contains("\nepisodes = 1\n"), "{settings}");
+    assert!(settings.contains("command_rate_hz = 500"), "{settings}");
     let nodes = &ended.report["nodes"];
     for node in ["driver", "policy", "control", "operator"] {
         assert!(nodes[node].is_object(), "{node}: {}", nodes[node]);
@@ -219,7 +233,7 @@ fn a_run_of_one_episode_ends_with_every_report() {
 fn ctrl_c_ends_a_run_and_leaves_no_process_behind() {
     let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1000")]);
     wait_until("all five started", || {
-        processes_with(&run.file, "").len() == 5
+        processes_with(run.folder.path(), "").len() == 5
     });
     run.wait_until_moving();
     interrupt(&run.child);
@@ -237,7 +251,7 @@ fn ctrl_c_ends_a_run_and_leaves_no_process_behind() {
 fn a_control_process_that_is_killed_leaves_the_arm_stopped_by_its_driver() {
     let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1000")]);
     run.wait_until_moving();
-    let control = processes_with(&run.file, "--only control");
+    let control = processes_with(run.folder.path(), "--only control");
     assert_eq!(control.len(), 1, "{control:?}");
     // Whoever could notice sleeps, so that only the driver itself can stop the arm.
     send("-STOP", run.child.id());
@@ -261,6 +275,18 @@ fn a_control_process_that_is_killed_leaves_the_arm_stopped_by_its_driver() {
     assert!(ended.report["nodes"]["control"].is_null());
     ended.check_wire();
     assert_at_rest(&ended);
+}
+
+/// The settings that a run was frozen with, after a look whether they are those that it reports.
+#[track_caller]
+fn settings(report: &serde_json::Value) -> String {
+    let folder = Path::new(report["run_dir"].as_str().expect("a folder"));
+    let file = folder.join("launch.toml");
+    let text = std::fs::read_to_string(&file).expect("reads");
+    let sha256 = prehend_policy::sha256_hex(text.as_bytes());
+    assert_eq!(report["settings_sha256"], sha256.as_str());
+    prehend_runtime::LaunchFile::load(&file).expect("a launch file itself");
+    text
 }
 
 #[track_caller]
