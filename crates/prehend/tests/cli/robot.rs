@@ -7,11 +7,16 @@ use crate::common::{check_refused, code_and_stderr, prehend};
 
 const FR3: &str = "robots/fr3/robot.urdf";
 
-fn import(out: &Path) -> serde_json::Value {
+/// An arm with six joints, as other programs describe it.
+const SIX: &str = "crates/prehend/tests/cli/six_joints.urdf";
+
+fn import(file: &str, out: &Path) -> serde_json::Value {
     let out = out.to_str().expect("text");
-    let output = prehend(&["robot", "import", FR3, "--json", "--out", out])
-        .output()
-        .expect("the program starts");
+    report(&["robot", "import", file, "--json", "--out", out])
+}
+
+fn report(args: &[&str]) -> serde_json::Value {
+    let output = prehend(args).output().expect("the program starts");
     let (code, stderr) = code_and_stderr(&output);
     assert_eq!(code, Some(0), "{stderr}");
     let stdout = String::from_utf8(output.stdout).expect("text");
@@ -22,7 +27,7 @@ fn import(out: &Path) -> serde_json::Value {
 fn an_imported_robot_is_written_once_and_says_what_it_guessed() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("my_arm");
-    let report = import(&out);
+    let report = import(FR3, &out);
     assert_eq!(report["format"], "urdf");
     assert_eq!(report["joints"].as_array().expect("joints").len(), 7);
     assert_eq!(report["tcp_link"], "fr3_hand_tcp");
@@ -50,4 +55,38 @@ fn a_bad_robot_file_is_refused_with_its_line() {
         3,
         &["no/such.urdf", "cannot read"],
     );
+}
+
+#[test]
+fn an_imported_arm_does_the_tasks_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let robot = folder.path().join("six");
+    assert_eq!(
+        import(SIX, &robot)["joints"].as_array().map(Vec::len),
+        Some(6)
+    );
+    let robot = robot.to_str().expect("text");
+    for (task, least) in [("lift", 10), ("stack", 9), ("tabletop", 8)] {
+        let scene = format!("scenes/{task}.toml");
+        let out = folder.path().join(task);
+        let out = out.to_str().expect("text");
+        let report = report(&[
+            "collect",
+            "--json",
+            "--robot",
+            robot,
+            "--scene",
+            &scene,
+            "--episodes",
+            "10",
+            "--seed",
+            "7000",
+            "--out",
+            out,
+        ]);
+        assert!(
+            report["successes"].as_u64() >= Some(least),
+            "{task}: {report}"
+        );
+    }
 }
