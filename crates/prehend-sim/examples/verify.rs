@@ -62,6 +62,8 @@ fn set(settings: &mut PhysicsSettings, assignment: &str) -> Result<(), Box<dyn s
         "contact_recycling" => settings.contact_recycling = value == "1",
         "friction_in_bias_pass" => settings.friction_in_bias_pass = value == "1",
         "sweeps" => settings.sweeps = value.parse()?,
+        "hand_iterations" => settings.hand_iterations = value.parse()?,
+        "hand_sweeps" => settings.hand_sweeps = value.parse()?,
         _ => return Err(format!("unknown setting {key}").into()),
     }
     Ok(())

@@ -28,8 +28,6 @@ use super::carrier;
 const SAMPLES: usize = 64;
 /// Share of the hand's distance from the arm's place that is made up per step.
 const RECOVERY: f64 = 0.05;
-/// Sweeps that the hand's island gets on top: with the usual one the grasp of a light hand creeps.
-const SWEEPS: usize = 7;
 /// How much heavier a hand is that does not give way. In single precision its velocity still resolves
 /// forces of some 10 mN.
 const FIRMNESS: f64 = 1000.0;
@@ -73,8 +71,8 @@ pub(crate) struct HandBody {
     pub center: Point3<f64>,
     /// Share of its distance from where the arm has it that it makes up per step.
     pub recovery: f64,
-    /// Sweeps over joints and contacts that its island gets on top of the usual one per substep.
-    pub sweeps: usize,
+    /// Whether it gives way to what it feels: what it touches is then solved harder.
+    pub gives_way: bool,
 }
 
 impl HandBody {
@@ -115,7 +113,7 @@ impl HandBody {
             inertia: 0.5 / angular,
             center,
             recovery: RECOVERY,
-            sweeps: SWEEPS,
+            gives_way: true,
         })
     }
 
@@ -126,7 +124,7 @@ impl HandBody {
             mass: FIRMNESS * self.mass,
             inertia: FIRMNESS * self.inertia,
             recovery: 1.0,
-            sweeps: 0,
+            gives_way: false,
             ..self
         }
     }

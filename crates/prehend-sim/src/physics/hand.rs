@@ -7,13 +7,17 @@ use rapier3d::math::Vector as RapierVector;
 use rapier3d::prelude::MassProperties;
 
 use super::{FINGER_INERTIA, FINGER_MASS, Physics, from_rapier, to_rapier_vector, vector};
+use crate::arm::Arm;
 use crate::arm::coupling::{HandBody, HandWay, Reaction};
+use crate::{ArmMode, PhysicsSettings};
 
 /// A hand that gives way.
 #[derive(Clone, Copy)]
 pub(super) struct YieldingHand {
     handle: RigidBodyHandle,
     body: HandBody,
+    /// Iterations and sweeps on top for what it touches while it gives way.
+    extra: [usize; 2],
 }
 
 /// The hand before a step.
@@ -25,8 +29,19 @@ pub(super) struct Before {
 }
 
 impl Physics {
+    /// Lets an arm that can feel do so.
+    pub fn couple(&mut self, arm: &Arm, settings: &PhysicsSettings) {
+        if arm.mode() != ArmMode::Exact {
+            self.free_hand(
+                arm.hand_body(),
+                [settings.hand_iterations, settings.hand_sweeps],
+            );
+            self.watch_links();
+        }
+    }
+
     /// Makes the hand, so far moved as a link, a body of its own mass.
-    pub fn free_hand(&mut self, body: HandBody) {
+    fn free_hand(&mut self, body: HandBody, extra: [usize; 2]) {
         let Some((_, handle)) = self.links.iter().find(|(idx, _)| *idx == self.hand_idx) else {
             return;
         };
@@ -42,18 +57,29 @@ impl Physics {
                 collider.set_density(0.0);
             }
         }
-        self.hand = Some(YieldingHand { handle, body });
+        self.hand = Some(YieldingHand {
+            handle,
+            body,
+            extra,
+        });
         self.weigh_hand(body);
     }
 
     /// Gives the hand its mass.
     fn weigh_hand(&mut self, body: HandBody) {
-        let Some(YieldingHand { handle, body: own }) = self.hand.as_mut() else {
+        let Some(YieldingHand {
+            handle,
+            body: own,
+            extra,
+        }) = self.hand.as_mut()
+        else {
             return;
         };
         *own = body;
+        let [iterations, sweeps] = if body.gives_way { *extra } else { [0; 2] };
         if let Some(hand) = self.world.bodies.get_mut(*handle) {
-            hand.set_additional_pgs_iterations(body.sweeps);
+            hand.set_additional_solver_iterations(iterations);
+            hand.set_additional_pgs_iterations(sweeps);
             hand.set_additional_mass_properties(
                 MassProperties::new(
                     to_rapier_vector(&body.center.coords),
@@ -72,7 +98,7 @@ impl Physics {
         if self.hand.as_ref()?.body != way.body {
             self.weigh_hand(way.body);
         }
-        let YieldingHand { handle, body } = self.hand.as_ref()?;
+        let YieldingHand { handle, body, .. } = self.hand.as_ref()?;
         let hand = self.world.bodies.get_mut(*handle)?;
         let now = from_rapier(hand.position());
         let center = now * body.center;
@@ -110,7 +136,7 @@ impl Physics {
 
     /// What the hand felt in a step: the change of its momentum that its drive did not make.
     pub(super) fn hand_reaction(&self, before: &Before) -> Option<Reaction> {
-        let YieldingHand { handle, body } = self.hand.as_ref()?;
+        let YieldingHand { handle, body, .. } = self.hand.as_ref()?;
         let hand = self.world.bodies.get(*handle)?;
         let center = from_rapier(hand.position()) * body.center;
         let force = (vector(hand.linvel()) - before.linear) * (body.mass / self.span);

@@ -21,6 +21,12 @@ const ROLLING_LOSS: f32 = 2.0;
 /// full of objects then costs little more than an empty one.
 const SLEEP_SPEED: f32 = 0.003;
 const SLEEP_AFTER: f32 = 0.2;
+
+/// A body this light, kg, may carry others of hundreds of times its mass, which slide off it unless
+/// everything in touch with it is solved in so many sub-steps more.
+const LIGHT: f64 = 0.02;
+const LIGHT_ITERATIONS: usize = 8;
+
 pub(super) fn insert_link(world: &mut PhysicsWorld, link: &Link, pose: &Pose) -> RigidBodyHandle {
     let body = RigidBodyBuilder::kinematic_position_based().pose(to_rapier(pose));
     let handle = world.insert_body(body);
@@ -47,8 +53,11 @@ pub(crate) fn insert_body(
             RigidBodyBuilder::dynamic().angular_damping(ROLLING_LOSS)
         }
     };
+    let mass = body.mass * draws.mass_factor;
+    let extra = if mass < LIGHT { LIGHT_ITERATIONS } else { 0 };
     let builder = builder
         .pose(to_rapier(&body.base_from_body))
+        .additional_solver_iterations(extra)
         .can_sleep(sleep);
     let handle = world.insert_body(builder);
     if let Some(body) = world.bodies.get_mut(handle).filter(|_| sleep) {
@@ -62,7 +71,7 @@ pub(crate) fn insert_body(
     for part in &body.parts {
         let collider = collider(&part.shape)
             .position(to_rapier(&part.body_from_part))
-            .density((body.mass * draws.mass_factor / volume) as f32)
+            .density((mass / volume) as f32)
             .friction((body.friction * draws.friction_factor) as f32)
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(collider, Some(handle));

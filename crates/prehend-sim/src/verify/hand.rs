@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use nalgebra::{UnitQuaternion, Vector3};
 use prehend_robot::{Robot, Shape};
-use prehend_types::{JointPositions, Pose, Role};
+use prehend_types::{GripperCommand, JointCommand, JointPositions, JointVelocities, Pose, Role};
 
 use super::Bench;
 use super::path::{JointPath, ease, pointing_down, reach};
 use super::touch;
+use crate::arm::Arm;
+use crate::command_line::Order;
 use crate::objects::Part;
-use crate::physics::{DT, Physics};
+use crate::physics::{DT, LinkContact, Physics};
 use crate::randomise::Draws;
 use crate::scene::{Body, BodyMotion, Scene};
-use crate::{PhysicsSettings, SimError};
+use crate::{ArmMode, PhysicsSettings, SimError};
 
 /// Edge of the usual cube, m, its mass, kg, and its friction.
 pub(super) const EDGE: f64 = 0.04;
@@ -66,7 +68,9 @@ pub(super) struct Cell {
     settings: PhysicsSettings,
     physics: Physics,
     link_poses: Vec<Pose>,
-    /// Where the arm is.
+    arm: Arm,
+    link_contacts: Vec<LinkContact>,
+    /// Where the arm is told to be.
     pub q: JointPositions,
     /// Where the fingers are told to be, m from shut, and where that is moving to.
     finger_target: f64,
@@ -96,12 +100,17 @@ impl Cell {
             ..*bench.settings()
         };
         let draws = Draws::neutral(cubes.len(), robot);
-        let physics = Physics::new(robot, bench.scene, &scene, &link_poses, &settings, &draws)?;
+        let mut physics = Physics::new(robot, bench.scene, &scene, &link_poses, &settings, &draws)?;
+        let mut arm = Arm::new(robot, settings.arm, settings.span())?;
+        arm.place(*q, JointVelocities::zeros(q.len())?);
+        physics.couple(&arm, &settings);
         Ok(Self {
             robot: Arc::clone(robot),
             settings,
             physics,
             link_poses,
+            arm,
+            link_contacts: Vec::new(),
             q: *q,
             finger_target: 0.5 * gripper.max_width,
             finger_goal: 0.5 * gripper.max_width,
@@ -117,15 +126,34 @@ impl Cell {
         Self::new(bench, &q, &[Cube::to_grasp(friction)])
     }
 
-    /// One tick: the arm goes to `q`, the fingers further towards their goal.
+    /// One tick: the arm is told to go to `q`, the fingers go further towards their goal.
     pub fn step(&mut self, q: &JointPositions) {
         let reach = self.finger_speed * DT;
         self.finger_target += (self.finger_goal - self.finger_target).clamp(-reach, reach);
         let width: f64 = self.physics.finger_displacements().iter().sum();
-        self.robot.link_poses(q, width, &mut self.link_poses);
+        let mut dq_d = *self.arm.dq();
+        for (idx, dq_d) in dq_d.iter_mut().enumerate() {
+            *dq_d = (q[idx] - self.q[idx]) / DT;
+        }
         self.q = *q;
-        self.physics
-            .step(&self.link_poses, self.finger_target, None);
+        let order = Order::from(JointCommand {
+            q_d: *q,
+            dq_d,
+            gripper: GripperCommand { opening: 0.0 },
+        });
+        if self.arm.mode() != ArmMode::Exact {
+            self.physics.link_contacts(&mut self.link_contacts);
+        }
+        let prediction = self.arm.predict(&order, &self.link_contacts);
+        let way = self.arm.hand_way(&prediction.q);
+        self.robot
+            .link_poses(&prediction.q, width, &mut self.link_poses);
+        let reaction = self
+            .physics
+            .step(&self.link_poses, self.finger_target, way.as_ref());
+        self.arm.correct(&prediction, reaction);
+        self.robot
+            .link_poses(self.arm.q(), width, &mut self.link_poses);
     }
 
     /// The arm stands still.

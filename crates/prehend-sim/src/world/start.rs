@@ -105,10 +105,7 @@ impl World {
             arm.set_drives(&draws.cell.drives(robot));
             arm.place(q, dq);
         }
-        if settings.arm != ArmMode::Exact {
-            physics.free_hand(arm.hand_body());
-            physics.watch_links();
-        }
+        physics.couple(&arm, settings);
         let order = Order::from(JointCommand {
             q_d: q,
             dq_d: dq,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::{Args, Subcommand};
+use prehend_sim::PhysicsSettings;
 use prehend_sim::verify::{VerifyOptions, VerifyRow, names, verify};
 use serde::Serialize;
 
@@ -89,6 +90,10 @@ impl Verify {
             threads: self.threads.count(),
             shake_seeds: full.shake_seeds / share,
             time_scale: full.time_scale / share as f64,
+            settings: PhysicsSettings {
+                arm: cell.arm,
+                ..full.settings
+            },
             ..full
         };
         let rows = verify(&cell.robot, &cell.scene, &options, &mut |row| {
