@@ -38,8 +38,11 @@ impl CommandLine {
 
     /// Sends one tick's order; returns the one that arrives.
     pub fn pass(&mut self, order: &Order) -> Order {
+        let Some(arrived) = self.0.pop_front() else {
+            return *order;
+        };
         self.0.push_back(*order);
-        self.0.pop_front().unwrap_or(*order)
+        arrived
     }
 
     /// As if `order` had been sent all along.

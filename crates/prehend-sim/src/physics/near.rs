@@ -12,7 +12,6 @@ use crate::scene::{Body, BodyMotion, Scene};
 const MARGIN: f64 = 0.02;
 
 /// One body's parts as boxes, and a ball around them all.
-#[derive(Clone)]
 struct Outline {
     center: Vector3<f64>,
     radius: f64,
@@ -23,7 +22,6 @@ struct Outline {
 }
 
 /// Where everything is that fingers could touch.
-#[derive(Clone)]
 pub(super) struct Surroundings {
     /// Link index and outline of every link of arm and hand that can touch something.
     links: Vec<(usize, Outline)>,

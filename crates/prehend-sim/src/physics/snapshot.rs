@@ -3,6 +3,8 @@
 //! Both keep everything that decides how the world goes on: contact impulses, islands, the order of
 //! contact pairs. rapier's pipelines hold only work space between two steps, so they start afresh.
 
+use std::sync::Arc;
+
 use rapier3d::dynamics::CCDSolver;
 use rapier3d::pipeline::{CollisionPipeline, PhysicsPipeline, PhysicsWorld};
 
@@ -33,7 +35,7 @@ impl Clone for Physics {
             gripper: self.gripper.clone(),
             hand: self.hand,
             bodies: self.bodies.clone(),
-            surroundings: self.surroundings.clone(),
+            surroundings: Arc::clone(&self.surroundings),
             steps: self.steps,
             span: self.span,
         }
