@@ -5,7 +5,7 @@
 //!
 //! `--set` compares other settings: `steps_per_tick`, `iterations`, `contact_hz`, `static_contact_hz`,
 //! `damping_ratio`, `prediction_m`, `contact_recycling` (0 or 1), `friction_in_bias_pass` (0 or 1),
-//! `sweeps`.
+//! `sweeps`, `hand_iterations`, `hand_sweeps`.
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::sync::Arc;
