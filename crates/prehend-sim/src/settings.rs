@@ -34,9 +34,9 @@ pub struct PhysicsSettings {
     pub friction_in_bias_pass: bool,
     /// Gauss-Seidel sweeps per sub-step.
     pub sweeps: usize,
-    /// Iterations and sweeps on top for what a hand that gives way touches: light hands let grasps creep.
+    /// Iterations on top for what the hand of a dynamic arm touches: light hands let grasps creep.
     pub hand_iterations: usize,
-    /// See `hand_iterations`.
+    /// Sweeps on top for what a hand touches that gives way, of whatever arm.
     pub hand_sweeps: usize,
     /// How the arm is simulated.
     pub arm: ArmMode,

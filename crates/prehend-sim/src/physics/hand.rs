@@ -32,10 +32,12 @@ impl Physics {
     /// Lets an arm that can feel do so.
     pub fn couple(&mut self, arm: &Arm, settings: &PhysicsSettings) {
         if arm.mode() != ArmMode::Exact {
-            self.free_hand(
-                arm.hand_body(),
-                [settings.hand_iterations, settings.hand_sweeps],
-            );
+            // Drives give way for moments, servos all the time.
+            let iterations = match arm.mode() {
+                ArmMode::Dynamic => settings.hand_iterations,
+                ArmMode::Exact | ArmMode::Actuated => 0,
+            };
+            self.free_hand(arm.hand_body(), [iterations, settings.hand_sweeps]);
             self.watch_links();
         }
     }
