@@ -79,7 +79,7 @@ fn a_world_says_how_its_arm_is_simulated() {
         assert_eq!(result.expect("a rollout").arm, mode);
     }
     let default = World::new(&robot, &scene(None), 610, FamilySet::Train).expect("a scene");
-    assert_eq!(default.arm_mode(), ArmMode::Exact);
+    assert_eq!(default.arm_mode(), ArmMode::Actuated);
     assert_eq!(ArmMode::from_name("magnetic"), None);
 }
 

@@ -22,7 +22,7 @@ pub struct Place {
     robot: PathBuf,
     /// How the arm is simulated: where it is told to be (exact), through lagging and limited drives
     /// (actuated), or by joint servos and the equations of motion (dynamic).
-    #[arg(long, value_enum, default_value_t = Arm::Exact)]
+    #[arg(long, value_enum, default_value_t = Arm::Actuated)]
     arm: Arm,
 }
 

@@ -35,9 +35,9 @@ const YIELDING_STEPS: u32 = 40;
 #[serde(rename_all = "snake_case")]
 pub enum ArmMode {
     /// Joints are where the command says, at once and whatever they carry.
-    #[default]
     Exact,
     /// Joints lag, keep the drives' limits, and stall where the torque does not suffice.
+    #[default]
     Actuated,
     /// Joint servos drive the arm's equations of motion; loads and contacts move the joints.
     Dynamic,

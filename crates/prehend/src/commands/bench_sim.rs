@@ -63,19 +63,22 @@ enum Setting {
     Equal,
     /// The same with the shipped step of 5 ms.
     EqualAt5Ms,
-    /// As `Equal`, with an arm whose drives lag, feel and stall.
-    ActuatedEqual,
+    /// What ships, with an arm that is where it is told to be.
+    Exact,
+    /// As `Equal`, with that arm.
+    ExactEqual,
     /// What ships, with an arm of joint servos and equations of motion.
     Dynamic,
-    /// That arm with the fewest iterations that meet the same bounds; it does not with longer steps.
+    /// That arm with the longest step, two ticks, and the least work that meet the same bounds.
     DynamicEqual,
 }
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 7] = [
     Setting::Default,
     Setting::Equal,
     Setting::EqualAt5Ms,
-    Setting::ActuatedEqual,
+    Setting::Exact,
+    Setting::ExactEqual,
     Setting::Dynamic,
     Setting::DynamicEqual,
 ];
@@ -86,7 +89,8 @@ impl Setting {
             Self::Default => "default",
             Self::Equal => "equal",
             Self::EqualAt5Ms => "equal_5ms",
-            Self::ActuatedEqual => "actuated_equal",
+            Self::Exact => "exact",
+            Self::ExactEqual => "exact_equal",
             Self::Dynamic => "dynamic",
             Self::DynamicEqual => "dynamic_equal",
         }
@@ -95,7 +99,7 @@ impl Setting {
     fn is_equal(self) -> bool {
         matches!(
             self,
-            Self::Equal | Self::EqualAt5Ms | Self::ActuatedEqual | Self::DynamicEqual
+            Self::Equal | Self::EqualAt5Ms | Self::ExactEqual | Self::DynamicEqual
         )
     }
 
@@ -106,14 +110,20 @@ impl Setting {
             Self::Equal => PhysicsSettings {
                 ticks_per_step: 10,
                 iterations: 4,
+                sweeps: 1,
                 ..shipped
             },
             Self::EqualAt5Ms => PhysicsSettings {
                 iterations: 2,
+                sweeps: 1,
                 ..shipped
             },
-            Self::ActuatedEqual => PhysicsSettings {
-                arm: ArmMode::Actuated,
+            Self::Exact => PhysicsSettings {
+                arm: ArmMode::Exact,
+                ..shipped
+            },
+            Self::ExactEqual => PhysicsSettings {
+                arm: ArmMode::Exact,
                 ..Self::Equal.physics()
             },
             Self::Dynamic => PhysicsSettings {
@@ -122,17 +132,22 @@ impl Setting {
             },
             Self::DynamicEqual => PhysicsSettings {
                 arm: ArmMode::Dynamic,
+                ticks_per_step: 2,
                 iterations: 1,
+                sweeps: 1,
+                hand_iterations: 0,
+                hand_sweeps: 9,
                 ..shipped
             },
         }
     }
 }
 
-/// Steps of 0.25 ms.
+/// Steps of 0.25 ms, and an arm that is where it is told to be.
 fn reference() -> PhysicsSettings {
     PhysicsSettings {
         steps_per_tick: 20,
+        arm: ArmMode::Exact,
         ..PhysicsSettings::default()
     }
 }

@@ -82,7 +82,7 @@ fn the_simulator_benchmark_holds_the_cube_it_is_timed_with() {
         ("default", 0.1),
         ("equal", 0.1),
         ("equal_5ms", 0.1),
-        ("actuated_equal", 0.1),
+        ("exact_equal", 0.1),
         ("dynamic", 0.1),
         ("dynamic_equal", 0.1),
     ] {
