@@ -249,7 +249,7 @@ impl Shell {
         self.follower.q()
     }
 
-    /// The newest command that may move or moved the arm in this session: its number and its age.
+    /// The newest command that may move or moved the arm in this epoch: its number and its age.
     #[must_use]
     pub fn newest(&self, now: Stamp) -> Option<(u64, Duration)> {
         let newest = self.newest?;

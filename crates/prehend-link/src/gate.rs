@@ -35,8 +35,8 @@ pub enum Rejection {
         /// Newest accepted number.
         newest: u64,
     },
-    /// Another sender moves the arm in this session.
-    #[error("another sender moves the arm in this session")]
+    /// Another sender moves the arm in this epoch.
+    #[error("another sender moves the arm in this epoch")]
     OtherSender,
     /// Its time to live had passed on arrival.
     #[error("expired {late:?} before it arrived")]
@@ -108,7 +108,7 @@ pub struct CommandGate {
     max_valid_for: Duration,
     epoch: u64,
     newest: Option<u64>,
-    /// Who moves the arm in this session: the first whose command was accepted.
+    /// Who moves the arm in this epoch: the first whose command was accepted.
     sender: Option<Option<SenderId>>,
     counts: GateCounts,
 }

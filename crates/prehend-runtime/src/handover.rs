@@ -70,7 +70,7 @@ impl Handover {
         (self.phase == Phase::Armed).then_some(self.epoch)
     }
 
-    /// Whether a chunk of this session may still become welcome.
+    /// Whether a chunk of this epoch may still become welcome.
     pub fn may_arm(&self, epoch: u64) -> bool {
         match self.phase {
             Phase::Armed | Phase::Latched => epoch > self.epoch,
@@ -129,7 +129,7 @@ impl Handover {
         Verdict::new(true, message)
     }
 
-    /// The driver follows nobody in this session any more: to go on would be to track an arm that stands,
+    /// The driver follows nobody in this epoch any more: to go on would be to track an arm that stands,
     /// and to arm would be to believe that it moves. Telling a loop to stop that is not armed does no harm.
     fn latch(&mut self) -> Verdict {
         let was_armed = self.phase == Phase::Armed;

@@ -31,15 +31,14 @@ pub(super) struct Before {
 impl Physics {
     /// Lets an arm that can feel do so.
     pub fn couple(&mut self, arm: &Arm, settings: &PhysicsSettings) {
-        if arm.mode() != ArmMode::Exact {
-            // Drives give way for moments, servos all the time.
-            let iterations = match arm.mode() {
-                ArmMode::Dynamic => settings.hand_iterations,
-                ArmMode::Exact | ArmMode::Actuated => 0,
-            };
-            self.free_hand(arm.hand_body(), [iterations, settings.hand_sweeps]);
-            self.watch_links();
-        }
+        // Drives give way for moments, servos all the time.
+        let iterations = match arm.mode() {
+            ArmMode::Exact => return,
+            ArmMode::Actuated => 0,
+            ArmMode::Dynamic => settings.hand_iterations,
+        };
+        self.free_hand(arm.hand_body(), [iterations, settings.hand_sweeps]);
+        self.watch_links();
     }
 
     /// Makes the hand, so far moved as a link, a body of its own mass.
