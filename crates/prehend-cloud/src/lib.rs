@@ -7,8 +7,14 @@
 
 mod crop;
 mod depth;
+mod group;
+mod normals;
+mod pyramid;
 mod sample;
 
 pub use crop::Crop;
 pub use depth::{DepthImage, Intrinsics, back_project, deproject};
+pub use group::{ball_query, farthest_points, three_nearest};
+pub use normals::Neighbourhood;
+pub use pyramid::{Grouped, Grouping, Level, Span};
 pub use sample::{Quotas, sample_by_role};

@@ -22,10 +22,11 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// Points in a full sample.
+    /// Points in a full sample; as many as there are numbers if it is more than that.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.target + self.receptacle + self.other
+        let named = self.target.saturating_add(self.receptacle);
+        named.saturating_add(self.other)
     }
 
     fn of(&self, role: Role) -> usize {

@@ -10,6 +10,7 @@
 mod action;
 mod cloud;
 pub mod config;
+mod grasp;
 mod joint_plan;
 mod joints;
 mod observation;
@@ -21,6 +22,7 @@ pub mod stats;
 
 pub use action::{Action, ActionChunk, ChunkTooLong, Decision, MAX_CHUNK};
 pub use cloud::{PointCloud, Role};
+pub use grasp::TableGrasp;
 pub use joint_plan::{JointPlan, JointPlanError, JointSpace, JointStep};
 pub use joints::{
     JointAccelerations, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, TooManyJoints,

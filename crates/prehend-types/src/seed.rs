@@ -22,6 +22,8 @@ pub enum Stream {
     Sampling = 7,
     /// Masses, gains, delays and what else a scene file randomises.
     Dynamics = 8,
+    /// Which grasp holds an object, how it is carried, which points are kept of a labelled view.
+    Labels = 9,
 }
 
 /// The seed of one stream at one index (an episode, a frame, a step).

@@ -1,0 +1,166 @@
+//! A parallel gripper alone, as grasp planning needs it: how wide it opens and where its boxes are.
+
+use std::path::Path;
+
+use nalgebra::{Translation3, Vector3};
+use prehend_types::Pose;
+use prehend_types::config::{self, ConfigError};
+use serde::{Deserialize, Serialize};
+
+use crate::{LinkShape, Shape};
+
+/// A parallel gripper. Frame `tool`: origin between the centres of the pads, y the direction in which
+/// they close, z out of the hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jaw {
+    /// Its name.
+    pub name: String,
+    /// Distance between the pads when fully open, m.
+    pub max_width_m: f64,
+    /// Grasping force, N.
+    pub force_n: f64,
+    /// Points whose mean distance tells two grasps apart, tool frame, m.
+    pub control_points_m: [[f64; 3]; 5],
+    /// Boxes that do not move.
+    pub palm: Vec<JawBox>,
+    /// The part of the finger at +y that touches objects, with the gripper shut.
+    pub pad: JawBox,
+    /// The rest of the finger at +y, with the gripper shut.
+    pub finger: Vec<JawBox>,
+}
+
+/// A box along the axes of the tool frame.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JawBox {
+    /// Its centre, m.
+    pub center_m: [f64; 3],
+    /// Its whole size, m.
+    pub size_m: [f64; 3],
+}
+
+impl JawBox {
+    /// The box moved by `y` along the closing direction, mirrored first if `is_mirrored`.
+    #[must_use]
+    pub fn placed(&self, y: f64, is_mirrored: bool) -> LinkShape {
+        let [x, own_y, z] = self.center_m;
+        let sign = if is_mirrored { -1.0 } else { 1.0 };
+        LinkShape {
+            link_from_shape: Pose::from_parts(
+                Translation3::new(x, sign * (own_y + y), z),
+                nalgebra::UnitQuaternion::identity(),
+            ),
+            shape: Shape::Cuboid {
+                half_extents: Vector3::from(self.size_m) * 0.5,
+            },
+        }
+    }
+}
+
+impl Jaw {
+    /// Reads and checks a gripper's file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file, line or field.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let jaw: Self = config::load(path)?;
+        jaw.check(path)?;
+        Ok(jaw)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let need = |holds: bool, field: &str, message: String| {
+            config::require(holds, path, field, message)
+        };
+        need(
+            (0.005..=0.5).contains(&self.max_width_m),
+            "max_width_m",
+            format!(
+                "is {}, needs 0.005 to 0.5: a gripper that opens less grasps nothing",
+                self.max_width_m
+            ),
+        )?;
+        need(
+            (0.1..=1000.0).contains(&self.force_n),
+            "force_n",
+            format!("is {}, needs 0.1 to 1000", self.force_n),
+        )?;
+        need(
+            self.control_points_m
+                .iter()
+                .flatten()
+                .all(|v| v.abs() < 1.0),
+            "control_points_m",
+            "needs finite coordinates under 1 m".to_owned(),
+        )?;
+        need(
+            !self.palm.is_empty(),
+            "palm",
+            "needs at least one `[[palm]]`".to_owned(),
+        )?;
+        let boxes = self.palm.iter().chain(&self.finger).chain([&self.pad]);
+        for part in boxes {
+            need(
+                part.center_m.iter().all(|v| v.abs() < 1.0)
+                    && part.size_m.iter().all(|v| *v > 0.0 && *v < 1.0),
+                "palm, pad, finger",
+                format!("a box {part:?} needs a finite centre and a size above 0, both under 1 m"),
+            )?;
+        }
+        let [_, y, _] = self.pad.center_m;
+        let inner = y - 0.5 * self.pad.size_m[1];
+        need(
+            inner.abs() < 2e-3,
+            "pad.center_m",
+            format!("a shut gripper's pads meet at y = 0, this one's face is at {inner:.4} m"),
+        )
+    }
+
+    /// Every box in the tool frame with the pads `width` apart: palm, then both fingers with their pads.
+    #[must_use]
+    pub fn boxes(&self, width: f64) -> Vec<LinkShape> {
+        let palm = self.palm.iter().map(|part| part.placed(0.0, false));
+        let fingers = [false, true].into_iter().flat_map(|is_mirrored| {
+            let parts = std::iter::once(&self.pad).chain(&self.finger);
+            parts.map(move |part| part.placed(0.5 * width, is_mirrored))
+        });
+        palm.chain(fingers).collect()
+    }
+
+    /// How far the pads reach beyond the tool's origin, m.
+    #[must_use]
+    pub fn tip(&self) -> f64 {
+        self.pad.center_m[2] + 0.5 * self.pad.size_m[2]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_grippers_load_and_open() {
+        for name in ["franka_hand", "so101_jaw"] {
+            let path = config::locate(format!("robots/grippers/{name}.toml")).expect("shipped");
+            let jaw = Jaw::load(&path).expect("sound");
+            assert_eq!(jaw.name, name);
+            let inner = |width: f64| {
+                let boxes = jaw.boxes(width);
+                let pad = &boxes[jaw.palm.len()];
+                pad.extent(&Pose::identity(), &Vector3::y())[0]
+            };
+            assert!(inner(0.0).abs() < 1e-3);
+            assert!((inner(0.04) - inner(0.0) - 0.02).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_gripper_that_cannot_open_is_refused() {
+        let path = config::locate("robots/grippers/franka_hand.toml").expect("shipped");
+        let mut jaw = Jaw::load(&path).expect("sound");
+        jaw.max_width_m = 0.001;
+        let error = jaw.check(&path).expect_err("opens 1 mm").to_string();
+        assert!(error.contains("max_width_m"), "{error}");
+    }
+}
