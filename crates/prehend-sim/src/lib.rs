@@ -30,6 +30,7 @@ mod saved;
 mod scene;
 mod settings;
 mod state;
+pub mod tabletop;
 mod tasks;
 pub mod verify;
 mod view;

@@ -1,8 +1,8 @@
 //! The rapier side: bodies, contacts and the settings that hold a grasp.
 //!
-//! Arm links are kinematic and follow forward kinematics; the fingers are dynamic, force-limited and
-//! mimic each other. Measured with the probe of November 2026: no dynamic arm in rapier 0.36.1 held a
-//! cube through a shake, this representation slips 0.2 mm.
+//! Links go where the arm's own equations put them; a hand that gives way is a body of its own
+//! ([`hand`]). The fingers are dynamic, force-limited and mimic each other. Measured with the probe of
+//! November 2026: no arm made of rapier 0.36.1's own multibody joints held a cube through a shake.
 
 mod gripper;
 mod hand;
@@ -25,8 +25,8 @@ use rapier3d::math::{Pose as RapierPose, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
 use serde::{Deserialize, Serialize};
 
-use gripper::Gripper;
 pub(crate) use gripper::{FINGER_DAMPING, FINGER_INERTIA, FINGER_MASS, FINGER_STIFFNESS, Travel};
+pub(crate) use gripper::{FingerSpec, Gripper};
 use insert::insert_link;
 pub(crate) use insert::{
     collider, from_rapier, groups, insert_body, to_rapier, to_rapier_vector, vector,

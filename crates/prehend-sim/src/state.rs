@@ -98,6 +98,14 @@ impl WorldState {
         if let Some(index) = values.iter().position(|v| !v.is_finite()) {
             return Err(refuse(format!("number {index} is not finite")));
         }
+        // Beyond 2^24 single precision skips whole numbers.
+        let is_count = |v: f32| (0.0..16_777_216.0).contains(&v) && v.fract() == 0.0;
+        if !is_count(values[1]) || !is_count(values[2]) {
+            return Err(refuse(format!(
+                "attempt {} or step {} is no count",
+                values[1], values[2]
+            )));
+        }
         let n_joints = values[9] as usize;
         if n_joints > MAX_JOINTS || values[9] != n_joints as f32 {
             return Err(refuse(format!("{} is no number of joints", values[9])));
@@ -136,7 +144,8 @@ impl WorldState {
         Self::from_vector(&self.to_vector()).unwrap_or_else(|_| self.clone())
     }
 
-    /// A hash of every bit of the state, the same on every machine (FNV-1a, 64 bit).
+    /// A hash of every bit of the state vector, the same on every machine (FNV-1a, 64 bit). What the vector
+    /// rounds or leaves out (the arm's own numbers, commands on their way, contacts) shows in later steps.
     pub fn hash(&self) -> u64 {
         self.to_vector()
             .iter()

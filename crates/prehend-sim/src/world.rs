@@ -355,7 +355,7 @@ impl World {
         Ok(())
     }
 
-    /// Puts the arm somewhere, at rest, the gripper open; everything else stays where it is. For
+    /// Puts the arm somewhere, at rest; gripper and everything else stay as they are. For
     /// benchmarks and tests that do not start at home.
     ///
     /// # Errors

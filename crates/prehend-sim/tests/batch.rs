@@ -258,3 +258,51 @@ fn nonsense_is_refused_and_moves_nothing() {
     assert!(Batch::new(&[], config(1)).is_err());
     assert!(Batch::new(&[cell()], config(0)).is_err());
 }
+
+/// One id without a start state must not stop the batch: it is passed over, counted, and what comes after
+/// a saved episode comes after it again.
+#[test]
+fn an_id_without_a_start_is_passed_over_and_counted() {
+    let hard_to_see = |least: usize| {
+        let mut cell = cell();
+        let mut scene = (*cell.scene).clone();
+        scene.task.time_limit_s = 1.0;
+        scene.cloud.quotas.target = 2000;
+        if let Some(clutter) = &mut scene.clutter {
+            clutter.min_target_points = least;
+        }
+        cell.scene = Arc::new(scene);
+        cell
+    };
+    let is_usable =
+        |cell: &BatchCell, id: u64| World::new(&cell.robot, &cell.scene, id, cell.families).is_ok();
+    // Somewhere between all and none are some that never are seen well enough.
+    let found = (4..20).find_map(|step| {
+        let cell = hard_to_see(100 * step);
+        let is_bad = |id: &u64| !is_usable(&cell, *id) && is_usable(&cell, id - 1);
+        (1..20).find(is_bad).map(|bad| (cell, bad))
+    });
+    let (cell, bad) = found.expect("an id without a start after one with");
+    let after = (bad + 1..bad + 60)
+        .find(|id| is_usable(&cell, *id))
+        .expect("a start");
+    let mut batch = Batch::new(
+        std::slice::from_ref(&cell),
+        BatchConfig {
+            autoreset: Autoreset::SameStep,
+            ..config(1)
+        },
+    )
+    .expect("a batch");
+    batch.reset(&[(0, bad - 1)]).expect("starts");
+    let saved = batch.save(0).expect("slot 0");
+    for _ in 0..2 {
+        let next = (0..40).find_map(|_| {
+            let outcome = batch.step(&[Action::hold(1.0)]).expect("steps").remove(0);
+            outcome.ended.map(|_| outcome.episode_id)
+        });
+        assert_eq!(next, Some(after));
+        batch.restore(0, &saved).expect("slot 0");
+    }
+    assert_eq!(batch.tally().unusable, 2 * (after - bad));
+}

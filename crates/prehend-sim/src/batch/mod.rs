@@ -139,6 +139,8 @@ pub struct Tally {
     pub successes: u64,
     /// Those that ended because something in them was not finite any more.
     pub diverged: u64,
+    /// Ids that were passed over because no start state was found for them.
+    pub unusable: u64,
 }
 
 /// A batch of worlds.
@@ -196,7 +198,10 @@ impl Batch {
     /// How the episodes that have ended went.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        self.tally
+        Tally {
+            unusable: self.slots.iter().map(Slot::n_unusable).sum(),
+            ..self.tally
+        }
     }
 
     /// Starts episodes: (slot, episode id), each slot at most once. Returns the outcomes in the order

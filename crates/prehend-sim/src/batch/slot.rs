@@ -30,15 +30,23 @@ struct Running {
     n_actions: usize,
 }
 
-/// A slot's episode as it was; opaque. It goes on exactly as the original.
+/// A slot's episode as it was, and which one comes after it; opaque. It goes on exactly as the original.
 #[derive(Clone)]
-pub struct Saved(Running);
+pub struct Saved {
+    running: Running,
+    next_id: u64,
+}
+
+/// Ids that a slot passes over in a row before it gives up.
+const MOST_UNUSABLE: u32 = 100;
 
 /// One place of a batch.
 pub(super) struct Slot {
     cell: BatchCell,
     next_id: u64,
     stride: u64,
+    /// Ids that no start state was found for.
+    n_unusable: u64,
     running: Option<Running>,
 }
 
@@ -48,6 +56,7 @@ impl Slot {
             cell,
             next_id: first_id,
             stride,
+            n_unusable: 0,
             running: None,
         }
     }
@@ -55,6 +64,11 @@ impl Slot {
     /// The id of the episode that comes next.
     pub fn next_id(&self) -> u64 {
         self.next_id
+    }
+
+    /// How many ids were passed over because they have no start state.
+    pub fn n_unusable(&self) -> u64 {
+        self.n_unusable
     }
 
     pub fn world(&self) -> Option<&World> {
@@ -70,11 +84,15 @@ impl Slot {
     }
 
     pub fn save(&self) -> Option<Saved> {
-        self.running.clone().map(Saved)
+        self.running.clone().map(|running| Saved {
+            running,
+            next_id: self.next_id,
+        })
     }
 
     pub fn restore(&mut self, saved: &Saved) {
-        self.running = Some(saved.0.clone());
+        self.running = Some(saved.running.clone());
+        self.next_id = saved.next_id;
     }
 
     /// Starts an episode and shows it.
@@ -99,6 +117,24 @@ impl Slot {
         Ok(outcome)
     }
 
+    /// Starts the next episode that can be: one id without a start state must not stop all other slots.
+    fn reset_next(
+        &mut self,
+        config: &BatchConfig,
+        starts: &Starts,
+    ) -> Result<StepOutcome, SimError> {
+        for _ in 1..MOST_UNUSABLE {
+            match self.reset(self.next_id, config, starts) {
+                Err(SimError::NoScene { .. }) => {
+                    self.n_unusable += 1;
+                    self.next_id = self.next_id.wrapping_add(self.stride);
+                }
+                outcome => return outcome,
+            }
+        }
+        self.reset(self.next_id, config, starts)
+    }
+
     /// Carries an order out.
     pub fn step(
         &mut self,
@@ -107,7 +143,7 @@ impl Slot {
         starts: &Starts,
     ) -> Result<StepOutcome, SimError> {
         let Some(running) = self.running.as_mut().filter(|running| !running.has_ended()) else {
-            return self.reset(self.next_id, config, starts);
+            return self.reset_next(config, starts);
         };
         let (reward, n_actions) = running.carry_out(order)?;
         if !running.has_ended() {
@@ -124,7 +160,7 @@ impl Slot {
             observation: outcome.observation.clone(),
         };
         let shown = match config.autoreset {
-            Autoreset::SameStep => self.reset(self.next_id, config, starts)?,
+            Autoreset::SameStep => self.reset_next(config, starts)?,
             Autoreset::NextStep | Autoreset::Disabled => outcome.clone(),
         };
         Ok(StepOutcome {

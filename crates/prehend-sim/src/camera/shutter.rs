@@ -12,7 +12,7 @@ use super::eye::{Cast, Field};
 use super::film::Film;
 use super::noise::Noise;
 use super::pick::{Picked, Shot, pick};
-use super::{Solid, solids};
+use super::{Label, Solid, solids};
 use crate::SceneConfig;
 use crate::config::{CameraConfig, NoiseConfig};
 use crate::randomise::CameraDraws;
@@ -89,27 +89,28 @@ pub fn images(
     shots
         .iter_mut()
         .zip(believed)
-        .map(|(shot, believed)| (develop(&mut shot.film), believed))
+        .map(|(shot, believed)| (develop(&mut shot.film).0, believed))
         .collect()
 }
 
-/// The whole image of one film.
-fn develop(film: &mut Film<'_>) -> DepthImage {
+/// The whole image of one film, with what each pixel shows.
+fn develop(film: &mut Film<'_>) -> (DepthImage, Vec<Label>) {
     let intrinsics = film.intrinsics;
     let n_pixels = intrinsics.width * intrinsics.height;
-    let (mut depth, mut roles) = (Vec::with_capacity(n_pixels), Vec::with_capacity(n_pixels));
+    let (mut depth, mut labels) = (Vec::with_capacity(n_pixels), Vec::with_capacity(n_pixels));
     for row in 0..intrinsics.height {
         for column in 0..intrinsics.width {
             let (measured, number) = film.measure(column, row);
             depth.push(measured);
-            roles.push(film.cast.role(number));
+            labels.push(film.cast.label(number));
         }
     }
-    DepthImage {
+    let image = DepthImage {
         intrinsics,
         depth,
-        roles,
-    }
+        roles: labels.iter().map(|label| label.role()).collect(),
+    };
+    (image, labels)
 }
 
 /// A depth image of solids without a scene: for calibration targets and tests.
@@ -121,6 +122,18 @@ pub fn image(
     noise: &NoiseConfig,
     seed: u64,
 ) -> DepthImage {
+    labelled_image(intrinsics, base_from_camera, solids, noise, seed).0
+}
+
+/// The same, with what each pixel shows.
+#[must_use]
+pub fn labelled_image(
+    intrinsics: &Intrinsics,
+    base_from_camera: &Pose,
+    solids: &[Solid],
+    noise: &NoiseConfig,
+    seed: u64,
+) -> (DepthImage, Vec<Label>) {
     let cast = Cast::new(solids);
     let baseline = second_eye(noise);
     let noise = Noise::new(noise, intrinsics.focal, seed);

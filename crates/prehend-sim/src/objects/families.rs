@@ -2,7 +2,10 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use nalgebra::Point3;
+use std::sync::Arc;
+
+use nalgebra::{Point3, Translation3, Vector3};
+use prehend_robot::{ConvexHull, Hulled, Shape};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,11 @@ pub enum Family {
     Mug,
     Dumbbell,
     Hammer,
+    Frustum,
+    Ellipsoid,
+    Hull,
+    UBracket,
+    Spoon,
 }
 
 /// Which families a scene draws its target from. Distractors always come from the trained ones, so
@@ -75,8 +83,15 @@ impl Family {
     /// Whether no training ever sees this family.
     #[must_use]
     pub fn is_held_out(self) -> bool {
-        Self::HELD_OUT.contains(&self)
+        Self::HELD_OUT.contains(&self) || Self::MORE_HELD_OUT.contains(&self)
     }
+
+    /// Families that only train the pick-and-place network: blocks of any slope, rounded and irregular
+    /// lumps. Nothing else draws from them.
+    pub const MORE_TRAIN: [Self; 3] = [Self::Frustum, Self::Ellipsoid, Self::Hull];
+
+    /// Families that only test it.
+    pub const MORE_HELD_OUT: [Self; 2] = [Self::UBracket, Self::Spoon];
 
     /// The family's name in files and reports.
     #[must_use]
@@ -98,6 +113,11 @@ impl Family {
             Self::Mug => "mug",
             Self::Dumbbell => "dumbbell",
             Self::Hammer => "hammer",
+            Self::Frustum => "frustum",
+            Self::Ellipsoid => "ellipsoid",
+            Self::Hull => "hull",
+            Self::UBracket => "u_bracket",
+            Self::Spoon => "spoon",
         }
     }
 
@@ -300,8 +320,85 @@ impl Family {
                     vec![across([0.25 * length, 0.0, grasp_height(width)], FRAC_PI_2)],
                 )
             }
+            Self::Frustum => {
+                let (low, high) = (draw(rng, [0.02, 0.035]), draw(rng, [0.010, 0.024]));
+                let (n, height) = (rng.random_range(4..9_u8), draw(rng, [0.04, 0.09]));
+                let ring = |radius: f64, z: f64| {
+                    (0..n).map(move |i| {
+                        let angle = 2.0 * PI * f64::from(i) / f64::from(n);
+                        Vector3::new(radius * libm::cos(angle), radius * libm::sin(angle), z)
+                    })
+                };
+                let corners: Vec<_> = ring(low, 0.0).chain(ring(high, height)).collect();
+                (polyhedron(&corners), Vec::new())
+            }
+            Self::Ellipsoid => {
+                let axes = Vector3::from_fn(|_, _| draw(rng, [0.016, 0.036]));
+                let corners: Vec<_> = sphere_points(42)
+                    .map(|p| p.component_mul(&axes) + Vector3::z() * axes.z)
+                    .collect();
+                (polyhedron(&corners), Vec::new())
+            }
+            Self::Hull => {
+                let axes = Vector3::from_fn(|_, _| draw(rng, [0.018, 0.040]));
+                let n = rng.random_range(8..20_usize);
+                let mut corners: Vec<_> = sphere_points(n)
+                    .map(|p| p.component_mul(&axes) * draw(rng, [0.75, 1.0]))
+                    .collect();
+                let low = corners.iter().map(|p| p.z).fold(f64::MAX, f64::min);
+                for corner in &mut corners {
+                    corner.z -= low;
+                }
+                (polyhedron(&corners), Vec::new())
+            }
+            Self::UBracket => {
+                let (length, width) = (draw(rng, [0.05, 0.08]), draw(rng, [0.020, 0.035]));
+                let (thickness, height) = (draw(rng, [0.008, 0.014]), draw(rng, [0.04, 0.06]));
+                let x = 0.5 * (length - thickness);
+                (
+                    vec![
+                        block([length, width, thickness], [0.0; 3]),
+                        block([thickness, width, height], [x, 0.0, thickness]),
+                        block([thickness, width, height], [-x, 0.0, thickness]),
+                    ],
+                    vec![across([x, 0.0, grasp_height(height + thickness)], 0.0)],
+                )
+            }
+            Self::Spoon => {
+                let (length, width) = (draw(rng, [0.09, 0.13]), draw(rng, [0.010, 0.015]));
+                let (bowl, height) = (draw(rng, [0.018, 0.024]), draw(rng, [0.012, 0.018]));
+                let x = 0.5 * length + 0.8 * bowl;
+                (
+                    vec![
+                        block([length, width, 0.8 * height], [0.0; 3]),
+                        upright(bowl, height, [x, 0.0, 0.0]),
+                    ],
+                    vec![across([0.0, 0.0, grasp_height(height)], FRAC_PI_2)],
+                )
+            }
         }
     }
+}
+
+/// One convex piece around these corners; none if they enclose nothing.
+fn polyhedron(corners: &[Vector3<f64>]) -> Vec<Part> {
+    let hulled = ConvexHull::around(corners).ok();
+    let part = |hulled: Hulled| Part {
+        body_from_part: Translation3::from(hulled.center).into(),
+        shape: Shape::Convex(Arc::new(hulled.hull)),
+    };
+    hulled.map(part).into_iter().collect()
+}
+
+/// Points spread evenly over the unit sphere (Fibonacci's spiral).
+fn sphere_points(n: usize) -> impl Iterator<Item = Vector3<f64>> {
+    let golden = PI * (3.0 - libm::sqrt(5.0));
+    (0..n).map(move |i| {
+        let z = 1.0 - (2.0 * i as f64 + 1.0) / n as f64;
+        let radius = libm::sqrt(1.0 - z * z);
+        let angle = golden * i as f64;
+        Vector3::new(radius * libm::cos(angle), radius * libm::sin(angle), z)
+    })
 }
 
 fn draw(rng: &mut ChaCha8Rng, [low, high]: [f64; 2]) -> f64 {

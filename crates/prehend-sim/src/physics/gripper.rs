@@ -7,7 +7,7 @@
 //! step: there it is integrated directly.
 
 use nalgebra::{Translation3, Vector3};
-use prehend_robot::{Finger as RobotFinger, Motion, Robot};
+use prehend_robot::{Finger as RobotFinger, LinkShape, Motion, Robot};
 use prehend_types::Pose;
 use rapier3d::dynamics::{
     ImpulseJointHandle, JointAxis, MotorModel, PrismaticJointBuilder, RigidBodyBuilder,
@@ -32,6 +32,17 @@ pub(crate) const FINGER_INERTIA: f64 = 1e-4;
 /// Parts of a step in which a travelling finger is integrated: as many as the solver has.
 const TRAVEL_STEPS: u32 = 8;
 
+/// A finger before it is put into a world; hand frame.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FingerSpec {
+    /// Centre of the pad with the gripper shut, m.
+    pub shut: Vector3<f64>,
+    /// Direction in which it opens.
+    pub axis: Vector3<f64>,
+    /// What touches objects, with the gripper shut: `link_from_shape` is the pose in the hand's frame.
+    pub shapes: Vec<LinkShape>,
+}
+
 /// One finger: a body whose frame is the hand's, moved to the pad's centre.
 #[derive(Clone)]
 struct Finger {
@@ -54,7 +65,7 @@ pub(crate) struct Travel {
 
 /// The gripper's part of a world.
 #[derive(Clone)]
-pub(super) struct Gripper {
+pub(crate) struct Gripper {
     hand: RigidBodyHandle,
     fingers: [Finger; 2],
     force: f64,
@@ -65,7 +76,8 @@ pub(super) struct Gripper {
 }
 
 impl Gripper {
-    /// Each finger pushes with `force`, N. `None` if a finger's link is not moved by the gripper.
+    /// A robot's gripper. Each finger pushes with `force`, N. `None` if a finger's link is not moved by
+    /// the gripper.
     pub fn insert(
         world: &mut PhysicsWorld,
         robot: &Robot,
@@ -74,15 +86,40 @@ impl Gripper {
         force: f64,
     ) -> Option<Self> {
         let gripper = robot.gripper()?;
-        let mut insert =
-            |finger: &RobotFinger| insert_finger(world, robot, finger, hand, base_from_hand, force);
-        Some(Self {
+        let open = 0.5 * gripper.max_width;
+        let specs = [
+            FingerSpec::of_robot(robot, &gripper.left)?,
+            FingerSpec::of_robot(robot, &gripper.right)?,
+        ];
+        Some(Self::attach(
+            world,
             hand,
-            fingers: [insert(&gripper.left)?, insert(&gripper.right)?],
+            base_from_hand,
+            &specs,
             force,
-            open: 0.5 * gripper.max_width,
+            open,
+        ))
+    }
+
+    /// Two fingers on a hand, open; `open` is the displacement of each from shut, m.
+    pub fn attach(
+        world: &mut PhysicsWorld,
+        hand: RigidBodyHandle,
+        base_from_hand: &Pose,
+        fingers: &[FingerSpec; 2],
+        force: f64,
+        open: f64,
+    ) -> Self {
+        let fingers = fingers
+            .each_ref()
+            .map(|spec| insert_finger(world, spec, hand, base_from_hand, force, open));
+        Self {
+            hand,
+            fingers,
+            force,
+            open,
             travel: None,
-        })
+        }
     }
 
     /// Sets the fingers on their way towards `target` (displacement of each from shut, m), before the
@@ -322,25 +359,39 @@ impl Travel {
     }
 }
 
+impl FingerSpec {
+    fn of_robot(robot: &Robot, finger: &RobotFinger) -> Option<Self> {
+        let link = robot.links().get(finger.link_idx)?;
+        let Motion::Finger { axis } = link.motion else {
+            return None;
+        };
+        let hand_from_finger = link.parent_from_joint;
+        let shut = (hand_from_finger * finger.pad.link_from_shape)
+            .translation
+            .vector;
+        // Where the link's own shapes hold the pad, a second one would only double its contacts.
+        let pad = (!link.shapes.contains(&finger.pad)).then_some(&finger.pad);
+        let shapes = link.shapes.iter().chain(pad).map(|shape| LinkShape {
+            link_from_shape: hand_from_finger * shape.link_from_shape,
+            shape: shape.shape.clone(),
+        });
+        Some(Self {
+            shut,
+            axis: hand_from_finger * axis,
+            shapes: shapes.collect(),
+        })
+    }
+}
+
 fn insert_finger(
     world: &mut PhysicsWorld,
-    robot: &Robot,
-    finger: &RobotFinger,
+    spec: &FingerSpec,
     hand: RigidBodyHandle,
     base_from_hand: &Pose,
     force: f64,
-) -> Option<Finger> {
-    let link = robot.links().get(finger.link_idx)?;
-    let Motion::Finger { axis } = link.motion else {
-        return None;
-    };
-    let hand_from_finger = link.parent_from_joint;
-    let axis = hand_from_finger * axis;
-    let shut = (hand_from_finger * finger.pad.link_from_shape)
-        .translation
-        .vector;
-    let open = 0.5 * robot.gripper()?.max_width;
-
+    open: f64,
+) -> Finger {
+    let FingerSpec { shut, axis, .. } = *spec;
     let position = base_from_hand * Translation3::from(shut + axis * open);
     let mass = MassProperties::new(
         RapierVector::ZERO,
@@ -355,10 +406,8 @@ fn insert_finger(
     let body = world.insert_body(body);
     let pad_from_hand = Translation3::from(-shut);
     let mut balls = Vec::new();
-    // Where the link's own shapes hold the pad, a second one would only double its contacts.
-    let pad = (!link.shapes.contains(&finger.pad)).then_some(&finger.pad);
-    for shape in link.shapes.iter().chain(pad) {
-        let at = pad_from_hand * hand_from_finger * shape.link_from_shape;
+    for shape in &spec.shapes {
+        let at = pad_from_hand * shape.link_from_shape;
         balls.push((at.translation.vector, crate::geometry::radius(&shape.shape)));
         // Min lets an object's own coefficient decide; the pads' rubber is never the slippery side.
         let collider = collider(&shape.shape)
@@ -378,13 +427,13 @@ fn insert_finger(
         .build();
     joint.set_contacts_enabled(false);
     let joint = world.insert_impulse_joint(hand, body, joint);
-    Some(Finger {
+    Finger {
         body,
         joint,
         shut,
         axis,
         balls,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,29 @@
+//! Objects on a table without an arm: what the pick-and-place network is trained and tested on.
+//!
+//! - [`Instance`]: one of an endless, numbered set of objects, split into training and test.
+//! - [`Arrangement`]: some of them at rest, packed, piled or on two heights.
+//! - [`LabelledScene`]: what depth cameras see of it, with the grasps at every point and, if one object
+//!   is held, where it may be put down at which turn.
+//! - [`try_grasp`]: what really happens when a free-flying gripper does it.
+//!
+//! Labels are geometry: antipodal contacts, boxes of the gripper against convex pieces, and height maps.
+//! Physics judges them from outside.
+
+mod antipodal;
+mod arrange;
+mod bench;
+mod library;
+mod pieces;
+mod place;
+mod see;
+mod trial;
+mod view;
+
+pub use arrange::{Arrangement, ArrangementKind};
+pub use library::{Instance, Split};
+pub use place::{N_TURNS, Turns};
+pub use trial::{PlaceOutcome, TrialOutcome, attempt_grasp, try_grasp, try_place};
+pub use view::{
+    Carried, HeldView, LabelledScene, Measured, NORMAL_RADIUS, Placing, PointGrasp, PointLabel,
+    SURFACE, Slot, TableView, bottom_centre,
+};
