@@ -14,6 +14,7 @@ mod head;
 mod layers;
 mod normaliser;
 mod params;
+pub mod pick_place;
 mod policy_net;
 
 pub use encoder::CloudEncoder;

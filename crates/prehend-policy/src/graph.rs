@@ -6,10 +6,11 @@ use tract_onnx::pb::{
 };
 use tract_onnx::prelude::Framework;
 
-use crate::manifest::{GraphSpec, TensorSpec};
+use crate::manifest::{Element, GraphSpec, TensorSpec};
 
-/// `TensorProto.DataType.FLOAT` in the ONNX standard.
+/// `TensorProto.DataType` in the ONNX standard.
 const ONNX_FLOAT: i32 = 1;
+const ONNX_INT32: i32 = 6;
 
 /// Checks that the bytes are an ONNX model, keep all weights inside the file, and have exactly the
 /// inputs and outputs that the manifest says.
@@ -51,9 +52,13 @@ fn check_side(side: &str, got: &[&ValueInfoProto], spec: &[TensorSpec]) -> Resul
         else {
             return Err(format!("{side} {:?} is not a tensor", expected.name));
         };
-        if tensor.elem_type != ONNX_FLOAT {
+        let (element, called) = match expected.element {
+            Element::Float => (ONNX_FLOAT, "f32"),
+            Element::Index => (ONNX_INT32, "i32"),
+        };
+        if tensor.elem_type != element {
             return Err(format!(
-                "{side} {:?} has ONNX element type {}, expected {ONNX_FLOAT} (f32)",
+                "{side} {:?} has ONNX element type {}, expected {element} ({called})",
                 expected.name, tensor.elem_type
             ));
         }

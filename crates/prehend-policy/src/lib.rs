@@ -22,6 +22,7 @@ mod latency;
 mod library;
 mod manifest;
 mod onnx_policy;
+pub mod pick_place;
 mod runtime;
 mod search;
 mod writer;
@@ -35,8 +36,8 @@ pub use install::{ONNXRUNTIME_VERSION, install, is_offline};
 pub use latency::measure_latency;
 pub use library::{Library, check_library};
 pub use manifest::{
-    ActionSpace, Ancestor, FORMAT_VERSION, FileEntry, GoldenEntry, GraphSpec, Manifest, NoiseKind,
-    ObservationSpace, Origin, RobotId, Sampling, TensorSpec, is_plain_name,
+    ActionSpace, Ancestor, Element, FORMAT_VERSION, FileEntry, GoldenEntry, GraphSpec, Manifest,
+    NoiseKind, ObservationSpace, Origin, RobotId, Sampling, TensorSpec, is_plain_name,
 };
 pub use onnx_policy::OnnxPolicy;
 pub use runtime::{EngineChoice, Provider, Runtime, RuntimeOptions};

@@ -107,13 +107,13 @@ pub enum NoiseKind {
 pub struct GraphSpec {
     /// File name inside the bundle.
     pub file: String,
-    /// Named f32 inputs: points, roles, proprio, noise.
+    /// Named inputs: points, roles, proprio, noise for a flow policy.
     pub inputs: Vec<TensorSpec>,
-    /// Named f32 outputs: actions.
+    /// Named outputs: actions for a flow policy.
     pub outputs: Vec<TensorSpec>,
 }
 
-/// Name and shape of one f32 tensor.
+/// Name and shape of one tensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorSpec {
@@ -121,6 +121,47 @@ pub struct TensorSpec {
     pub name: String,
     /// Shape, batch first.
     pub shape: Vec<usize>,
+    /// What its elements are.
+    #[serde(default, skip_serializing_if = "Element::is_float")]
+    pub element: Element,
+}
+
+/// What a tensor is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Element {
+    /// f32.
+    #[default]
+    Float,
+    /// i32: rows of another tensor.
+    Index,
+}
+
+impl Element {
+    fn is_float(&self) -> bool {
+        *self == Self::Float
+    }
+}
+
+impl TensorSpec {
+    /// A tensor of f32.
+    #[must_use]
+    pub fn float(name: &str, shape: &[usize]) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            element: Element::Float,
+        }
+    }
+
+    /// A tensor of i32.
+    #[must_use]
+    pub fn index(name: &str, shape: &[usize]) -> Self {
+        Self {
+            element: Element::Index,
+            ..Self::float(name, shape)
+        }
+    }
 }
 
 /// Inputs with known outputs.
@@ -196,10 +237,7 @@ impl Manifest {
         observation: &ObservationSpace,
         action: &ActionSpace,
     ) -> GraphSpec {
-        let tensor = |name: &str, shape: &[usize]| TensorSpec {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-        };
+        let tensor = TensorSpec::float;
         GraphSpec {
             file: file.to_owned(),
             inputs: vec![

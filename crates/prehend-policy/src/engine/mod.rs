@@ -1,7 +1,7 @@
 //! Turns a checked graph into something that computes: through ONNX Runtime, or inside this program.
 
 mod embedded;
-mod onnx_runtime;
+pub(crate) mod onnx_runtime;
 mod profile;
 
 use crate::bundle::Bundle;

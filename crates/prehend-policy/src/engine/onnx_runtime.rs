@@ -37,16 +37,7 @@ impl OnnxRuntimeEngine {
             path: bundle.graph_path(),
             reason: format!("ONNX Runtime: {}", one_line(&error)),
         };
-        let mut builder = builder(environment).map_err(graph_error)?;
-        if let Some(dispatch) = dispatch(provider) {
-            // Without this the session would silently run on the processor.
-            builder = builder
-                .with_execution_providers([dispatch.error_on_failure()])
-                .map_err(|e| RuntimeError::Provider {
-                    provider: provider.name(),
-                    reason: one_line(e.message()),
-                })?;
-        }
+        let mut builder = builder(environment, provider, graph_error)?;
         // Where no temporary folder can be made, the name below says less, and nothing else changes.
         let profile_dir = tempfile::tempdir().ok();
         if let Some(dir) = &profile_dir {
@@ -166,9 +157,22 @@ impl OnnxRuntimeEngine {
 
 /// One thread, no spinning, nodes one after another: the network is too small to share between
 /// cores, and spinning threads would take them from the control loop.
-fn builder(environment: &Environment) -> Result<SessionBuilder, String> {
-    let builder = Session::builder(environment).map_err(|e| e.to_string())?;
-    tune(builder).map_err(|e| e.to_string())
+pub(crate) fn builder(
+    environment: &Environment,
+    provider: Provider,
+    graph_error: impl Fn(String) -> BundleError,
+) -> Result<SessionBuilder, BundleError> {
+    let builder = Session::builder(environment).map_err(|e| graph_error(e.to_string()))?;
+    let builder = tune(builder).map_err(|e| graph_error(e.to_string()))?;
+    let Some(dispatch) = dispatch(provider) else {
+        return Ok(builder);
+    };
+    // Without this the session would silently run on the processor.
+    let builder = builder.with_execution_providers([dispatch.error_on_failure()]);
+    Ok(builder.map_err(|e| RuntimeError::Provider {
+        provider: provider.name(),
+        reason: one_line(e.message()),
+    })?)
 }
 
 #[expect(

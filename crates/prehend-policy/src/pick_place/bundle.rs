@@ -1,0 +1,298 @@
+//! A folder with a pick-and-place network: manifest, graph, golden scenes. Sizes and hashes come first,
+//! parsing after.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use prehend_cloud::Grouping;
+use prehend_types::config::{self, require};
+use serde::{Deserialize, Serialize};
+
+use super::decode::RawScene;
+use super::inputs::SceneInputs;
+use crate::bundle::{MANIFEST_FILE, check_name, sha256_hex};
+use crate::error::BundleError;
+use crate::graph::check_graph;
+use crate::manifest::{FileEntry, GraphSpec, Origin, TensorSpec};
+
+/// The format that this version writes and reads.
+const FORMAT_VERSION: u32 = 1;
+/// Far more than such a network has.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+const GRAPH_FILE: &str = "network.onnx";
+const GOLDEN_FILE: &str = "golden.json";
+/// Every so many points of a golden scene have their output written down.
+pub(crate) const GOLDEN_STRIDE: usize = 16;
+/// Numbers that the network says of each point besides its masks: touch (16), turns (8).
+const N_TOUCH: usize = 16;
+const N_TURNS: usize = 8;
+
+/// Everything `policy.toml` of a pick-and-place network says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneManifest {
+    /// Name of the network.
+    pub name: String,
+    /// Format of this file.
+    pub format_version: u32,
+    /// Name of the gripper that it was trained for, a file in `robots/grippers/`.
+    pub gripper: String,
+    /// Points of the held object.
+    pub n_held: usize,
+    /// Largest difference to the golden outputs that is allowed.
+    pub golden_tolerance: f32,
+    /// The point pyramid.
+    pub grouping: Grouping,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Every other file of the bundle, with its digest.
+    pub files: Vec<FileEntry>,
+}
+
+/// A scene with what the trained network said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenScene {
+    /// Points as they are fed, m.
+    pub points: Vec<[f32; 3]>,
+    /// Their normals.
+    pub normals: Vec<[f32; 3]>,
+    /// Points of the held object.
+    pub held: Vec<[f32; 3]>,
+    /// The output at every sixteenth point.
+    pub said: RawScene,
+}
+
+impl GoldenScene {
+    /// Writes down what was said of a scene.
+    #[must_use]
+    pub fn new(inputs: &SceneInputs, said: &RawScene, n_grasps: usize) -> Self {
+        Self {
+            points: inputs.points.clone(),
+            normals: inputs
+                .features
+                .iter()
+                .map(|[x, y, z, _]| [*x, *y, *z])
+                .collect(),
+            held: inputs.held.clone(),
+            said: said.thinned(n_grasps),
+        }
+    }
+}
+
+/// A network on disk, every file of it checked.
+#[derive(Debug, Clone)]
+pub struct SceneBundle {
+    /// Where it lies.
+    pub(crate) dir: PathBuf,
+    /// What it says about itself.
+    pub manifest: SceneManifest,
+    pub(crate) graph: Vec<u8>,
+    pub(crate) golden: Vec<GoldenScene>,
+}
+
+impl SceneManifest {
+    /// The graph's inputs and outputs.
+    pub(crate) fn graph(&self) -> GraphSpec {
+        let n_points = self.grouping.n_points;
+        GraphSpec {
+            file: GRAPH_FILE.to_owned(),
+            inputs: vec![
+                TensorSpec::float("points", &[1, n_points, 3]),
+                TensorSpec::float("features", &[1, n_points, 4]),
+                TensorSpec::index("indices", &[1, self.grouping.n_indices()]),
+                TensorSpec::float("weights", &[1, self.grouping.n_weights()]),
+                TensorSpec::float("held", &[1, self.n_held, 3]),
+            ],
+            outputs: vec![
+                TensorSpec::float("objectness", &[1, self.n_grasps()]),
+                TensorSpec::float("points_said", &[1, n_points, self.n_said()]),
+            ],
+        }
+    }
+
+    /// Grasp tokens: the most objects that one look can find.
+    #[must_use]
+    pub fn n_grasps(&self) -> usize {
+        self.grouping.n_anchors
+    }
+
+    /// Numbers that are said of each point.
+    pub(crate) fn n_said(&self) -> usize {
+        self.n_grasps() + N_TURNS + N_TOUCH
+    }
+
+    fn check(&self, path: &Path) -> Result<(), config::ConfigError> {
+        let need = |holds: bool, field: &str, message: String| require(holds, path, field, message);
+        need(
+            self.format_version == FORMAT_VERSION,
+            "format_version",
+            format!(
+                "is {}, this prehend reads {FORMAT_VERSION}; export the network again",
+                self.format_version
+            ),
+        )?;
+        need(
+            (1..=8192).contains(&self.grouping.n_points)
+                && self.grouping.levels.iter().all(|level| {
+                    (1..=self.grouping.n_points).contains(&level.n_centres)
+                        && level.n_neighbours.iter().all(|k| (1..=256).contains(k))
+                        && level.radii_m.iter().all(|r| *r > 0.0 && *r < 10.0)
+                }),
+            "grouping",
+            "needs 1 to 8192 points, as many centres at most, 1 to 256 neighbours, radii under 10 m"
+                .to_owned(),
+        )?;
+        need(
+            (1..=4096).contains(&self.n_held) && (1..=256).contains(&self.n_grasps()),
+            "n_held, grouping.n_anchors",
+            "need 1 to 4096 points and 1 to 256 tokens".to_owned(),
+        )?;
+        need(
+            self.golden_tolerance > 0.0 && self.golden_tolerance <= 0.01,
+            "golden_tolerance",
+            format!(
+                "is {}, must be above 0 and at most 0.01",
+                self.golden_tolerance
+            ),
+        )
+    }
+}
+
+impl SceneBundle {
+    /// Reads a bundle. No file but the manifest is parsed before its size and SHA-256 are found right.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file and what to do.
+    pub fn load(dir: &Path) -> Result<Self, BundleError> {
+        let path = dir.join(MANIFEST_FILE);
+        let manifest: SceneManifest = config::load(&path)?;
+        manifest.check(&path)?;
+        let read = |name: &str| {
+            let entry = manifest.files.iter().find(|entry| entry.path == name);
+            let entry = entry.ok_or_else(|| config::ConfigError::Value {
+                path: path.clone(),
+                field: "files".into(),
+                message: format!("has no entry for {name:?}"),
+            })?;
+            read_checked(&path, dir, entry)
+        };
+        let (graph, golden) = (read(GRAPH_FILE)?, read(GOLDEN_FILE)?);
+        let golden_path = dir.join(GOLDEN_FILE);
+        let refuse = |reason: String| BundleError::Golden {
+            path: golden_path.clone(),
+            reason,
+        };
+        let golden: Vec<GoldenScene> =
+            serde_json::from_slice(&golden).map_err(|e| refuse(e.to_string()))?;
+        let n_points = manifest.grouping.n_points;
+        let fits = |scene: &GoldenScene| {
+            let rows = n_points.div_ceil(GOLDEN_STRIDE);
+            scene.points.len() == n_points
+                && scene.normals.len() == n_points
+                && scene.said.objectness.len() == manifest.n_grasps()
+                && scene.said.grasps.len() == rows * manifest.n_grasps()
+                && scene.said.places.len() == rows * N_TURNS
+                && scene.said.touch.len() == rows * N_TOUCH
+        };
+        if golden.is_empty() || !golden.iter().all(fits) {
+            return Err(refuse(
+                "its scenes do not fit the manifest's sizes".to_owned(),
+            ));
+        }
+        check_graph(&graph, &manifest.graph()).map_err(|reason| BundleError::Graph {
+            path: dir.join(GRAPH_FILE),
+            reason,
+        })?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+            graph,
+            golden,
+        })
+    }
+
+    /// Writes a bundle as `dir` and reads it back. `card` becomes its README.
+    ///
+    /// # Errors
+    /// [`BundleError`]; a bundle that was there is replaced file by file, the manifest last.
+    pub fn write(
+        mut manifest: SceneManifest,
+        graph: &[u8],
+        golden: &[GoldenScene],
+        card: &str,
+        dir: &Path,
+    ) -> Result<Self, BundleError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| BundleError::Io { path, source }
+        };
+        fs::create_dir_all(dir).map_err(io(dir))?;
+        let golden = serde_json::to_vec(golden).map_err(|e| BundleError::Golden {
+            path: dir.join(GOLDEN_FILE),
+            reason: e.to_string(),
+        })?;
+        let files = [
+            (GRAPH_FILE, graph),
+            (GOLDEN_FILE, &golden[..]),
+            ("README.md", card.as_bytes()),
+        ];
+        manifest.files.clear();
+        for (name, bytes) in files {
+            let path = dir.join(name);
+            fs::write(&path, bytes).map_err(io(&path))?;
+            manifest.files.push(FileEntry {
+                path: name.to_owned(),
+                sha256: sha256_hex(bytes),
+                bytes: bytes.len() as u64,
+            });
+        }
+        let path = dir.join(MANIFEST_FILE);
+        let text = toml::to_string(&manifest).map_err(|e| BundleError::Graph {
+            path: path.clone(),
+            reason: e.to_string(),
+        })?;
+        fs::write(&path, text).map_err(io(&path))?;
+        Self::load(dir)
+    }
+
+    /// SHA-256 of the graph.
+    #[must_use]
+    pub fn graph_sha256(&self) -> String {
+        sha256_hex(&self.graph)
+    }
+}
+
+fn read_checked(manifest: &Path, dir: &Path, entry: &FileEntry) -> Result<Vec<u8>, BundleError> {
+    check_name(manifest, &entry.path)?;
+    let path = dir.join(&entry.path);
+    let io = |source| BundleError::Io {
+        path: path.clone(),
+        source,
+    };
+    let bytes = fs::metadata(&path).map_err(io)?.len();
+    if bytes > MAX_FILE_BYTES {
+        return Err(BundleError::TooLarge {
+            path,
+            bytes,
+            limit: MAX_FILE_BYTES,
+        });
+    }
+    if bytes != entry.bytes {
+        return Err(BundleError::WrongSize {
+            path,
+            got: bytes,
+            expected: entry.bytes,
+        });
+    }
+    let content = fs::read(&path).map_err(io)?;
+    let got = sha256_hex(&content);
+    if got != entry.sha256 {
+        return Err(BundleError::WrongHash {
+            path,
+            got,
+            expected: entry.sha256.clone(),
+        });
+    }
+    Ok(content)
+}

@@ -1,0 +1,180 @@
+//! Which grasps a gripper can carry out, as far as the cloud shows: the network is not asked to be sure of
+//! the last millimetres.
+
+use nalgebra::{Point3, Vector3};
+use prehend_robot::{Jaw, LinkShape, Shape};
+use prehend_types::{Pose, TableGrasp};
+use serde::{Deserialize, Serialize};
+
+/// The hand's straight way in, m.
+const SWEEP: f64 = 0.05;
+/// Least distance of anything of the hand from the table, m.
+const TABLE_GAP: f64 = 0.001;
+/// Points inside of the hand that may be noise.
+const NOISE: usize = 2;
+/// The fingers' inner faces may be this near to what they reach around, m: less than the noise.
+const SKIN: f64 = 0.002;
+
+/// Why a grasp is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Wider than the gripper opens, or no width at all.
+    Width,
+    /// Part of the hand would be in the table.
+    Table,
+    /// Part of the hand would be where points were measured.
+    Collision,
+    /// The arm does not get there.
+    Reach,
+}
+
+/// A gripper against a cloud.
+#[derive(Debug, Clone)]
+pub struct HandFilter<'a> {
+    jaw: &'a Jaw,
+    cloud: Vec<Point3<f64>>,
+}
+
+impl<'a> HandFilter<'a> {
+    /// `cloud` is all that was measured, base frame, m; the denser the better.
+    #[must_use]
+    pub fn new(jaw: &'a Jaw, cloud: &[[f32; 3]]) -> Self {
+        let cloud = cloud.iter();
+        Self {
+            jaw,
+            cloud: cloud
+                .map(|p| Point3::from(Vector3::from(*p).cast::<f64>()))
+                .collect(),
+        }
+    }
+
+    /// Why the gripper cannot do this, if it cannot. `reaches` says whether the arm gets to a pose of the
+    /// tool; it is asked last, and about the grasp and the place that the hand comes from.
+    ///
+    /// # Errors
+    /// The first reason found.
+    pub fn check(
+        &self,
+        grasp: &TableGrasp,
+        mut reaches: impl FnMut(&Pose) -> bool,
+    ) -> Result<(), Refusal> {
+        if !(grasp.width > 0.0 && grasp.width < self.jaw.max_width_m) {
+            return Err(Refusal::Width);
+        }
+        let tool = grasp.base_from_tool();
+        let opening = grasp.opening(self.jaw.max_width_m);
+        let boxes: Vec<(Pose, Vector3<f64>)> = self
+            .jaw
+            .boxes(opening)
+            .into_iter()
+            .map(|part| swept(&part))
+            .collect();
+        let lowest = boxes.iter().map(|(tool_from_box, half)| {
+            let pose = tool * tool_from_box;
+            let down = pose.rotation.inverse() * Vector3::z();
+            pose.translation.z - half.dot(&down.abs())
+        });
+        if lowest.fold(f64::MAX, f64::min) < TABLE_GAP {
+            return Err(Refusal::Table);
+        }
+        let reach = boxes
+            .iter()
+            .map(|(pose, half)| pose.translation.vector.norm() + half.norm())
+            .fold(0.0, f64::max);
+        let middle = tool.translation.vector;
+        let near = self
+            .cloud
+            .iter()
+            .filter(|point| (point.coords - middle).norm_squared() < reach * reach)
+            .map(|point| tool.inverse_transform_point(point));
+        let mut n_inside = 0;
+        for point in near {
+            n_inside += usize::from(boxes.iter().any(|(pose, half)| {
+                let off = point.coords - pose.translation.vector;
+                off.iter()
+                    .zip(half)
+                    .all(|(off, half)| off.abs() < half - SKIN)
+            }));
+            if n_inside > NOISE {
+                return Err(Refusal::Collision);
+            }
+        }
+        let back = tool * Pose::translation(0.0, 0.0, -SWEEP);
+        if reaches(&tool) && reaches(&back) {
+            Ok(())
+        } else {
+            Err(Refusal::Reach)
+        }
+    }
+}
+
+/// A box of the hand, lengthened by its way in: pose in the tool frame, half the size.
+fn swept(part: &LinkShape) -> (Pose, Vector3<f64>) {
+    let mut half = match part.shape {
+        Shape::Cuboid { half_extents } => half_extents,
+        ref other => Vector3::repeat(other.support(&Vector3::z())),
+    };
+    let mut pose = part.link_from_shape;
+    half.z += 0.5 * SWEEP;
+    pose.translation.z -= 0.5 * SWEEP;
+    (pose, half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jaw() -> Jaw {
+        let path = prehend_types::config::locate("robots/grippers/franka_hand.toml");
+        Jaw::load(&path.expect("shipped")).expect("sound")
+    }
+
+    fn from_above(height: f64) -> TableGrasp {
+        TableGrasp {
+            contact: Point3::new(0.4, -0.02, height),
+            closing: Vector3::y(),
+            approach: -Vector3::z(),
+            width: 0.04,
+        }
+    }
+
+    #[test]
+    fn every_reason_is_found() {
+        let jaw = jaw();
+        // Something where the right finger comes down.
+        let block: Vec<[f32; 3]> = (0..20)
+            .map(|i| [0.4, -0.036, 0.05 + 0.001 * i as f32])
+            .collect();
+        let free = HandFilter::new(&jaw, &[]);
+        let blocked = HandFilter::new(&jaw, &block);
+        let grasp = from_above(0.05);
+        assert_eq!(free.check(&grasp, |_| true), Ok(()));
+        assert_eq!(blocked.check(&grasp, |_| true), Err(Refusal::Collision));
+        assert_eq!(
+            free.check(&from_above(0.005), |_| true),
+            Err(Refusal::Table)
+        );
+        assert_eq!(free.check(&grasp, |_| false), Err(Refusal::Reach));
+        let wide = TableGrasp {
+            width: 0.2,
+            ..grasp
+        };
+        assert_eq!(free.check(&wide, |_| true), Err(Refusal::Width));
+        let none = TableGrasp {
+            width: f64::NAN,
+            ..grasp
+        };
+        assert_eq!(free.check(&none, |_| true), Err(Refusal::Width));
+    }
+
+    #[test]
+    fn what_is_between_the_fingers_is_not_in_the_way() {
+        let jaw = jaw();
+        let object: Vec<[f32; 3]> = (0..200)
+            .map(|i| [0.4, -0.02 + 0.0002 * i as f32, 0.05])
+            .collect();
+        let filter = HandFilter::new(&jaw, &object);
+        assert_eq!(filter.check(&from_above(0.05), |_| true), Ok(()));
+    }
+}

@@ -1,0 +1,22 @@
+//! Grasps and placements from a raw cloud: what the pick-and-place network sees, what it says, and what of
+//! that a gripper can do.
+
+mod antipodal;
+mod bundle;
+mod centroid;
+mod decode;
+mod filter;
+mod footprint;
+mod inputs;
+mod intake;
+mod network;
+
+pub use antipodal::antipodal_grasps;
+pub use bundle::{GoldenScene, SceneBundle, SceneManifest};
+pub use centroid::centroid_grasps;
+pub use decode::{ProposedGrasp, ProposedPlace, RawScene, grasps, places};
+pub use filter::{HandFilter, Refusal};
+pub use footprint::{FreePlace, free_place};
+pub use inputs::SceneInputs;
+pub use intake::check_cloud;
+pub use network::SceneNetwork;
