@@ -168,13 +168,23 @@ pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
         net.act(batch, noise, n_steps)
     };
     let onnx = OnnxExporter::new().export(&net, inputs, forward)?;
+    let most = 4 * checkpoint.average.len() + GRAPH_OVERHEAD;
+    finish_graph(onnx.as_bytes(), &INPUTS, &["actions"], most)
+}
+
+/// Gives what burn-onnx wrote the names that bundles use, and refuses a graph of more than `most` bytes:
+/// weights were then stored twice.
+pub(crate) fn finish_graph(
+    onnx: &[u8],
+    inputs: &[&str],
+    outputs: &[&str],
+    most: usize,
+) -> Result<Vec<u8>, TrainError> {
     let refuse = |reason: String| TrainError::Graph { reason };
-    let mut model =
-        ModelProto::parse_from_bytes(onnx.as_bytes()).map_err(|e| refuse(e.to_string()))?;
-    name_tensors(&mut model).map_err(refuse)?;
+    let mut model = ModelProto::parse_from_bytes(onnx).map_err(|e| refuse(e.to_string()))?;
+    name_tensors(&mut model, inputs, outputs).map_err(refuse)?;
     model.producer_name = "prehend".into();
     let bytes = model.write_to_bytes().map_err(|e| refuse(e.to_string()))?;
-    let most = 4 * checkpoint.average.len() + GRAPH_OVERHEAD;
     if bytes.len() > most {
         let got = bytes.len();
         return Err(refuse(format!(
@@ -184,26 +194,28 @@ pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
     Ok(bytes)
 }
 
-/// Names inputs and output as bundles do, and every other tensor by its place: burn-onnx counts tensors
+/// Names inputs and outputs as bundles do, and every other tensor by its place: burn-onnx counts tensors
 /// over the whole process, and a second export would give other bytes for the same weights.
-fn name_tensors(model: &mut ModelProto) -> Result<(), String> {
+fn name_tensors(model: &mut ModelProto, inputs: &[&str], outputs: &[&str]) -> Result<(), String> {
     let graph = model.graph.as_mut().ok_or("holds no graph")?;
     let (n_in, n_out) = (graph.input.len(), graph.output.len());
-    if n_in != INPUTS.len() || n_out != 1 {
+    if n_in != inputs.len() || n_out != outputs.len() {
         return Err(format!(
-            "has {n_in} inputs and {n_out} outputs, expected 4 and 1"
+            "has {n_in} inputs and {n_out} outputs, expected {} and {}",
+            inputs.len(),
+            outputs.len()
         ));
     }
     let mut names: HashMap<String, String> = HashMap::new();
     let boundaries = graph
         .input
         .iter_mut()
-        .zip(INPUTS)
-        .chain(graph.output.iter_mut().zip(["actions"]));
+        .zip(inputs)
+        .chain(graph.output.iter_mut().zip(outputs));
     for (value, name) in boundaries {
         names.insert(
-            std::mem::replace(&mut value.name, name.into()),
-            name.to_owned(),
+            std::mem::replace(&mut value.name, (*name).to_owned()),
+            (*name).to_owned(),
         );
     }
     graph.value_info.clear();

@@ -22,6 +22,7 @@ mod export;
 mod metrics;
 mod objective;
 mod parity;
+pub mod pick_place;
 mod plot;
 mod provenance;
 mod steps;

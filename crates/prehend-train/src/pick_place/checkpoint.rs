@@ -1,0 +1,108 @@
+//! What a run can be resumed and exported from: one file, whole or absent.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use prehend_data::write_atomic;
+use prehend_nets::pick_place::{PickPlaceConfig, PickPlaceNet};
+use prehend_nets::unflatten;
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+use crate::checkpoint::{read_sealed, seal};
+
+const VERSION: u32 = 1;
+
+/// State of a run after a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PickPlaceCheckpoint {
+    version: u32,
+    /// Sizes of the network.
+    pub network: PickPlaceConfig,
+    /// The run's settings, as TOML; a resume must have the same.
+    pub config: String,
+    /// Gripper that the labels were made for.
+    pub gripper: String,
+    /// What it was trained on.
+    pub data: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Views seen.
+    pub samples: u64,
+    /// Training time so far, s.
+    pub elapsed_s: f64,
+    pub(super) parameters: Vec<u8>,
+    /// Averaged parameters, flat.
+    pub(super) average: Vec<f32>,
+    pub(super) optimiser: Vec<u8>,
+}
+
+impl PickPlaceCheckpoint {
+    pub(super) fn start(network: PickPlaceConfig, config: String, seed: u64) -> Self {
+        Self {
+            version: VERSION,
+            network,
+            config,
+            gripper: String::new(),
+            data: String::new(),
+            seed,
+            step: 0,
+            samples: 0,
+            elapsed_s: 0.0,
+            parameters: Vec::new(),
+            average: Vec::new(),
+            optimiser: Vec::new(),
+        }
+    }
+
+    /// The network with averaged parameters.
+    #[must_use]
+    pub fn net(&self, device: &Device) -> PickPlaceNet {
+        unflatten(
+            PickPlaceNet::new(&self.network, self.seed, device),
+            &self.average,
+        )
+    }
+
+    /// Writes the checkpoint, replacing the one before only when all bytes are on disk.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`]; the older file is then untouched.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        Ok(write_atomic(path, &seal(self, path)?)?)
+    }
+
+    /// Reads and checks a checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError`] naming the file.
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        let own: Self = read_sealed(path)?;
+        let refuse = |reason: String| {
+            Err(TrainError::Checkpoint {
+                path: path.to_owned(),
+                reason,
+            })
+        };
+        if own.version != VERSION {
+            return refuse(format!(
+                "is of version {}, this prehend reads {VERSION}",
+                own.version
+            ));
+        }
+        if own.average.iter().any(|value| !value.is_finite()) {
+            return refuse("holds parameters that are not finite".into());
+        }
+        let expected = PickPlaceNet::new(&own.network, 0, &Device::flex()).num_params();
+        if own.average.len() != expected {
+            let got = own.average.len();
+            return refuse(format!(
+                "holds {got} parameters, its network has {expected}"
+            ));
+        }
+        Ok(own)
+    }
+}

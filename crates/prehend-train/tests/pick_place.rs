@@ -1,0 +1,108 @@
+//! Training of the pick-and-place network repeats, resumes and exports.
+
+use std::path::Path;
+
+use prehend_policy::Origin;
+use prehend_policy::pick_place::SceneNetwork;
+use prehend_policy::{EngineChoice, Runtime, RuntimeOptions};
+use prehend_robot::Jaw;
+use prehend_sim::tabletop::Split;
+use prehend_train::Starter;
+use prehend_train::pick_place::{
+    PickPlaceCheckpoint, PickPlaceRun, PickPlaceTraining, SceneStore, StoredScene, burn_says,
+    export_scene, scene_inputs,
+};
+use prehend_types::config::locate;
+
+fn jaw() -> Jaw {
+    Jaw::load(&locate("robots/grippers/franka_hand.toml").expect("shipped")).expect("sound")
+}
+
+fn scenes(folder: &Path) -> Vec<StoredScene> {
+    let store = SceneStore::create(folder).expect("a folder");
+    for seed in 0..4 {
+        assert!(store.generate(seed, Split::Train, &jaw()).expect("stores"));
+    }
+    store.load().expect("reads back")
+}
+
+fn settings() -> PickPlaceTraining {
+    let path = locate("models/train_pick_place.toml").expect("shipped");
+    let mut settings = PickPlaceTraining::load(&path).expect("sound");
+    settings.steps = 4;
+    settings.batch = 2;
+    settings.warm_up_steps = 1;
+    settings.log_every_steps = 1;
+    settings.validate_every_steps = 4;
+    settings.checkpoint_every_steps = 1;
+    settings
+}
+
+fn run(scenes: &[StoredScene], folder: &Path, resume: bool, stop_at: u64) -> PickPlaceCheckpoint {
+    let steps = std::cell::Cell::new(0);
+    let should_stop = || {
+        steps.set(steps.get() + 1);
+        steps.get() >= stop_at
+    };
+    let starter = Starter::default();
+    let run = PickPlaceRun {
+        config: &settings(),
+        jaw: &jaw(),
+        training: scenes,
+        validation: scenes,
+        folder,
+        resume,
+        starter: &starter,
+    };
+    let report = run.train(&should_stop);
+    PickPlaceCheckpoint::load(&report.expect("trains").checkpoint).expect("loads")
+}
+
+#[test]
+fn a_resumed_run_ends_where_an_uninterrupted_one_does_and_exports() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenes = scenes(&folder.path().join("scenes"));
+    let whole = run(&scenes, &folder.path().join("whole"), false, u64::MAX);
+    let parts = folder.path().join("parts");
+    assert_eq!(run(&scenes, &parts, false, 2).step, 2);
+    let resumed = run(&scenes, &parts, true, u64::MAX);
+    assert_eq!((resumed.step, whole.step), (4, 4));
+    let inputs = scene_inputs(&whole, &scenes);
+    let said: Vec<_> = inputs
+        .iter()
+        .map(|inputs| burn_says(&whole, inputs))
+        .collect();
+    assert_eq!(burn_says(&resumed, &inputs[0]), said[0]);
+
+    let dir = folder.path().join("network");
+    let bundle = export_scene(&whole, "network", Origin::default(), &inputs, "card", &dir);
+    let bundle = bundle.expect("exports");
+    let options = RuntimeOptions {
+        engine: EngineChoice::Embedded,
+        ..RuntimeOptions::default()
+    };
+    let runtime = Runtime::open(&options).expect("always there");
+    let mut network = SceneNetwork::from_bundle(&bundle, &runtime).expect("reproduces its golden");
+    for (inputs, said) in inputs.iter().zip(&said) {
+        let difference = network.infer(inputs).expect("infers").difference(said);
+        assert!(difference < 1e-4, "{difference}");
+    }
+}
+
+#[test]
+fn a_damaged_scene_or_network_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SceneStore::create(folder.path()).expect("a folder");
+    assert!(store.generate(5, Split::Train, &jaw()).expect("stores"));
+    assert!(store.contains(5) && !store.contains(6));
+    let path = folder.path().join("scene_00000005.bin");
+    let mut bytes = std::fs::read(&path).expect("there");
+    bytes[1000] ^= 1;
+    std::fs::write(&path, bytes).expect("writes");
+    let error = store.load().expect_err("damaged").to_string();
+    assert!(error.contains("scene_00000005.bin"), "{error}");
+    let error = PickPlaceCheckpoint::load(&path)
+        .expect_err("no checkpoint")
+        .to_string();
+    assert!(error.contains("scene_00000005.bin"), "{error}");
+}
