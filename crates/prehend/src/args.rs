@@ -48,6 +48,8 @@ pub enum Command {
     Render(commands::render::Render),
     /// Turn a URDF or MJCF file into a robot.
     Robot(commands::robot::Robot),
+    /// Make labelled scenes for the pick-and-place network.
+    Scenes(commands::scenes::Scenes),
     /// Measure whether the simulator is true to contact.
     Sim(commands::sim::Sim),
     /// Measure inference, simulation, clouds and training on this machine.

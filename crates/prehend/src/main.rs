@@ -21,6 +21,7 @@ mod recorder;
 mod rivals;
 mod session;
 mod shuffle;
+mod table_eval;
 mod training;
 mod training_speed;
 mod trials;

@@ -157,11 +157,7 @@ impl Ground {
             },
             resume: args.resume,
             progress: true,
-            starter: Starter {
-                command: session.command().to_owned(),
-                version: VERSION.to_owned(),
-                started_wall: session.started_wall(),
-            },
+            starter: starter(session),
         };
         report(seed, run(&self.windows, &args.out, hooks)?, session)
     }
@@ -223,6 +219,15 @@ fn families(stores: &[PathBuf]) -> Result<FamilySet, Failure> {
         }
     }
     Ok(FamilySet::Train)
+}
+
+/// Who starts a run, for its provenance.
+pub fn starter(session: &Session) -> Starter {
+    Starter {
+        command: session.command().to_owned(),
+        version: VERSION.to_owned(),
+        started_wall: session.started_wall(),
+    }
 }
 
 /// The report of a training command.

@@ -35,7 +35,7 @@ pub struct Collect {
     out: PathBuf,
     /// Number of episodes, one per seed.
     #[arg(long, short = 'n', visible_alias = "n", default_value_t = 1_000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     episodes: u64,
     /// Seed of the first episode; the others follow.
     #[arg(long, default_value_t = 0)]
@@ -132,6 +132,9 @@ impl Collect {
         let mut set = |key: &str, value: toml::Value| config.insert(key.to_owned(), value);
         set("families", self.families.name().into());
         set("pilot", source.name().into());
+        set("arm", recorder.cell.arm.name().into());
+        let drives = recorder.cell.robot.actuators();
+        set("drives", drives.content_hash().unwrap_or("assumed").into());
         if let Some(graph) = source.graph_sha256() {
             set("pilot_sha256", graph.into());
         }

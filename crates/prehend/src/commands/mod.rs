@@ -12,6 +12,7 @@ pub mod render;
 pub mod replay;
 pub mod robot;
 pub mod run;
+pub mod scenes;
 pub mod sim;
 pub mod train;
 
@@ -30,6 +31,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Replay(args) => args.run(session),
         Command::Render(args) => args.run(session),
         Command::Robot(args) => args.run(session),
+        Command::Scenes(args) => args.run(session),
         Command::Sim(args) => args.run(session),
         Command::Bench(args) => args.run(session),
         Command::Demo(args) => args.run(session),

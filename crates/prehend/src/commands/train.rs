@@ -1,20 +1,26 @@
 //! Turns collected episodes into a trained policy.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use prehend_train::pick_place::{PickPlaceLine, PickPlaceRun, PickPlaceTraining, SceneStore};
 use prehend_train::{FlowConfig, Hooks, Parent, StepChoice, train_flow};
 use prehend_types::config::locate;
+use serde::Serialize;
 
+use crate::commands::scenes::GripperArgs;
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;
-use crate::training::TrainingArgs;
+use crate::training::{TrainingArgs, starter};
 
 const EXAMPLES: &str = "Examples:
   prehend train flow --data datasets/pick_place --out runs/teacher
   prehend train flow --data datasets/pick_place --out runs/teacher --resume
   prehend train flow --data datasets/pick_place,datasets/more --from runs/teacher/latest.checkpoint \
     --out runs/second
+  prehend train pick-place --data datasets/tabletop --validation datasets/tabletop_validation \
+    --out runs/pick_place
   prehend train flow --config my.toml --data datasets/pick_place --out runs/mine --rollouts 0 --json
 
 The run folder gets a checkpoint, metrics.jsonl and training.html with the curves. Ctrl-C saves a
@@ -33,6 +39,107 @@ pub struct Train {
 enum Kind {
     /// The flow policy: several Euler steps from noise to actions.
     Flow(Flow),
+    /// The pick-and-place network: grasps and placements from raw clouds.
+    PickPlace(PickPlace),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+struct PickPlace {
+    /// Settings of the run.
+    #[arg(
+        long,
+        default_value = "models/train_pick_place.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    /// Folder of labelled scenes to learn from.
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// Folder of labelled scenes of other objects, to see how well it does.
+    #[arg(long, value_name = "FOLDER")]
+    validation: PathBuf,
+    #[command(flatten)]
+    gripper: GripperArgs,
+    /// Run folder: checkpoint, log.
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Go on from the checkpoint in --out.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// The report of a run.
+#[derive(Debug, Serialize)]
+struct PickPlaceBody {
+    steps: u64,
+    samples_per_s: Option<f64>,
+    #[serde(rename = "final")]
+    last: PickPlaceLine,
+    checkpoint: PathBuf,
+    is_finished: bool,
+}
+
+impl PickPlace {
+    fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        let config = PickPlaceTraining::load(&locate(&self.config)?)?;
+        let jaw = self.gripper.open()?;
+        let read = |folder: &Path| -> Result<_, Failure> {
+            Ok(SceneStore::open(&locate(folder)?).load()?)
+        };
+        let (training, validation) = (read(&self.data)?, read(&self.validation)?);
+        let should_stop = || session.interrupt.is_set();
+        let run = PickPlaceRun {
+            config: &config,
+            jaw: &jaw,
+            training: &training,
+            validation: &validation,
+            folder: &self.out,
+            resume: self.resume,
+            starter: &starter(session),
+        };
+        let report = run.train(&should_stop)?;
+        let body = PickPlaceBody {
+            steps: report.step,
+            samples_per_s: report.samples_per_s,
+            last: report.last,
+            checkpoint: report.checkpoint,
+            is_finished: report.is_finished,
+        };
+        session.report(Some(config.seed), &body, &body)?;
+        let shortfall = (!body.is_finished).then(|| {
+            format!(
+                "stopped at step {}; `--resume` goes on from there",
+                body.steps
+            )
+        });
+        Ok(session.unless_stopped(Verdict::from_shortfall(shortfall)))
+    }
+}
+
+impl fmt::Display for PickPlaceBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} steps, checkpoint {:?}", self.steps, self.checkpoint)?;
+        let Some(found) = &self.last.validation else {
+            return Ok(());
+        };
+        write!(f, "\n  validation loss       {:.3}", found.loss)?;
+        write!(
+            f,
+            "\n  angle to a grasp      {:.3} rad (random: {:.3})",
+            found.angle_rad, found.random_angle_rad
+        )?;
+        write!(
+            f,
+            "\n  objects: recall       {:.3}, precision {:.3}",
+            found.object_recall, found.object_precision
+        )?;
+        write!(
+            f,
+            "\n  overlap of masks      grasps {:.3}, places {:.3}",
+            found.grasp_overlap, found.place_overlap
+        )
+    }
 }
 
 #[derive(Debug, Args)]
@@ -54,14 +161,22 @@ impl Train {
     /// # Errors
     /// An input was refused, or training failed; the newest checkpoint stays whole.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let Kind::Flow(flow) = &self.kind;
-        let config = FlowConfig::load(&locate(&flow.config)?)?;
-        let from = match &flow.from {
+        match &self.kind {
+            Kind::Flow(flow) => flow.run(session),
+            Kind::PickPlace(pick_place) => pick_place.run(session),
+        }
+    }
+}
+
+impl Flow {
+    fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        let config = FlowConfig::load(&locate(&self.config)?)?;
+        let from = match &self.from {
             Some(path) => Some(Parent::load(&locate(path)?)?),
             None => None,
         };
         let net = &config.network;
-        let ground = flow.training.open(
+        let ground = self.training.open(
             net.n_points,
             net.chunk,
             config.data.validation_share,
@@ -70,6 +185,6 @@ impl Train {
         let run = |windows: &_, out: &_, hooks: Hooks<'_>| {
             train_flow(&config, from.as_ref(), windows, out, hooks)
         };
-        ground.train(&flow.training, config.optimiser.seed, session, run)
+        ground.train(&self.training, config.optimiser.seed, session, run)
     }
 }

@@ -6,5 +6,6 @@ mod common;
 mod eval;
 mod live;
 mod robot;
+mod scenes;
 mod simulator;
 mod usage;

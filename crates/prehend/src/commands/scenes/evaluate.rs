@@ -1,0 +1,157 @@
+//! Turns a network into numbers, beside what it has to beat.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
+use prehend_sim::tabletop::Split;
+use prehend_types::config::locate;
+use serde::Serialize;
+
+use super::{EXAMPLES, GripperArgs, Objects};
+use crate::args::{Threads, seed_range};
+use crate::exit::{Failure, Verdict};
+use crate::policies::EngineArgs;
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::table_eval::{Evaluator, SceneResult, Summary};
+use crate::workers::for_each_seed;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Evaluate {
+    /// Folder of a pick-and-place network.
+    #[arg(value_name = "NETWORK")]
+    network: PathBuf,
+    /// Number of scenes, one per seed.
+    #[arg(long, short = 'n', default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    scenes: u64,
+    /// Seed of the first scene. Training never uses seeds from 700000 on.
+    #[arg(long, default_value_t = 900_000)]
+    seed: u64,
+    /// Which objects.
+    #[arg(long, value_enum, default_value_t = Objects::Test)]
+    split: Objects,
+    #[command(flatten)]
+    gripper: GripperArgs,
+    /// Leave out the rounds of clearing a table.
+    #[arg(long)]
+    no_clearing: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+#[derive(Debug, Serialize)]
+struct Evaluation {
+    network: String,
+    graph_sha256: String,
+    engine: String,
+    split: Split,
+    unsettled: u64,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+impl Evaluate {
+    /// Evaluates.
+    ///
+    /// # Errors
+    /// An input was refused, or the network failed.
+    pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        let jaw = self.gripper.open()?;
+        let seeds: Vec<u64> = seed_range(self.seed, self.scenes)?.collect();
+        let bundle = SceneBundle::load(&locate(&self.network)?)?;
+        if bundle.manifest.gripper != jaw.name {
+            return Err(Failure::bad_input(format!(
+                "{:?} is for gripper {:?}, --gripper is {:?}",
+                self.network, bundle.manifest.gripper, jaw.name
+            )));
+        }
+        let runtime = self.engine.open()?;
+        let open = || -> Result<Evaluator<'_>, Failure> {
+            Ok(Evaluator {
+                network: SceneNetwork::from_bundle(&bundle, &runtime)?,
+                jaw: &jaw,
+                split: self.split.into(),
+                clears: !self.no_clearing,
+            })
+        };
+        let engine = open()?.network.provider().to_owned();
+        let progress = Progress::new("scenes", seeds.len() as u64);
+        let results: Mutex<BTreeMap<u64, SceneResult>> = Mutex::default();
+        let work = |evaluator: &mut Evaluator<'_>, seed: u64| {
+            if let Some(result) = evaluator.scene(seed)? {
+                results
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(seed, result);
+            }
+            progress.step(String::new());
+            Ok(())
+        };
+        for_each_seed(self.threads.count(), &seeds, &session.interrupt, open, work)?;
+        progress.finish();
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let results: Vec<SceneResult> = results.into_values().collect();
+        let body = Evaluation {
+            network: bundle.manifest.name.clone(),
+            graph_sha256: bundle.graph_sha256(),
+            engine,
+            split: self.split.into(),
+            unsettled: self.scenes - results.len() as u64,
+            summary: Summary::new(&results),
+        };
+        session.report(Some(self.seed), &body, &body)?;
+        Ok(session.unless_stopped(Verdict::Passed))
+    }
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary {
+            scenes,
+            top_grasp,
+            grasp_curve,
+            top_place,
+            place_curve,
+            cleared,
+            calibration_error,
+            latency_ms,
+        } = &self.summary;
+        write!(
+            f,
+            "{} through {}, {scenes} scenes",
+            self.network, self.engine
+        )?;
+        for (proposer, rate) in top_grasp {
+            write!(f, "\n  first grasp, {:24} {rate}", format!("{proposer:?}"))?;
+        }
+        for (proposer, rate) in cleared {
+            write!(f, "\n  cleared, {:28} {rate}", format!("{proposer:?}"))?;
+        }
+        for (name, rate) in top_place {
+            write!(f, "\n  first place, {name:24} {rate}")?;
+        }
+        for (name, curve) in [("grasps", grasp_curve), ("places", place_curve)] {
+            write!(
+                f,
+                "\n  {name}: area {:.3}, coverage to {:.3}, precision {} at 10 %, {} at 40 %",
+                curve.auc,
+                curve.max_coverage,
+                crate::live::number(curve.precision_at_10, 3),
+                crate::live::number(curve.precision_at_40, 3)
+            )?;
+        }
+        write!(
+            f,
+            "\n  calibration error {calibration_error:.3}; inference with neighbour search {:.1} ms, \
+             p99 {:.1} ms of {}",
+            latency_ms.p50, latency_ms.p99, latency_ms.n
+        )
+    }
+}

@@ -1,0 +1,338 @@
+//! One scene: who proposes what, and what becomes of it.
+
+use nalgebra::Point3;
+use prehend_policy::pick_place::{
+    FreePlace, HandFilter, RawScene, SceneInputs, SceneNetwork, antipodal_grasps, centroid_grasps,
+    check_cloud, free_place, grasps, places,
+};
+use prehend_robot::Jaw;
+use prehend_sim::tabletop::{
+    Arrangement, LabelledScene, PlaceOutcome, Placing, SURFACE, Split, TableView, attempt_grasp,
+    try_grasp, try_place,
+};
+use prehend_types::{Stream, TableGrasp, derive_seed};
+use rand::SeedableRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Executed, Proposer, SceneResult};
+use crate::exit::{Class, Failure};
+
+/// Surer than this is proposed at all.
+const LEAST: f64 = 0.2;
+/// Within this of a predicted grasp or place an allowed one is covered, m.
+const COVERED: f64 = 0.02;
+/// Proposals of one scene that are executed, and how far apart they are, m.
+const MOST_EXECUTED: usize = 40;
+const APART: f64 = 0.01;
+/// Allowed grasps of one scene that coverage is counted over.
+const MOST_ALLOWED: usize = 200;
+/// Objects of a round of clearing, and failures in a row that end it.
+const ROUND: usize = 5;
+const STOP_AFTER: u32 = 2;
+/// Points of a dense cloud.
+const DENSE: usize = 6000;
+
+/// A network with what it needs to look at a scene.
+pub struct Evaluator<'a> {
+    /// The network under test.
+    pub network: SceneNetwork,
+    /// The gripper.
+    pub jaw: &'a Jaw,
+    /// Which objects.
+    pub split: Split,
+    /// Whether tables of five objects are cleared too.
+    pub clears: bool,
+}
+
+impl Evaluator<'_> {
+    fn look(
+        &mut self,
+        points: &[[f32; 3]],
+        normals: &[[f32; 3]],
+        held: &[[f32; 3]],
+        seed: u64,
+        timing: &mut Vec<f64>,
+    ) -> Result<(SceneInputs, RawScene, Vec<usize>), Failure> {
+        check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
+        let begun = std::time::Instant::now();
+        let mut order: Vec<usize> = (0..points.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let manifest = self.network.manifest();
+        let n = manifest.grouping.n_points;
+        let chosen = SceneInputs::choose(points, &order, n, SURFACE);
+        let inputs = SceneInputs::new(
+            &manifest.grouping,
+            chosen.iter().map(|i| points[*i]).collect(),
+            &chosen.iter().map(|i| normals[*i]).collect::<Vec<_>>(),
+            held,
+            manifest.n_held,
+        );
+        let raw = self.network.infer(&inputs);
+        timing.push(begun.elapsed().as_secs_f64() * 1e3);
+        let raw = raw.map_err(|error| Failure::new(Class::Runtime, error))?;
+        Ok((inputs, raw, chosen))
+    }
+
+    /// Everything about the scene of one seed; `None` if nothing came to rest.
+    ///
+    /// # Errors
+    /// The network failed.
+    pub fn scene(&mut self, seed: u64) -> Result<Option<SceneResult>, Failure> {
+        let Some(scene) = LabelledScene::new(seed, self.split, None, self.jaw) else {
+            return Ok(None);
+        };
+        let mut result = SceneResult::default();
+        self.grasp(&scene, seed, &mut result)?;
+        if let Some(placing) = &scene.placing {
+            self.place(placing, seed, &mut result)?;
+        }
+        if self.clears {
+            for proposer in [Proposer::Network, Proposer::Centroid, Proposer::Antipodal] {
+                let count = self.clear(proposer, seed)?;
+                result.cleared.insert(proposer, count);
+            }
+        }
+        Ok(Some(result))
+    }
+
+    fn grasp(
+        &mut self,
+        scene: &LabelledScene,
+        seed: u64,
+        result: &mut SceneResult,
+    ) -> Result<(), Failure> {
+        let view = &scene.picking;
+        let allowed = allowed(view, seed);
+        if allowed.is_empty() {
+            return Ok(());
+        }
+        let bodies = &scene.arrangement.bodies;
+        let (inputs, raw, _) = self.look(
+            &view.points,
+            &view.normals,
+            &[],
+            seed,
+            &mut result.inference_ms,
+        )?;
+        let proposed = grasps(&raw, &inputs, LEAST);
+        let jaw = self.jaw;
+        let run = |grasp: &TableGrasp| try_grasp(bodies, jaw, grasp).is_held();
+        let filter = HandFilter::new(jaw, &view.points);
+        let is_free = |grasp: &&TableGrasp| filter.check(grasp, |_| true).is_ok();
+        let first = |grasps: &[TableGrasp]| grasps.iter().find(is_free).is_some_and(run);
+        let network = proposed.iter().find(|p| is_free(&&p.grasp));
+        let is_good = network.is_some_and(|p| run(&p.grasp));
+        result.calibration = network.map(|p| (p.confidence, is_good));
+        result.top_grasp.insert(Proposer::Network, is_good);
+        let unfiltered = proposed.first().is_some_and(|p| run(&p.grasp));
+        result
+            .top_grasp
+            .insert(Proposer::NetworkUnfiltered, unfiltered);
+        result.top_grasp.insert(Proposer::Oracle, run(&allowed[0]));
+        let centroid = centroid_grasps(&view.points, SURFACE);
+        result
+            .top_grasp
+            .insert(Proposer::Centroid, first(&centroid));
+        let facing = self.facing(&view.points, &view.normals, seed);
+        result.top_grasp.insert(Proposer::Antipodal, first(&facing));
+
+        result.n_allowed = allowed.len() as u64;
+        let middle = |grasp: &TableGrasp| grasp.base_from_tool().translation.vector;
+        let mut kept: Vec<nalgebra::Vector3<f64>> = Vec::new();
+        for proposal in &proposed {
+            let at = middle(&proposal.grasp);
+            if kept.len() >= MOST_EXECUTED || kept.iter().any(|k| (k - at).norm() < APART) {
+                continue;
+            }
+            kept.push(at);
+            let covers = allowed.iter().enumerate();
+            let covers = covers.filter(|(_, grasp)| (middle(grasp) - at).norm() < COVERED);
+            result.executed.push(Executed {
+                confidence: proposal.confidence,
+                is_good: run(&proposal.grasp),
+                covers: covers.map(|(index, _)| index as u32).collect(),
+                scene: seed,
+            });
+        }
+        Ok(())
+    }
+
+    fn facing(&self, points: &[[f32; 3]], normals: &[[f32; 3]], seed: u64) -> Vec<TableGrasp> {
+        let width = self.jaw.max_width_m - 0.006;
+        antipodal_grasps(points, normals, SURFACE, width, 60, seed)
+    }
+
+    fn place(
+        &mut self,
+        placing: &Placing,
+        seed: u64,
+        result: &mut SceneResult,
+    ) -> Result<(), Failure> {
+        let view = &placing.view;
+        let Some(held) = &view.held else {
+            return Ok(());
+        };
+        let (inputs, raw, chosen) = self.look(
+            &view.points,
+            &view.normals,
+            &held.points,
+            seed,
+            &mut result.inference_ms,
+        )?;
+        // Where there is a slot, the object has to go into it.
+        let counts = |point: &Point3<f64>| placing.slot.is_none_or(|slot| slot.contains(point));
+        let labels = view.points.iter().zip(&held.turns);
+        let is_solvable = labels.clone().any(|(point, turns)| {
+            turns.fit != 0 && counts(&Point3::from(nalgebra::Vector3::from(*point).cast()))
+        });
+        if !is_solvable {
+            return Ok(());
+        }
+        let jaw = self.jaw;
+        let run = |point: &Point3<f64>, turn: usize| {
+            let outcome = try_place(&placing.rest.bodies, &placing.carried, jaw, point, turn);
+            outcome == PlaceOutcome::Stands
+        };
+        let proposed: Vec<_> = places(&raw, &inputs, LEAST)
+            .into_iter()
+            .filter(|place| counts(&place.point))
+            .collect();
+        let prefix = |name: &'static str, turned: &'static str| {
+            if placing.slot.is_some() { turned } else { name }
+        };
+        let mut say = |name, is_good| result.top_place.insert(name, is_good);
+        let best = proposed.first();
+        say(
+            prefix("network", "reorient_network"),
+            best.is_some_and(|place| run(&place.point, place.turn)),
+        );
+        let straight = proposed.iter().find(|place| place.turn == 0);
+        say(
+            prefix("network_turn_0", "reorient_network_turn_0"),
+            straight.is_some_and(|place| run(&place.point, 0)),
+        );
+        for (how, name, turned) in [
+            (FreePlace::Random, "random_free", "reorient_random_free"),
+            (FreePlace::Roomiest, "footprint", "reorient_footprint"),
+        ] {
+            let place = free_place(&view.points, &held.points, how, seed, counts);
+            say(
+                prefix(name, turned),
+                place.is_some_and(|point| run(&point, 0)),
+            );
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let fitting: Vec<(Point3<f64>, usize)> = labels
+            .flat_map(|(point, turns)| {
+                let point = Point3::from(nalgebra::Vector3::from(*point).cast::<f64>());
+                let fit = turns.fit;
+                (0..8)
+                    .filter(move |turn| fit >> turn & 1 == 1)
+                    .map(move |turn| (point, turn))
+            })
+            .filter(|(point, _)| counts(point))
+            .collect();
+        if let Some((point, turn)) = fitting.choose(&mut rng) {
+            say(prefix("oracle", "reorient_oracle"), run(point, *turn));
+        }
+        // Coverage over the points that the network was shown, against their labels.
+        let mut allowed: Vec<(Point3<f64>, usize)> = Vec::new();
+        for index in chosen.iter().step_by(8) {
+            let point = Point3::from(nalgebra::Vector3::from(view.points[*index]).cast::<f64>());
+            let fit = held.turns[*index].fit;
+            allowed.extend(
+                (0..8)
+                    .filter(|turn| fit >> turn & 1 == 1)
+                    .map(|turn| (point, turn)),
+            );
+        }
+        result.n_allowed_places = allowed.len() as u64;
+        let rows = raw.places.chunks_exact(8).zip(&chosen);
+        for (row, index) in rows.step_by(4) {
+            let turns = held.turns[*index];
+            let at = Point3::from(nalgebra::Vector3::from(view.points[*index]).cast::<f64>());
+            for (turn, confidence) in row.iter().enumerate() {
+                if turns.unsure >> turn & 1 == 1 || f64::from(*confidence) < LEAST {
+                    continue;
+                }
+                let covers = allowed
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, (point, own))| *own == turn && (point - at).norm() < COVERED);
+                result.placed.push(Executed {
+                    confidence: f64::from(*confidence),
+                    is_good: turns.fit >> turn & 1 == 1,
+                    covers: covers.map(|(index, _)| index as u32).collect(),
+                    scene: seed,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects taken off a table of five, and how many there were.
+    fn clear(&mut self, proposer: Proposer, seed: u64) -> Result<[u64; 2], Failure> {
+        let Some(mut table) = Arrangement::new(seed, self.split, Some(ROUND)) else {
+            return Ok([0; 2]);
+        };
+        let (mut cleared, mut failures, mut look) = (0, 0, 0);
+        while failures < STOP_AFTER && !table.instances.is_empty() {
+            look += 1;
+            let seed = derive_seed(seed, Stream::Camera, 100 + look);
+            let seen = table.measure(seed, DENSE);
+            let proposed: Vec<TableGrasp> = match proposer {
+                Proposer::Centroid => centroid_grasps(&seen.points, SURFACE),
+                Proposer::Antipodal => {
+                    let n = seen.points.len().min(1600);
+                    self.facing(&seen.points[..n], &seen.normals[..n], seed)
+                }
+                _ => {
+                    let (inputs, raw, _) =
+                        self.look(&seen.points, &seen.normals, &[], seed, &mut Vec::new())?;
+                    let all = grasps(&raw, &inputs, LEAST);
+                    all.into_iter().map(|proposed| proposed.grasp).collect()
+                }
+            };
+            let filter = HandFilter::new(self.jaw, &seen.points);
+            let chosen = proposed
+                .iter()
+                .find(|grasp| filter.check(grasp, |_| true).is_ok());
+            let Some(grasp) = chosen else {
+                failures += 1;
+                continue;
+            };
+            let (outcome, poses) = attempt_grasp(&table.bodies, self.jaw, grasp);
+            let after = match outcome {
+                prehend_sim::tabletop::TrialOutcome::Held { body }
+                    if body < table.instances.len() =>
+                {
+                    cleared += 1;
+                    failures = 0;
+                    let mut rest = table.clone();
+                    rest.bodies.remove(body);
+                    rest.instances.remove(body);
+                    let mut poses = poses;
+                    poses.remove(body);
+                    rest.moved(&poses)
+                }
+                _ => {
+                    failures += 1;
+                    table.moved(&poses)
+                }
+            };
+            // Something left the table or never came to rest.
+            let Some(after) = after else { break };
+            table = after;
+        }
+        Ok([cleared, ROUND as u64])
+    }
+}
+
+/// Allowed grasps of a view in random order.
+fn allowed(view: &TableView, seed: u64) -> Vec<TableGrasp> {
+    let mut all: Vec<TableGrasp> = view.grasps.iter().map(|g| g.at(&view.points)).collect();
+    all.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    all.truncate(MOST_ALLOWED);
+    all
+}

@@ -1,0 +1,54 @@
+//! Measures proposers of grasps and placements on labelled scenes, each with a free-flying gripper.
+
+mod curve;
+mod evaluator;
+mod summary;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use curve::Curve;
+pub use evaluator::Evaluator;
+pub use summary::Summary;
+
+/// Who proposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proposer {
+    /// The network, with the filter behind it.
+    Network,
+    /// The network alone.
+    NetworkUnfiltered,
+    /// The labels: what cannot be beaten.
+    Oracle,
+    /// From above across each lump.
+    Centroid,
+    /// Measured points that face each other.
+    Antipodal,
+}
+
+/// One executed proposal.
+#[derive(Debug, Clone)]
+struct Executed {
+    confidence: f64,
+    is_good: bool,
+    /// Which of the scene's allowed ones it covers.
+    covers: Vec<u32>,
+    scene: u64,
+}
+
+/// What one scene says.
+#[derive(Debug, Clone, Default)]
+pub struct SceneResult {
+    top_grasp: BTreeMap<Proposer, bool>,
+    executed: Vec<Executed>,
+    n_allowed: u64,
+    top_place: BTreeMap<&'static str, bool>,
+    placed: Vec<Executed>,
+    n_allowed_places: u64,
+    inference_ms: Vec<f64>,
+    /// Confidence and success of the network's first grasp.
+    calibration: Option<(f64, bool)>,
+    cleared: BTreeMap<Proposer, [u64; 2]>,
+}

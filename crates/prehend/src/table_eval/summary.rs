@@ -1,0 +1,116 @@
+//! What many scenes say together.
+
+use std::collections::BTreeMap;
+
+use prehend_types::stats::SuccessRate;
+use serde::Serialize;
+
+use super::curve::curve;
+use super::{Curve, Proposer, SceneResult};
+
+/// All figures of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Scenes.
+    pub scenes: usize,
+    /// First grasps that held, by proposer.
+    pub top_grasp: BTreeMap<Proposer, SuccessRate>,
+    /// Precision and coverage of the network's grasps, without filter.
+    pub grasp_curve: Curve,
+    /// First placements that stood, by proposer; `reorient_` where only a turned object fits.
+    pub top_place: BTreeMap<&'static str, SuccessRate>,
+    /// Precision and coverage of the network's placements.
+    pub place_curve: Curve,
+    /// Objects taken off tables of five.
+    pub cleared: BTreeMap<Proposer, SuccessRate>,
+    /// Mean difference between confidence and success of first grasps, over 15 bins.
+    pub calibration_error: f64,
+    /// Inference with neighbour search, ms.
+    pub latency_ms: Latency,
+}
+
+/// Quantiles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: f64,
+    /// 99 of 100 are faster.
+    pub p99: f64,
+    /// How many.
+    pub n: usize,
+}
+
+impl Summary {
+    /// Of all scenes.
+    #[must_use]
+    pub fn new(results: &[SceneResult]) -> Self {
+        let mut ms: Vec<f64> = results
+            .iter()
+            .flat_map(|r| r.inference_ms.iter().copied())
+            .collect();
+        ms.sort_by(f64::total_cmp);
+        let quantile = |q: f64| {
+            let index = ((ms.len() as f64 * q) as usize).min(ms.len().saturating_sub(1));
+            ms.get(index).copied().unwrap_or(f64::NAN)
+        };
+        Self {
+            scenes: results.len(),
+            top_grasp: rates(results.iter().flat_map(|r| &r.top_grasp)),
+            grasp_curve: curve(
+                results.iter().flat_map(|r| &r.executed).collect(),
+                results.iter().map(|r| r.n_allowed).sum(),
+            ),
+            top_place: rates(results.iter().flat_map(|r| &r.top_place)),
+            place_curve: curve(
+                results.iter().flat_map(|r| &r.placed).collect(),
+                results.iter().map(|r| r.n_allowed_places).sum(),
+            ),
+            cleared: counts(results),
+            calibration_error: calibration(results),
+            latency_ms: Latency {
+                p50: quantile(0.5),
+                p99: quantile(0.99),
+                n: ms.len(),
+            },
+        }
+    }
+}
+
+fn rates<'a, K: Ord + Copy + 'a>(
+    outcomes: impl Iterator<Item = (&'a K, &'a bool)>,
+) -> BTreeMap<K, SuccessRate> {
+    let mut sums: BTreeMap<K, [u64; 2]> = BTreeMap::new();
+    for (name, is_good) in outcomes {
+        let sum = sums.entry(*name).or_default();
+        sum[0] += u64::from(*is_good);
+        sum[1] += 1;
+    }
+    sums.into_iter()
+        .map(|(name, [good, n])| (name, SuccessRate::new(good, n)))
+        .collect()
+}
+
+fn counts(results: &[SceneResult]) -> BTreeMap<Proposer, SuccessRate> {
+    let mut sums: BTreeMap<Proposer, [u64; 2]> = BTreeMap::new();
+    for (proposer, [cleared, n]) in results.iter().flat_map(|r| &r.cleared) {
+        let sum = sums.entry(*proposer).or_default();
+        sum[0] += cleared;
+        sum[1] += n;
+    }
+    sums.into_iter()
+        .map(|(name, [good, n])| (name, SuccessRate::new(good, n)))
+        .collect()
+}
+
+/// Expected calibration error (Guo et al. 2017).
+fn calibration(results: &[SceneResult]) -> f64 {
+    let mut bins = [[0.0_f64; 3]; 15];
+    for (confidence, is_good) in results.iter().filter_map(|r| r.calibration) {
+        let bin = &mut bins[((confidence * 15.0) as usize).min(14)];
+        bin[0] += confidence;
+        bin[1] += f64::from(u8::from(is_good));
+        bin[2] += 1.0;
+    }
+    let n: f64 = bins.iter().map(|bin| bin[2]).sum();
+    bins.iter().map(|bin| (bin[0] - bin[1]).abs()).sum::<f64>() / n.max(1.0)
+}

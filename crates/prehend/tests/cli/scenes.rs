@@ -1,0 +1,71 @@
+//! `prehend scenes`, seen from outside.
+
+use crate::common::run;
+
+#[test]
+fn scenes_are_the_same_bytes_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = |threads: &str| {
+        let out = folder.path().join(threads);
+        let text = out.to_str().expect("plain");
+        let args = [
+            "scenes",
+            "generate",
+            "--out",
+            text,
+            "--scenes",
+            "4",
+            "--threads",
+            threads,
+            "--json",
+        ];
+        let first = run(&args);
+        assert!(first.status.success(), "{first:?}");
+        // A second time nothing is left to do.
+        let again = run(&args);
+        assert!(
+            String::from_utf8_lossy(&again.stdout).contains("\"skipped\":4"),
+            "{again:?}"
+        );
+        (0..4)
+            .map(|seed| std::fs::read(out.join(format!("scene_{seed:08}.bin"))).expect("stored"))
+            .collect::<Vec<_>>()
+    };
+    assert!(files("1") == files("2"));
+}
+
+#[test]
+fn another_gripper_and_a_changed_network_are_refused() {
+    let other = [
+        "scenes",
+        "evaluate",
+        "models/pick-place",
+        "--gripper",
+        "robots/grippers/so101_jaw.toml",
+    ];
+    let output = run(&other);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("so101_jaw"),
+        "{output:?}"
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = prehend_types::config::locate("models/pick-place").expect("shipped");
+    for entry in std::fs::read_dir(shipped).expect("lists") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a file");
+        std::fs::copy(&path, folder.path().join(name)).expect("copies");
+    }
+    let graph = folder.path().join("network.onnx");
+    let mut bytes = std::fs::read(&graph).expect("there");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&graph, bytes).expect("writes");
+    let output = run(&["scenes", "evaluate", folder.path().to_str().expect("plain")]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("SHA-256"),
+        "{output:?}"
+    );
+}
