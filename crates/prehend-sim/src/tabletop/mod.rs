@@ -13,6 +13,7 @@ mod antipodal;
 mod arrange;
 mod bench;
 mod library;
+mod picture;
 mod pieces;
 mod place;
 mod see;
@@ -21,6 +22,7 @@ mod view;
 
 pub use arrange::{Arrangement, ArrangementKind};
 pub use library::{Instance, Split};
+pub use picture::Picture;
 pub use place::{N_TURNS, Turns};
 pub use trial::{PlaceOutcome, TrialOutcome, attempt_grasp, try_grasp, try_place};
 pub use view::{

@@ -2,8 +2,8 @@
 
 use nalgebra::Point3;
 use prehend_policy::pick_place::{
-    FreePlace, HandFilter, RawScene, SceneInputs, SceneNetwork, antipodal_grasps, centroid_grasps,
-    check_cloud, free_place, grasps, places,
+    FreePlace, HandFilter, RawScene, SceneInputs, SceneManifest, SceneNetwork, antipodal_grasps,
+    centroid_grasps, check_cloud, free_place, grasps, places,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
@@ -33,6 +33,28 @@ const STOP_AFTER: u32 = 2;
 /// Points of a dense cloud.
 const DENSE: usize = 6000;
 
+/// The network's inputs for a cloud: a random choice of its points, and which they are.
+pub fn look(
+    manifest: &SceneManifest,
+    points: &[[f32; 3]],
+    normals: &[[f32; 3]],
+    held: &[[f32; 3]],
+    seed: u64,
+) -> (SceneInputs, Vec<usize>) {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let n = manifest.grouping.n_points;
+    let chosen = SceneInputs::choose(points, &order, n, SURFACE);
+    let inputs = SceneInputs::new(
+        &manifest.grouping,
+        chosen.iter().map(|i| points[*i]).collect(),
+        &chosen.iter().map(|i| normals[*i]).collect::<Vec<_>>(),
+        held,
+        manifest.n_held,
+    );
+    (inputs, chosen)
+}
+
 /// A network with what it needs to look at a scene.
 pub struct Evaluator<'a> {
     /// The network under test.
@@ -56,18 +78,7 @@ impl Evaluator<'_> {
     ) -> Result<(SceneInputs, RawScene, Vec<usize>), Failure> {
         check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
         let begun = std::time::Instant::now();
-        let mut order: Vec<usize> = (0..points.len()).collect();
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        let manifest = self.network.manifest();
-        let n = manifest.grouping.n_points;
-        let chosen = SceneInputs::choose(points, &order, n, SURFACE);
-        let inputs = SceneInputs::new(
-            &manifest.grouping,
-            chosen.iter().map(|i| points[*i]).collect(),
-            &chosen.iter().map(|i| normals[*i]).collect::<Vec<_>>(),
-            held,
-            manifest.n_held,
-        );
+        let (inputs, chosen) = look(self.network.manifest(), points, normals, held, seed);
         let raw = self.network.infer(&inputs);
         timing.push(begun.elapsed().as_secs_f64() * 1e3);
         let raw = raw.map_err(|error| Failure::new(Class::Runtime, error))?;

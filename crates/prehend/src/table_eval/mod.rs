@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use curve::Curve;
-pub use evaluator::Evaluator;
+pub use evaluator::{Evaluator, look};
 pub use summary::Summary;
 
 /// Who proposes.

@@ -35,6 +35,25 @@ fn scenes_are_the_same_bytes_for_any_number_of_threads() {
 }
 
 #[test]
+fn a_scene_is_drawn_with_its_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("scene.png");
+    let path = out.to_str().expect("plain");
+    let output = run(&["scenes", "inspect", "--seed", "7", "--out", path, "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: serde_json::Value = serde_json::from_str(text.trim()).expect("JSON");
+    assert!(report["graspable_points"].as_u64() > Some(0), "{text}");
+    assert!(
+        std::fs::read(&out)
+            .expect("written")
+            .starts_with(b"\x89PNG")
+    );
+    let output = run(&["scenes", "inspect", "--out", "nowhere/at/all.png"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+}
+
+#[test]
 fn another_gripper_and_a_changed_network_are_refused() {
     let other = [
         "scenes",

@@ -3,6 +3,7 @@
 mod evaluate;
 mod export;
 mod generate;
+mod inspect;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,8 @@ use crate::session::Session;
 const EXAMPLES: &str = "Examples:
   prehend scenes generate --out datasets/tabletop --scenes 6000
   prehend scenes generate --out datasets/tabletop_validation --scenes 100 --split validation --seed 800000
+  prehend scenes inspect --seed 7 --out scene.png
+  prehend scenes inspect --seed 900001 --split test --network models/pick-place --out said.png
   prehend scenes export runs/pick_place/latest.checkpoint --scenes datasets/tabletop_validation \
     --out models/pick-place
   prehend scenes evaluate models/pick-place --split test-families --json
@@ -37,6 +40,8 @@ pub struct Scenes {
 enum Kind {
     /// Arrange objects, look at them, label every point, and store it.
     Generate(generate::Generate),
+    /// Draw a scene with its labels, or with what a network says of it.
+    Inspect(inspect::Inspect),
     /// Write a checkpoint as a bundle that runs through ONNX Runtime.
     Export(export::Export),
     /// Measure grasps and placements of a network, and of what it has to beat, on the same scenes.
@@ -97,6 +102,7 @@ impl Scenes {
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         match &self.kind {
             Kind::Generate(args) => args.run(session),
+            Kind::Inspect(args) => args.run(session),
             Kind::Export(args) => args.run(session),
             Kind::Evaluate(args) => args.run(session),
         }
