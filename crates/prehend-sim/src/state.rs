@@ -117,6 +117,15 @@ impl WorldState {
                 values.len()
             )));
         };
+        let bodies = values[HEADER + 2 * n_joints..].chunks_exact(PER_BODY);
+        for (body, v) in bodies.enumerate() {
+            let square: f32 = v[3..7].iter().map(|v| v * v).sum();
+            if (square - 1.0).abs() > 0.02 {
+                return Err(refuse(format!(
+                    "the orientation of body {body} is no unit quaternion"
+                )));
+            }
+        }
         let wide = |slice: &[f32]| slice.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
         let joints = &values[HEADER..HEADER + 2 * n_joints];
         let bodies = values[values.len() - rest..]
@@ -208,9 +217,19 @@ mod tests {
         let mut nan = vector.clone();
         nan[20] = f32::NAN;
         assert!(WorldState::from_vector(&nan).is_err());
-        let mut version = vector;
+        let mut version = vector.clone();
         version[0] = 2.0;
         assert!(WorldState::from_vector(&version).is_err());
+        let refused = |index: std::ops::Range<usize>, value: f32| {
+            let mut bad = vector.clone();
+            bad[index].fill(value);
+            WorldState::from_vector(&bad).map_or_else(|e| e.to_string(), |_| String::new())
+        };
+        assert!(refused(1..2, -1.0).contains("attempt -1"));
+        assert!(refused(2..3, 1e30).contains("no count"));
+        assert!(refused(2..3, 0.5).contains("no count"));
+        let turn = HEADER + 14 + 3;
+        assert!(refused(turn..turn + 4, 0.0).contains("body 0"));
     }
 
     #[test]

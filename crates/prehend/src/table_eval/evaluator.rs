@@ -209,29 +209,33 @@ impl Evaluator<'_> {
             .into_iter()
             .filter(|place| counts(&place.point))
             .collect();
-        let prefix = |name: &'static str, turned: &'static str| {
-            if placing.slot.is_some() { turned } else { name }
+        let fits_straight = labels.clone().any(|(point, turns)| {
+            let is_straight = (turns.fit | turns.unsure) & 1 == 1;
+            is_straight && counts(&Point3::from(nalgebra::Vector3::from(*point).cast()))
+        });
+        let task = match (placing.slot.is_some(), fits_straight) {
+            (false, _) => "",
+            (true, true) => "slot_",
+            (true, false) => "reorient_",
         };
-        let mut say = |name, is_good| result.top_place.insert(name, is_good);
+        let mut say =
+            |name: &str, is_good| result.top_place.insert(format!("{task}{name}"), is_good);
         let best = proposed.first();
         say(
-            prefix("network", "reorient_network"),
+            "network",
             best.is_some_and(|place| run(&place.point, place.turn)),
         );
         let straight = proposed.iter().find(|place| place.turn == 0);
         say(
-            prefix("network_turn_0", "reorient_network_turn_0"),
+            "network_turn_0",
             straight.is_some_and(|place| run(&place.point, 0)),
         );
-        for (how, name, turned) in [
-            (FreePlace::Random, "random_free", "reorient_random_free"),
-            (FreePlace::Roomiest, "footprint", "reorient_footprint"),
+        for (how, name) in [
+            (FreePlace::Random, "random_free"),
+            (FreePlace::Roomiest, "footprint"),
         ] {
             let place = free_place(&view.points, &held.points, how, seed, counts);
-            say(
-                prefix(name, turned),
-                place.is_some_and(|point| run(&point, 0)),
-            );
+            say(name, place.is_some_and(|point| run(&point, 0)));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let fitting: Vec<(Point3<f64>, usize)> = labels
@@ -245,7 +249,7 @@ impl Evaluator<'_> {
             .filter(|(point, _)| counts(point))
             .collect();
         if let Some((point, turn)) = fitting.choose(&mut rng) {
-            say(prefix("oracle", "reorient_oracle"), run(point, *turn));
+            say("oracle", run(point, *turn));
         }
         // Coverage over the points that the network was shown, against their labels.
         let mut allowed: Vec<(Point3<f64>, usize)> = Vec::new();

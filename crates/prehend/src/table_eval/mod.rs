@@ -44,7 +44,7 @@ pub struct SceneResult {
     top_grasp: BTreeMap<Proposer, bool>,
     executed: Vec<Executed>,
     n_allowed: u64,
-    top_place: BTreeMap<&'static str, bool>,
+    top_place: BTreeMap<String, bool>,
     placed: Vec<Executed>,
     n_allowed_places: u64,
     inference_ms: Vec<f64>,

@@ -17,8 +17,9 @@ pub struct Summary {
     pub top_grasp: BTreeMap<Proposer, SuccessRate>,
     /// Precision and coverage of the network's grasps, without filter.
     pub grasp_curve: Curve,
-    /// First placements that stood, by proposer; `reorient_` where only a turned object fits.
-    pub top_place: BTreeMap<&'static str, SuccessRate>,
+    /// First placements that stood, by proposer: anywhere; with `slot_`, between walls where the object
+    /// also fits as it is; with `reorient_`, between walls where it has to be turned.
+    pub top_place: BTreeMap<String, SuccessRate>,
     /// Precision and coverage of the network's placements.
     pub place_curve: Curve,
     /// Objects taken off tables of five.
@@ -76,12 +77,12 @@ impl Summary {
     }
 }
 
-fn rates<'a, K: Ord + Copy + 'a>(
+fn rates<'a, K: Ord + Clone + 'a>(
     outcomes: impl Iterator<Item = (&'a K, &'a bool)>,
 ) -> BTreeMap<K, SuccessRate> {
     let mut sums: BTreeMap<K, [u64; 2]> = BTreeMap::new();
     for (name, is_good) in outcomes {
-        let sum = sums.entry(*name).or_default();
+        let sum = sums.entry(name.clone()).or_default();
         sum[0] += u64::from(*is_good);
         sum[1] += 1;
     }
