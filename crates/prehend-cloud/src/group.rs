@@ -26,8 +26,8 @@ pub fn farthest_points(points: &[[f32; 3]], n: usize) -> Vec<u32> {
     chosen
 }
 
-/// For each centre, the `k` first points within `radius` in the cloud's order, the nearest one repeated
-/// where there are fewer. A centre far from everything gets the nearest point alone.
+/// For each centre, the point nearest to it, then the first points within `radius` in the cloud's order, `k`
+/// in all; the nearest one is repeated where there are fewer. A cloud in random order is sampled fairly.
 pub fn ball_query(
     points: &[[f32; 3]],
     centres: &[[f32; 3]],
@@ -38,16 +38,18 @@ pub fn ball_query(
     for centre in centres {
         let start = out.len();
         let (mut nearest, mut least) = (0, f32::INFINITY);
+        out.push(0);
         for (index, point) in points.iter().enumerate() {
             let distance = square(point, centre);
             if distance < least {
-                (nearest, least) = (index, distance);
+                (nearest, least) = (index as u32, distance);
             }
             if distance < radius * radius && out.len() - start < k {
                 out.push(index as u32);
             }
         }
-        out.resize(start + k, nearest as u32);
+        out[start] = nearest;
+        out.resize(start + k, nearest);
     }
 }
 
@@ -104,7 +106,7 @@ mod tests {
             4,
             &mut out,
         );
-        assert_eq!(out, [3, 4, 5, 4, 9, 9, 9, 9]);
+        assert_eq!(out, [4, 3, 4, 5, 9, 9, 9, 9]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bottom;
 mod crop;
 mod depth;
 mod group;
@@ -12,6 +13,7 @@ mod normals;
 mod pyramid;
 mod sample;
 
+pub use bottom::bottom_centre;
 pub use crop::Crop;
 pub use depth::{DepthImage, Intrinsics, back_project, deproject};
 pub use group::{ball_query, farthest_points, three_nearest};

@@ -6,7 +6,7 @@ use nalgebra::{Matrix3, Vector3};
 
 /// Fewest points of a surface that a normal is believed from.
 const FEWEST: usize = 5;
-/// More than this change nothing but the time.
+/// As many are looked at, spread evenly over all: more change nothing but the time.
 const MOST: usize = 40;
 
 /// A cloud sorted into cubes, to find what is near.
@@ -61,8 +61,13 @@ impl<'a> Neighbourhood<'a> {
         let mut sum = Vector3::<f64>::zeros();
         let mut squares = Matrix3::<f64>::zeros();
         let origin = Vector3::from(*at);
+        let mut n_near = 0_usize;
+        self.each(at, |_| n_near += 1);
+        let stride = n_near.div_ceil(MOST).max(1);
+        let mut index = 0_usize;
         self.each(at, |point| {
-            if n < MOST {
+            index += 1;
+            if index.is_multiple_of(stride) {
                 let off = (point - origin).cast::<f64>();
                 n += 1;
                 sum += off;

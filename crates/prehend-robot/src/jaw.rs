@@ -133,6 +133,13 @@ impl Jaw {
     pub fn tip(&self) -> f64 {
         self.pad.center_m[2] + 0.5 * self.pad.size_m[2]
     }
+
+    /// How far the tool may stand back from what the pads touch, nearest first, m: at the last one they
+    /// touch with the outer half of their tips.
+    #[must_use]
+    pub fn retreats(&self) -> [f64; 3] {
+        [0.0, 0.3, 0.55].map(|share| share * self.tip())
+    }
 }
 
 #[cfg(test)]

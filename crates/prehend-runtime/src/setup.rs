@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use prehend_policy::pick_place::{Picker, SceneBundle, SceneNetwork};
 use prehend_policy::{Bundle, OnnxPolicy, Runtime};
-use prehend_robot::Robot;
+use prehend_robot::{Jaw, Robot};
 use prehend_sim::SceneConfig;
 use prehend_types::config::locate;
 
@@ -21,7 +22,10 @@ impl LaunchFile {
     pub fn check_files(&self) -> Result<(), RuntimeError> {
         let robot = self.load_robot()?;
         self.load_scene()?;
-        self.load_bundle(&robot)?;
+        match &self.policy.cell {
+            Some(_) => drop(self.load_scene_bundle()?),
+            None => drop(self.load_bundle(&robot)?),
+        }
         Ok(())
     }
 
@@ -54,14 +58,33 @@ impl LaunchFile {
         Ok(bundle)
     }
 
-    /// As [`Self::load_bundle`]; then finds an engine for the bundle and warms it up.
+    /// Reads the pick-and-place network with its gripper, and checks that both are whole.
+    fn load_scene_bundle(&self) -> Result<(SceneBundle, Jaw), RuntimeError> {
+        let bundle = SceneBundle::load(&locate(&self.policy.model)?)?;
+        let gripper = &bundle.manifest.gripper;
+        let jaw = Jaw::load(&locate(format!("robots/grippers/{gripper}.toml"))?)?;
+        Ok((bundle, jaw))
+    }
+
+    /// As [`Self::load_bundle`]; then finds an engine for the bundle and warms it up. With a cell it is the
+    /// pick-and-place network that decides.
     ///
     /// # Errors
     /// [`RuntimeError::Config`], [`RuntimeError::Bundle`].
-    pub fn load_policy(&self, robot: &Robot) -> Result<NamedPolicy, RuntimeError> {
-        let bundle = self.load_bundle(robot)?;
+    pub fn load_policy(&self, robot: &Arc<Robot>) -> Result<NamedPolicy, RuntimeError> {
         let options = self.policy.runtime_options();
-        let runtime = Runtime::open(&options).map_err(prehend_policy::BundleError::from)?;
+        let open = || Runtime::open(&options).map_err(prehend_policy::BundleError::from);
+        if let Some(cell) = &self.policy.cell {
+            let (bundle, jaw) = self.load_scene_bundle()?;
+            let network = SceneNetwork::from_bundle(&bundle, &open()?)?;
+            let policy = Picker::new(network, jaw, Arc::clone(robot), cell.clone());
+            return Ok(NamedPolicy {
+                provider: policy.provider().to_owned(),
+                policy: Box::new(policy),
+            });
+        }
+        let bundle = self.load_bundle(robot)?;
+        let runtime = open()?;
         let policy = OnnxPolicy::from_bundle(&bundle, &runtime, options.warm_up_runs)?;
         tracing::info!(
             "policy: {} on {}",

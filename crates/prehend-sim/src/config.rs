@@ -10,7 +10,8 @@ use crate::SimError;
 use crate::objects::ObjectRanges;
 use crate::randomise::RandomiseConfig;
 use crate::tasks::{
-    CubeConfig, DrawerConfig, GridConfig, PegConfig, PickPlace, PushTConfig, StackConfig, TaskKind,
+    ClearConfig, CubeConfig, DrawerConfig, GridConfig, PegConfig, PickPlace, PushTConfig,
+    StackConfig, TaskKind,
 };
 
 /// A scene file, `scenes/*.toml`.
@@ -45,6 +46,9 @@ pub struct SceneConfig {
     /// The part of the benchmark of 4,352 combinations; `grid` needs it.
     #[serde(default)]
     pub grid: Option<GridConfig>,
+    /// What lies on the table, and where it goes; `clear` needs it.
+    #[serde(default)]
+    pub clear: Option<ClearConfig>,
     /// What is drawn anew for every episode beside the scene; nothing by default.
     #[serde(default)]
     pub randomise: Option<RandomiseConfig>,
@@ -197,6 +201,7 @@ impl SceneConfig {
             TaskKind::Grid => GridConfig::check(self.grid.as_ref(), path)?,
             TaskKind::Peg => PegConfig::check(self.peg.as_ref(), path)?,
             TaskKind::PushT => PushTConfig::check(self.push_t.as_ref(), path)?,
+            TaskKind::Clear => ClearConfig::check(self.clear.as_ref(), path)?,
         }
         if let Some(randomise) = &self.randomise {
             randomise.check(path)?;
@@ -274,10 +279,10 @@ impl SceneConfig {
         within("noise.edge_step_m", self.noise.edge_step_m, 0.0, 1.0)?;
         within("noise.edge_holes", self.noise.edge_holes, 0.0, 1.0)?;
         config::require(
-            (1..=4096).contains(&self.cloud.quotas.total()),
+            (1..=32_768).contains(&self.cloud.quotas.total()),
             path,
             "cloud.quotas",
-            "needs 1 to 4096 points in all",
+            "needs 1 to 32768 points in all",
         )?;
         let crop = &self.cloud.crop;
         let bounds = || crop.min_m.iter().zip(&crop.max_m);

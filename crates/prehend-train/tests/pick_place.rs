@@ -19,11 +19,11 @@ fn jaw() -> Jaw {
 }
 
 fn scenes(folder: &Path) -> Vec<StoredScene> {
-    let store = SceneStore::create(folder).expect("a folder");
+    let store = SceneStore::create(folder, Split::Train, &jaw()).expect("a folder");
     for seed in 0..4 {
-        assert!(store.generate(seed, Split::Train, &jaw()).expect("stores"));
+        assert!(store.generate(seed, &jaw()).expect("stores"));
     }
-    store.load().expect("reads back")
+    store.load_for(Split::Train, &jaw()).expect("reads back")
 }
 
 fn settings() -> PickPlaceTraining {
@@ -92,8 +92,8 @@ fn a_resumed_run_ends_where_an_uninterrupted_one_does_and_exports() {
 #[test]
 fn a_damaged_scene_or_network_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = SceneStore::create(folder.path()).expect("a folder");
-    assert!(store.generate(5, Split::Train, &jaw()).expect("stores"));
+    let store = SceneStore::create(folder.path(), Split::Train, &jaw()).expect("a folder");
+    assert!(store.generate(5, &jaw()).expect("stores"));
     assert!(store.contains(5) && !store.contains(6));
     let path = folder.path().join("scene_00000005.bin");
     let mut bytes = std::fs::read(&path).expect("there");
@@ -105,4 +105,24 @@ fn a_damaged_scene_or_network_is_refused_by_name() {
         .expect_err("no checkpoint")
         .to_string();
     assert!(error.contains("scene_00000005.bin"), "{error}");
+}
+
+#[test]
+fn scenes_that_are_kept_for_tests_are_not_trained_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let jaw = jaw();
+    let refused = |store: &SceneStore| {
+        let error = store.load_for(Split::Train, &jaw).expect_err("kept");
+        error.to_string()
+    };
+    let test = SceneStore::create(&folder.path().join("test"), Split::Test, &jaw).expect("made");
+    assert!(refused(&test).contains("Test"));
+    let late = SceneStore::create(&folder.path().join("late"), Split::Train, &jaw).expect("made");
+    assert!(late.generate(700_001, &jaw).expect("stores"));
+    assert!(refused(&late).contains("700000"));
+    let other = SceneStore::create(&folder.path().join("late"), Split::Test, &jaw);
+    let error = other.expect_err("another kind").to_string();
+    assert!(error.contains("another folder"), "{error}");
+    let none = SceneStore::open(folder.path()).expect_err("no scenes");
+    assert!(none.to_string().contains("scenes generate"));
 }

@@ -53,6 +53,29 @@ impl Action {
         }
     }
 
+    /// The action of `dt` that goes from one pose towards another, no faster than `max_speed` m/s and
+    /// 1.5 rad/s: a share of what is left, so that motions end softly.
+    #[must_use]
+    pub fn towards(
+        base_from_tool: &Pose,
+        base_from_goal: &Pose,
+        gripper: f64,
+        max_speed: f64,
+        dt: Duration,
+    ) -> Self {
+        let dt = dt.as_secs_f64();
+        let way = base_from_goal.translation.vector - base_from_tool.translation.vector;
+        let step = way * (stride(way.norm(), max_speed * dt, 0.002) / way.norm().max(1e-9));
+        let angle = base_from_tool.rotation.angle_to(&base_from_goal.rotation);
+        let share = stride(angle, MAX_TURN * dt, 0.01) / angle.max(1e-9);
+        let turned = base_from_tool
+            .rotation
+            .try_slerp(&base_from_goal.rotation, share.min(1.0), 1e-9)
+            .unwrap_or(base_from_goal.rotation);
+        let at = Translation3::from(base_from_tool.translation.vector + step);
+        Self::between(base_from_tool, &Pose::from_parts(at, turned), gripper)
+    }
+
     /// Whether every number is finite.
     #[must_use]
     pub fn is_finite(&self) -> bool {
@@ -60,6 +83,16 @@ impl Action {
             && self.rotation.iter().all(|v| v.is_finite())
             && self.gripper.is_finite()
     }
+}
+
+/// Fastest rotation of [`Action::towards`], rad/s.
+const MAX_TURN: f64 = 1.5;
+/// Share of the remaining way that one such action goes.
+const APPROACH: f64 = 0.30;
+
+/// How far to go of `left`: a share of it, at least `least`, at most `most`, never past the end.
+fn stride(left: f64, most: f64, least: f64) -> f64 {
+    (APPROACH * left).max(least).min(most).min(left)
 }
 
 /// A chunk was given more than [`MAX_CHUNK`] actions.

@@ -19,6 +19,9 @@ pub struct TableGrasp {
     pub approach: Vector3<f64>,
     /// Distance between the fingers when they touch, m.
     pub width: f64,
+    /// How far the tool stands back from the contact against `approach`, m: flat things are held with the
+    /// tips of the pads, because the rest of the hand has to stay above the table.
+    pub retreat: f64,
 }
 
 impl TableGrasp {
@@ -28,7 +31,7 @@ impl TableGrasp {
         let x = self.closing.cross(&self.approach);
         let axes = Matrix3::from_columns(&[x, self.closing, self.approach]);
         let rotation = Rotation3::from_matrix_unchecked(axes);
-        let middle = self.contact + 0.5 * self.width * self.closing;
+        let middle = self.contact + 0.5 * self.width * self.closing - self.retreat * self.approach;
         Pose::from_parts(
             Translation3::from(middle.coords),
             UnitQuaternion::from_rotation_matrix(&rotation),
@@ -53,6 +56,7 @@ mod tests {
             closing: Vector3::y(),
             approach: -Vector3::z(),
             width: 0.04,
+            retreat: 0.0,
         };
         let tool = grasp.base_from_tool();
         assert!((tool.translation.vector - Vector3::new(0.4, 0.12, 0.05)).norm() < 1e-12);

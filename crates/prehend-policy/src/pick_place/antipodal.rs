@@ -66,6 +66,7 @@ pub fn antipodal_grasps(
                 closing: *closing,
                 approach: Rotation3::from_axis_angle(&closing, angle) * down,
                 width: way.norm(),
+                retreat: 0.0,
             }
         })
     });

@@ -82,6 +82,7 @@ fn across(points: &[[f32; 3]], lump: &[usize]) -> Option<TableGrasp> {
         closing: Vector3::new(narrow.x, narrow.y, 0.0),
         approach: -Vector3::z(),
         width: high - low,
+        retreat: 0.0,
     })
 }
 

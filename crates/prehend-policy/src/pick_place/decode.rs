@@ -80,6 +80,7 @@ pub fn grasps(raw: &RawScene, inputs: &SceneInputs, least: f64) -> Vec<ProposedG
                 closing,
                 approach,
                 width: width(&touch[6..]),
+                retreat: 0.0,
             },
             confidence,
             object,

@@ -49,27 +49,39 @@ impl<'a> HandFilter<'a> {
         }
     }
 
-    /// Why the gripper cannot do this, if it cannot. `reaches` says whether the arm gets to a pose of the
-    /// tool; it is asked last, and about the grasp and the place that the hand comes from.
+    /// The grasp as the gripper can carry it out: as proposed, or standing back from the contact a little
+    /// where the hand would be in the table or in something. `reaches` says whether the arm gets to a pose
+    /// of the tool; it is asked last, and about the grasp and the place that the hand comes from.
     ///
     /// # Errors
-    /// The first reason found.
+    /// Why it cannot, standing back as far as its pads allow.
     pub fn check(
         &self,
         grasp: &TableGrasp,
         mut reaches: impl FnMut(&Pose) -> bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<TableGrasp, Refusal> {
         if !(grasp.width > 0.0 && grasp.width < self.jaw.max_width_m) {
             return Err(Refusal::Width);
         }
-        let tool = grasp.base_from_tool();
         let opening = grasp.opening(self.jaw.max_width_m);
-        let boxes: Vec<(Pose, Vector3<f64>)> = self
-            .jaw
-            .boxes(opening)
-            .into_iter()
-            .map(|part| swept(&part))
-            .collect();
+        let boxes: Vec<(Pose, Vector3<f64>)> = self.jaw.boxes(opening).iter().map(swept).collect();
+        let mut refusal = Refusal::Collision;
+        for retreat in self.jaw.retreats() {
+            let grasp = TableGrasp { retreat, ..*grasp };
+            let tool = grasp.base_from_tool();
+            match self.is_free(&tool, &boxes) {
+                Err(reason) => refusal = reason,
+                Ok(()) => {
+                    let back = tool * Pose::translation(0.0, 0.0, -SWEEP);
+                    let is_reached = reaches(&tool) && reaches(&back);
+                    return is_reached.then_some(grasp).ok_or(Refusal::Reach);
+                }
+            }
+        }
+        Err(refusal)
+    }
+
+    fn is_free(&self, tool: &Pose, boxes: &[(Pose, Vector3<f64>)]) -> Result<(), Refusal> {
         let lowest = boxes.iter().map(|(tool_from_box, half)| {
             let pose = tool * tool_from_box;
             let down = pose.rotation.inverse() * Vector3::z();
@@ -88,24 +100,18 @@ impl<'a> HandFilter<'a> {
             .iter()
             .filter(|point| (point.coords - middle).norm_squared() < reach * reach)
             .map(|point| tool.inverse_transform_point(point));
-        let mut n_inside = 0;
-        for point in near {
-            n_inside += usize::from(boxes.iter().any(|(pose, half)| {
+        let is_inside = |point: &Point3<f64>| {
+            boxes.iter().any(|(pose, half)| {
                 let off = point.coords - pose.translation.vector;
                 off.iter()
                     .zip(half)
                     .all(|(off, half)| off.abs() < half - SKIN)
-            }));
-            if n_inside > NOISE {
-                return Err(Refusal::Collision);
-            }
+            })
+        };
+        if near.filter(is_inside).take(NOISE + 1).count() > NOISE {
+            return Err(Refusal::Collision);
         }
-        let back = tool * Pose::translation(0.0, 0.0, -SWEEP);
-        if reaches(&tool) && reaches(&back) {
-            Ok(())
-        } else {
-            Err(Refusal::Reach)
-        }
+        Ok(())
     }
 }
 
@@ -136,6 +142,7 @@ mod tests {
             closing: Vector3::y(),
             approach: -Vector3::z(),
             width: 0.04,
+            retreat: 0.0,
         }
     }
 
@@ -149,12 +156,16 @@ mod tests {
         let free = HandFilter::new(&jaw, &[]);
         let blocked = HandFilter::new(&jaw, &block);
         let grasp = from_above(0.05);
-        assert_eq!(free.check(&grasp, |_| true), Ok(()));
+        assert_eq!(free.check(&grasp, |_| true), Ok(grasp));
         assert_eq!(blocked.check(&grasp, |_| true), Err(Refusal::Collision));
         assert_eq!(
-            free.check(&from_above(0.005), |_| true),
+            free.check(&from_above(0.001), |_| true),
             Err(Refusal::Table)
         );
+        let flat = free
+            .check(&from_above(0.005), |_| true)
+            .expect("held with the tips");
+        assert!(flat.retreat > 0.0 && flat.retreat < jaw.tip());
         assert_eq!(free.check(&grasp, |_| false), Err(Refusal::Reach));
         let wide = TableGrasp {
             width: 0.2,
@@ -175,6 +186,6 @@ mod tests {
             .map(|i| [0.4, -0.02 + 0.0002 * i as f32, 0.05])
             .collect();
         let filter = HandFilter::new(&jaw, &object);
-        assert_eq!(filter.check(&from_above(0.05), |_| true), Ok(()));
+        assert!(filter.check(&from_above(0.05), |_| true).is_ok());
     }
 }

@@ -4,7 +4,11 @@
 use prehend_cloud::{Grouped, Grouping};
 
 /// Share of the points that are kept for what stands above the table.
-const ABOVE: [usize; 2] = [3, 4];
+const ABOVE: f64 = 0.75;
+/// Where one looks closely: share of all points, radius (m), and share for what stands above there.
+const FOCUS: f64 = 0.6;
+const FOCUS_RADIUS: f32 = 0.09;
+const FOCUS_ABOVE: f64 = 0.5;
 
 /// What the network is fed with.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,24 +25,41 @@ pub struct SceneInputs {
 }
 
 impl SceneInputs {
-    /// Which of the points, visited in `order`, are kept: three quarters above `surface` (m), one quarter
-    /// below. What one side lacks the other gives; if there are too few in all, they are repeated.
+    /// Which `n` of the points are kept, those first in `order` first: three quarters above `surface` (m),
+    /// one quarter below. What one side lacks the other gives. With a `focus` (x and y, m) most of them lie
+    /// around it. They are listed in the order of `order`, which should be random: neighbours are sampled
+    /// by it. If there are too few in all, they are repeated.
     #[must_use]
-    pub fn choose(points: &[[f32; 3]], order: &[usize], n: usize, surface: f32) -> Vec<usize> {
-        let (above, below): (Vec<usize>, Vec<usize>) =
-            order.iter().partition(|index| points[**index][2] > surface);
-        let wanted = n * ABOVE[0] / ABOVE[1];
-        let n_below = below.len().min(n - wanted.min(above.len()));
-        let n_above = above.len().min(n - n_below);
-        let mut chosen: Vec<usize> = above[..n_above].to_vec();
-        chosen.extend(&below[..n_below]);
-        let n_once = chosen.len();
-        if n_once > 0 {
-            for index in 0..n - n_once {
-                chosen.push(chosen[index % n_once]);
-            }
-        }
-        chosen
+    pub fn choose(
+        points: &[[f32; 3]],
+        order: &[usize],
+        n: usize,
+        surface: f32,
+        focus: Option<[f32; 2]>,
+    ) -> Vec<usize> {
+        let is_near = |rank: &usize| {
+            let [x, y, _] = points[order[*rank]];
+            focus.is_some_and(|at| libm::hypotf(x - at[0], y - at[1]) < FOCUS_RADIUS)
+        };
+        let (near, far): (Vec<usize>, Vec<usize>) = (0..order.len()).partition(is_near);
+        let is_above = |rank: &usize| points[order[*rank]][2] > surface;
+        let take = |ranks: Vec<usize>, n: usize, share: f64| {
+            let (above, below): (Vec<usize>, Vec<usize>) = ranks.into_iter().partition(is_above);
+            let wanted = ((n as f64 * share) as usize).min(above.len());
+            let n_below = below.len().min(n - wanted);
+            let n_above = above.len().min(n - n_below);
+            let above = above.into_iter().take(n_above);
+            above
+                .chain(below.into_iter().take(n_below))
+                .collect::<Vec<usize>>()
+        };
+        let n_focus = ((n as f64 * FOCUS) as usize).max(n.saturating_sub(far.len()));
+        let mut ranks = take(near, n_focus, FOCUS_ABOVE);
+        ranks.extend(take(far, n - ranks.len(), ABOVE));
+        ranks.sort_unstable();
+        let once = ranks.iter().map(|rank| order[*rank]);
+        let n = if ranks.is_empty() { 0 } else { n };
+        once.cycle().take(n).collect()
     }
 
     /// The inputs for chosen points with their normals; `held` may be empty, or of any length.
@@ -79,7 +100,7 @@ mod tests {
         let count = |above: usize, below: usize| {
             let points = cloud(above, below);
             let order: Vec<usize> = (0..points.len()).collect();
-            let chosen = SceneInputs::choose(&points, &order, 16, 0.01);
+            let chosen = SceneInputs::choose(&points, &order, 16, 0.01, None);
             assert!(chosen.len() == 16 || points.is_empty());
             chosen.iter().filter(|i| points[**i][2] > 0.01).count()
         };
@@ -88,5 +109,18 @@ mod tests {
         assert_eq!(count(5, 100), 5);
         assert_eq!(count(3, 3), 9, "repeated");
         assert_eq!(count(0, 0), 0);
+    }
+
+    #[test]
+    fn a_focus_takes_most_of_the_points_and_the_order_is_kept() {
+        let mut points: Vec<[f32; 3]> = (0..100).map(|i| [i as f32 * 0.1, 0.0, 0.0]).collect();
+        points.extend((0..100).map(|i| [1.0 + i as f32 * 0.0005, 0.5, 0.0]));
+        let order: Vec<usize> = (0..200).map(|i| i * 77 % 200).collect();
+        let chosen = SceneInputs::choose(&points, &order, 40, 0.01, Some([1.02, 0.5]));
+        assert_eq!(chosen.iter().filter(|i| **i >= 100).count(), 24);
+        let rank = |index: &usize| order.iter().position(|own| own == index);
+        assert!(chosen.is_sorted_by_key(rank));
+        let few = SceneInputs::choose(&points[100..], &order[..0], 8, 0.01, None);
+        assert!(few.is_empty());
     }
 }

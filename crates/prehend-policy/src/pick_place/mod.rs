@@ -10,6 +10,7 @@ mod footprint;
 mod inputs;
 mod intake;
 mod network;
+mod picker;
 
 pub use antipodal::antipodal_grasps;
 pub use bundle::{GoldenScene, SceneBundle, SceneManifest};
@@ -20,3 +21,4 @@ pub use footprint::{FreePlace, free_place};
 pub use inputs::SceneInputs;
 pub use intake::check_cloud;
 pub use network::SceneNetwork;
+pub use picker::{Area, Cell, Picker, PickerCounts};

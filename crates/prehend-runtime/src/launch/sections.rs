@@ -6,6 +6,7 @@ use std::time::Duration;
 use prehend_control::ControlConfig;
 use prehend_control::rt::RealtimeConfig;
 use prehend_drivers::DriverConfig;
+use prehend_policy::pick_place::Cell;
 use prehend_policy::{EngineChoice, Provider, RuntimeOptions};
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,9 @@ pub struct PolicySection {
     pub wires: Wires,
     /// Folder of the bundle, found as `config::locate` does.
     pub model: PathBuf,
+    /// What the pick-and-place network has to know of the cell; it is what decides if this is there.
+    #[serde(default)]
+    pub cell: Option<Cell>,
     /// Which engine runs it: `auto` (default), `onnx_runtime` or `embedded`.
     #[serde(default)]
     pub engine: EngineChoice,
@@ -254,6 +258,9 @@ impl LaunchFile {
                 self.policy.provider.name()
             ),
         )?;
+        if let Some(fault) = self.policy.cell.as_ref().and_then(Cell::fault) {
+            need(false, "policy.cell", fault.to_owned())?;
+        }
         need(
             self.policy.warm_up_runs <= 10_000,
             "policy.warm_up_runs",

@@ -4,18 +4,15 @@
 //! things are now. That makes every state a demonstration can be disturbed into a training example.
 
 use std::f64::consts::{FRAC_PI_2, PI};
+use std::time::Duration;
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use prehend_types::{Action, Pose};
 
-/// Time that one action takes, s.
-const DT: f64 = 0.05;
+/// Time that one action takes.
+const DT: Duration = Duration::from_millis(50);
 /// Fastest translation, m/s.
 pub(crate) const MAX_SPEED: f64 = 0.30;
-/// Fastest rotation, rad/s.
-const MAX_TURN: f64 = 1.5;
-/// Share of the remaining way that one action goes, so that motions end softly.
-const APPROACH: f64 = 0.30;
 /// Height above the grasp from which the hand descends, m.
 const HOVER: f64 = 0.08;
 /// The tool is over a place when nearer than this, m.
@@ -135,21 +132,7 @@ pub(crate) fn towards(
 
 /// One action towards a pose, no faster than `max_speed` m/s.
 pub(crate) fn move_towards(tcp: &Pose, goal: &Pose, opening: f64, max_speed: f64) -> Action {
-    let way = goal.translation.vector - tcp.translation.vector;
-    let step = way * (stride(way.norm(), max_speed * DT, 0.002) / way.norm().max(1e-9));
-    let angle = tcp.rotation.angle_to(&goal.rotation);
-    let share = stride(angle, MAX_TURN * DT, 0.01) / angle.max(1e-9);
-    let turned = tcp
-        .rotation
-        .try_slerp(&goal.rotation, share.min(1.0), 1e-9)
-        .unwrap_or(goal.rotation);
-    let after = Pose::from_parts(Translation3::from(tcp.translation.vector + step), turned);
-    Action::between(tcp, &after, opening)
-}
-
-/// How far to go of `left`: a share of it, at least `least`, at most `most`, never past the end.
-fn stride(left: f64, most: f64, least: f64) -> f64 {
-    (APPROACH * left).max(least).min(most).min(left)
+    Action::towards(tcp, goal, opening, max_speed, DT)
 }
 
 /// The tool's rotation when the hand points straight down, turned about the vertical by `yaw`.

@@ -6,23 +6,76 @@ use prehend_types::{Pose, TableGrasp};
 use rapier3d::geometry::SharedShape;
 
 use super::pieces::Pieces;
+use super::place::center_of_mass;
+use crate::scene::Body;
 
 /// Ways about the closing axis from which the hand may come.
 const N_APPROACHES: usize = 12;
-/// Largest angle between a surface's normal and the closing axis, rad: within the friction cone of every
-/// object here (atan 0.4), with room for what the network gets wrong.
-const CONE: f64 = 0.30;
+/// How far surfaces may be from what two flat pads like best.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Largest angle between a surface's normal and the closing axis, rad.
+    cone: f64,
+    /// How far the surface may have fallen away [`PATCH`] beside the contact, m.
+    fallen: f64,
+}
+
+impl Limits {
+    /// Within the friction cone of every object here (atan 0.4).
+    pub const SOUND: Self = Self {
+        cone: 0.38,
+        fallen: 0.0022,
+    };
+    /// What lumps without parallel sides leave; five of six hold, so that each is tried in physics.
+    pub const LUMP: Self = Self {
+        cone: 0.42,
+        fallen: 0.0030,
+    };
+}
+
+/// How far a closing axis is leaned from the middle one to find room for the hand, in cones.
+const LEANS: [f64; 2] = [-0.5, 0.5];
 /// Thinnest and widest that is grasped; the widest leaves the fingers room to come in, m.
 const THINNEST: f64 = 0.003;
 const ROOM: f64 = 0.006;
-/// Where a pad's surroundings are felt for support, m from the contact, and how far the surface may have
-/// fallen away there.
+/// Where a pad's surroundings are felt for support, m from the contact.
 const PATCH: f64 = 0.004;
-const FALLEN: f64 = 0.0015;
 /// How far the hand comes in a straight line, m.
 const SWEEP: f64 = 0.05;
 /// Least distance of anything of the hand from the table, m.
-const TABLE_GAP: f64 = 0.002;
+const TABLE_GAP: f64 = 0.0035;
+
+/// Where a pad is felt for how far its contact reaches, m from its middle, and how flat that has to be, m.
+const RINGS: [f64; 2] = [0.003, 0.006];
+const FLAT: f64 = 0.0004;
+/// Reach of a contact that touches nowhere else, m, and how much less a line holds than a face: trials in
+/// physics with round objects held far from their centre.
+const POINT: f64 = 0.0006;
+const LINE: f64 = 0.2;
+/// Standard gravity, m/s².
+const GRAVITY: f64 = 9.80665;
+
+/// What hangs in a grasp.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Which body.
+    pub body: usize,
+    center_of_mass: Point3<f64>,
+    weight: f64,
+    friction: f64,
+}
+
+impl Load {
+    /// `body` has this number among the pieces.
+    pub fn new(number: usize, body: &Body) -> Self {
+        Self {
+            body: number,
+            center_of_mass: body.base_from_body * center_of_mass(&body.parts),
+            weight: body.mass * GRAVITY,
+            friction: body.friction,
+        }
+    }
+}
 
 /// What a finger at a surface would squeeze.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +117,12 @@ impl SweptHand {
 
     /// Whether the hand can come in here without touching table or bodies.
     pub fn is_free(&self, base_from_tool: &Pose, pieces: &Pieces) -> bool {
-        self.lowest(base_from_tool) > TABLE_GAP
-            && !pieces.overlap(base_from_tool, &self.boxes, |_| true)
+        self.clears(base_from_tool, pieces, TABLE_GAP)
+    }
+
+    /// The same with all of the hand at least `gap` (m) over the table.
+    pub fn clears(&self, base_from_tool: &Pose, pieces: &Pieces, gap: f64) -> bool {
+        self.lowest(base_from_tool) > gap && !pieces.overlap(base_from_tool, &self.boxes, |_| true)
     }
 }
 
@@ -86,18 +143,30 @@ pub(crate) struct PointGrasps {
     pub n_blocked: usize,
 }
 
-/// All grasps of `body` with one finger at a point of its surface, `normal` pointing outwards.
+/// All grasps of a body with one finger at a point of its surface, `normal` pointing outwards: across the
+/// first way of [`squeezes`] that the hand can get to.
 pub(crate) fn grasps_at(
     pieces: &Pieces,
     jaw: &Jaw,
-    body: usize,
+    load: &Load,
+    limits: &Limits,
     point: &Point3<f64>,
     normal: &Vector3<f64>,
 ) -> PointGrasps {
     let mut found = PointGrasps::default();
-    let Some(squeeze) = squeeze(pieces, jaw, body, point, normal) else {
-        return found;
-    };
+    for squeeze in squeezes(pieces, jaw, load, limits, point, normal) {
+        let tried = around(pieces, jaw, point, &squeeze);
+        if !tried.free.is_empty() {
+            return tried;
+        }
+        found.n_blocked = found.n_blocked.max(tried.n_blocked);
+    }
+    found
+}
+
+/// Grasps from all sides about a closing axis.
+fn around(pieces: &Pieces, jaw: &Jaw, point: &Point3<f64>, squeeze: &Squeeze) -> PointGrasps {
+    let mut found = PointGrasps::default();
     let closing = squeeze.closing;
     let start = perpendicular(&closing);
     let template = TableGrasp {
@@ -105,72 +174,122 @@ pub(crate) fn grasps_at(
         closing: *closing,
         approach: *start,
         width: squeeze.width,
+        retreat: 0.0,
     };
     let hand = SweptHand::new(jaw, template.opening(jaw.max_width_m));
     for turn in 0..N_APPROACHES {
         let angle = std::f64::consts::TAU * turn as f64 / N_APPROACHES as f64;
         let approach = Rotation3::from_axis_angle(&closing, angle) * *start;
-        let grasp = TableGrasp {
-            approach,
-            ..template
-        };
-        if hand.is_free(&grasp.base_from_tool(), pieces) {
-            found.free.push(grasp);
-        } else {
-            found.n_blocked += 1;
+        let grasp = jaw
+            .retreats()
+            .map(|retreat| TableGrasp {
+                approach,
+                retreat,
+                ..template
+            })
+            .into_iter()
+            .find(|grasp| hand.is_free(&grasp.base_from_tool(), pieces));
+        match grasp {
+            Some(grasp) => found.free.push(grasp),
+            None => found.n_blocked += 1,
         }
     }
     found
 }
 
-/// The direction across a body at a point in which both surfaces can be pressed.
+/// The directions across a body at a point in which both surfaces can be pressed: straight in or half way
+/// between the normals of wedged surfaces, level if the cone allows it, or leaning a little.
+fn squeezes(
+    pieces: &Pieces,
+    jaw: &Jaw,
+    load: &Load,
+    limits: &Limits,
+    point: &Point3<f64>,
+    normal: &Vector3<f64>,
+) -> Vec<Squeeze> {
+    let straight = Unit::new_normalize(-normal);
+    let mut ways = Vec::with_capacity(2 + 2 * LEANS.len());
+    let exit = pieces.exit(load.body, point, &straight);
+    let between = exit.and_then(|exit| Unit::try_new(exit.normal - normal, 1e-6));
+    let middle = between.unwrap_or(straight);
+    ways.push(middle);
+    let level = Vector3::new(middle.x, middle.y, 0.0);
+    ways.extend(Unit::try_new(level, 0.5));
+    let aside = perpendicular(&middle);
+    let upright = Unit::new_normalize(middle.cross(&aside));
+    for axis in [aside, upright] {
+        ways.extend(
+            LEANS.map(|lean| Rotation3::from_axis_angle(&axis, lean * limits.cone) * middle),
+        );
+    }
+    ways.into_iter()
+        .filter_map(|closing| squeeze(pieces, jaw, load, limits, point, normal, closing))
+        .collect()
+}
+
+/// One of these, if it is sound.
 fn squeeze(
     pieces: &Pieces,
     jaw: &Jaw,
-    body: usize,
+    load: &Load,
+    limits: &Limits,
     point: &Point3<f64>,
     normal: &Vector3<f64>,
+    closing: Unit<Vector3<f64>>,
 ) -> Option<Squeeze> {
-    let across = |closing: Unit<Vector3<f64>>| {
-        let exit = pieces.exit(body, point, &closing)?;
-        let own = (-closing.as_ref()).dot(normal);
-        let other = closing.dot(&exit.normal);
-        let fits = (THINNEST..=jaw.max_width_m - ROOM).contains(&exit.distance);
-        (fits && own > libm::cos(CONE) && other > libm::cos(CONE)).then_some((closing, exit))
-    };
-    let straight = Unit::new_normalize(-normal);
-    let exit = pieces.exit(body, point, &straight)?;
-    // Between wedged surfaces, half way between their normals.
-    let between = Unit::try_new(exit.normal - normal, 1e-6)?;
-    let (closing, exit) = across(between).or_else(|| across(straight))?;
+    if -closing.dot(normal) < libm::cos(limits.cone) {
+        return None;
+    }
+    let exit = pieces.exit(load.body, point, &closing)?;
+    let fits = (THINNEST..=jaw.max_width_m - ROOM).contains(&exit.distance);
+    if !fits || closing.dot(&exit.normal) < libm::cos(limits.cone) {
+        return None;
+    }
     let far = point + closing.as_ref() * exit.distance;
-    let is_held =
-        supports(pieces, body, point, &closing) && supports(pieces, body, &far, &-closing);
-    is_held.then_some(Squeeze {
+    let near = feel(pieces, load.body, limits, point, &closing)?;
+    let other = feel(pieces, load.body, limits, &far, &-closing)?;
+    // Dry friction on both patches against the weight, which wants to turn the object.
+    let middle = point + closing.as_ref() * (0.5 * exit.distance);
+    let lever = load.center_of_mass - middle;
+    let turning = load.weight * lever.xy().norm();
+    let holding = load.friction * jaw.force_n * (near + other);
+    (turning < holding).then_some(Squeeze {
         closing,
         width: exit.distance,
     })
 }
 
-/// Whether a pad that presses along `closing` finds the surface on at least two of four sides.
-fn supports(
+/// How far a pad that presses along `closing` reaches with its contact, as the mean arm of its friction,
+/// m; `None` unless it finds the surface on at least three of four sides.
+fn feel(
     pieces: &Pieces,
     body: usize,
+    limits: &Limits,
     point: &Point3<f64>,
     closing: &Unit<Vector3<f64>>,
-) -> bool {
+) -> Option<f64> {
     let u = perpendicular(closing);
-    let v = closing.cross(&u);
-    let sides = [*u, -*u, v, -v];
+    let sides = [*u, -*u, closing.cross(&u), -closing.cross(&u)];
+    let fallen = |side: &Vector3<f64>, off: f64| {
+        let from = point + side * off - closing.as_ref() * 0.02;
+        let hit = pieces.first_hit(body, &from, closing);
+        hit.map_or(f64::MAX, |hit| (hit.distance - 0.02).abs())
+    };
     let n_felt = sides
-        .into_iter()
-        .filter(|side| {
-            let from = point + side * PATCH - closing.as_ref() * 0.02;
-            let hit = pieces.first_hit(body, &from, closing);
-            hit.is_some_and(|hit| (hit.distance - 0.02).abs() < FALLEN)
-        })
-        .count();
-    n_felt >= 3
+        .iter()
+        .filter(|side| fallen(side, PATCH) < limits.fallen);
+    if n_felt.count() < 3 {
+        return None;
+    }
+    let arm = |sides: &[Vector3<f64>]| {
+        let felt = sides
+            .iter()
+            .flat_map(|side| RINGS.map(|off| if fallen(side, off) < FLAT { off } else { 0.0 }));
+        felt.sum::<f64>() / (sides.len() * RINGS.len()) as f64
+    };
+    let (across, along) = (arm(&sides[..2]), arm(&sides[2..]));
+    let (least, most) = (across.min(along), across.max(along));
+    Some(POINT + least + LINE * (most - least))
 }
 
 /// Some unit vector at right angles; the most horizontal one where that is plain.

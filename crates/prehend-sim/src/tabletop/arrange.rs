@@ -93,6 +93,12 @@ impl Arrangement {
         })
     }
 
+    /// Middle of the area that objects are arranged in, base frame, m.
+    #[must_use]
+    pub fn middle() -> Point3<f64> {
+        middle()
+    }
+
     /// The same without one object, and after whatever lay on it has come to rest; `None` if it does not.
     #[must_use]
     pub fn without(&self, object: usize) -> Option<Self> {

@@ -12,20 +12,22 @@
 mod antipodal;
 mod arrange;
 mod bench;
+mod labelled;
 mod library;
 mod picture;
 mod pieces;
 mod place;
+mod placing;
 mod see;
 mod trial;
 mod view;
 
 pub use arrange::{Arrangement, ArrangementKind};
+pub use labelled::LabelledScene;
 pub use library::{Instance, Split};
 pub use picture::Picture;
 pub use place::{N_TURNS, Turns};
+pub use placing::{Carried, Placing, Slot};
+pub use see::Measured;
 pub use trial::{PlaceOutcome, TrialOutcome, attempt_grasp, try_grasp, try_place};
-pub use view::{
-    Carried, HeldView, LabelledScene, Measured, NORMAL_RADIUS, Placing, PointGrasp, PointLabel,
-    SURFACE, Slot, TableView, bottom_centre,
-};
+pub use view::{HeldView, NORMAL_RADIUS, PointGrasp, PointLabel, SURFACE, TableView};

@@ -3,12 +3,14 @@
 use std::f64::consts::PI;
 
 use nalgebra::{Point3, Vector3};
-use prehend_cloud::{Intrinsics, back_project};
+use prehend_cloud::{Intrinsics, Neighbourhood, back_project};
 use prehend_types::{Pose, Stream, derive_seed};
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arrange::middle;
+use super::arrange::{Arrangement, middle};
+use super::view::NORMAL_RADIUS;
 use crate::camera::{Label, Solid, labelled_image, looking_at};
 use crate::config::NoiseConfig;
 use crate::scene::Body;
@@ -113,4 +115,30 @@ pub(crate) fn look(solids: &[Solid], seed: u64) -> Vec<Seen> {
         }
     }
     seen
+}
+
+/// A cloud with normals, and nothing else: all that a robot has.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Measured {
+    /// Base frame, m.
+    pub points: Vec<[f32; 3]>,
+    /// Their normals; zero where unknown.
+    pub normals: Vec<[f32; 3]>,
+}
+
+impl Arrangement {
+    /// What cameras at random places measure of it, `most` points in random order.
+    #[must_use]
+    pub fn measure(&self, seed: u64, most: usize) -> Measured {
+        let mut seen = look(&solids(&self.bodies), seed);
+        let cloud: Vec<[f32; 3]> = seen.iter().map(|seen| seen.point).collect();
+        let near = Neighbourhood::new(&cloud, NORMAL_RADIUS);
+        seen.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        seen.truncate(most);
+        let normal = |seen: &Seen| near.normal(&seen.point, &seen.eye.coords.cast::<f32>().into());
+        Measured {
+            points: seen.iter().map(|seen| seen.point).collect(),
+            normals: seen.iter().map(normal).collect(),
+        }
+    }
 }

@@ -5,10 +5,11 @@ use nalgebra::{Point3, Vector3};
 use prehend_robot::Jaw;
 use prehend_types::{Pose, TableGrasp};
 
+use super::antipodal::SweptHand;
 use super::bench::{Bench, FreeHand, turned};
 use super::pieces::Pieces;
 use super::place::{RELEASE, turn_about};
-use super::view::{Carried, hand_parts};
+use super::placing::{Carried, hand_parts};
 use crate::scene::{Body, BodyMotion};
 
 /// How far back along its approach a hand starts, m.
@@ -32,6 +33,8 @@ pub enum TrialOutcome {
     Missed,
     /// Something was between the fingers, but did not come along or slipped.
     Dropped,
+    /// The hand's way in leads through the table, or through something that stands fast.
+    Collided,
 }
 
 impl TrialOutcome {
@@ -54,6 +57,19 @@ pub fn attempt_grasp(bodies: &[Body], jaw: &Jaw, grasp: &TableGrasp) -> (TrialOu
     let goal = grasp.base_from_tool();
     let back = goal * Pose::translation(0.0, 0.0, -STANDOFF);
     let opening = grasp.opening(jaw.max_width_m);
+    // Physics would let a palm that is moved along a path through what is fixed as well.
+    let mut fixed = Pieces::default();
+    for (index, body) in bodies
+        .iter()
+        .enumerate()
+        .filter(|(_, body)| !body.can_move())
+    {
+        fixed.add(index, &body.parts, &body.base_from_body);
+    }
+    if !SweptHand::new(jaw, opening).clears(&goal, &fixed, 0.0) {
+        let poses = bodies.iter().map(|body| body.base_from_body).collect();
+        return (TrialOutcome::Collided, poses);
+    }
     let mut hand = FreeHand::new(Bench::new(bodies), jaw, &back, opening);
     let before: Vec<f64> = heights(&hand, bodies.len());
     hand.go(&goal, opening, 0.3);

@@ -4,6 +4,7 @@
 //! An episode never changes: what a judge must remember lives in a [`Memory`] beside it, so that a
 //! world can be saved, copied and restored.
 
+mod clear;
 mod cube;
 mod drawer;
 mod grid;
@@ -26,6 +27,7 @@ use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
 use crate::{SceneConfig, SimError};
 
+pub use clear::{Clear, ClearConfig};
 pub use drawer::{Drawer, DrawerConfig, DrawerEpisode};
 pub use grid::{Grid, GridConfig, GridEpisode, Layout, Receptacles};
 pub use lift::{CubeConfig, Lift};
@@ -214,6 +216,8 @@ pub enum TaskKind {
     Grid,
     /// A T-shaped block is pushed onto its outline.
     PushT,
+    /// Everything on the table goes into a tray.
+    Clear,
 }
 
 impl TaskKind {
@@ -228,6 +232,7 @@ impl TaskKind {
             Self::Peg => &Peg,
             Self::PushT => &PushT,
             Self::Grid => &Grid,
+            Self::Clear => &Clear,
         }
     }
 }

@@ -33,8 +33,8 @@ pub(super) struct Parts {
     /// Angle to the nearest allowed grasp and of random orientations, rad; points.
     pub angles: [f64; 2],
     pub n_touches: f64,
-    /// Confidence at graspable points.
-    pub confidence: f64,
+    /// Confidence at graspable points; such points.
+    pub confidence: [f64; 2],
     /// Objects found (a token over one half whose mask overlaps by half), objects, tokens over one half.
     pub found: [f64; 3],
     /// Points of places: in both, in either.
@@ -49,7 +49,7 @@ impl Parts {
         sum(&mut self.loss, &other.loss);
         sum(&mut self.angles, &other.angles);
         self.n_touches += other.n_touches;
-        self.confidence += other.confidence;
+        sum(&mut self.confidence, &other.confidence);
         sum(&mut self.found, &other.found);
         sum(&mut self.places, &other.places);
         sum(&mut self.masks, &other.masks);
@@ -94,32 +94,27 @@ pub(super) fn loss(
     let n_tokens = stage.grasps.dims()[2];
     let mut touches = Touches::default();
     for (view, sample) in samples.iter().enumerate() {
-        let confidence = |row: u32| {
+        let entry = |row: u32| {
             let objects = sample.labels.objects.iter().zip(&tokens_of[view]);
             let own = objects.filter(|(rows, _)| rows.binary_search(&row).is_ok());
-            let logit =
-                own.map(|(_, token)| masks[(view * n_points + row as usize) * n_tokens + token]);
-            logit
-                .max_by(f32::total_cmp)
-                .map_or(0.0, |x| sigmoid(f64::from(x)) as f32)
+            let entries = own.map(|(_, token)| (view * n_points + row as usize) * n_tokens + token);
+            entries.max_by(|a, b| masks[*a].total_cmp(&masks[*b]))
         };
         let own = &touch_data[view * n_points * TOUCH_DIM..][..n_points * TOUCH_DIM];
-        let weight = |row: u32| {
-            if emphasis.by_confidence {
-                confidence(row).max(0.05)
-            } else {
-                1.0
-            }
-        };
-        touches.push(view, sample, own, control, weight, rng);
+        touches.push(view, sample, own, control, entry, rng);
         let known = sample.labels.touches.iter();
-        let mean: f64 = known.map(|(row, _)| f64::from(confidence(*row))).sum();
-        parts.confidence += mean / sample.labels.touches.len().max(1) as f64 * touches.len() as f64
-            / n_views as f64;
+        let sure = known.filter_map(|(row, _)| Some(sigmoid(f64::from(masks[entry(*row)?]))));
+        parts.confidence[0] += sure.sum::<f64>();
+        parts.confidence[1] += sample.labels.touches.len() as f64;
     }
     parts.angles = touches.angles;
     parts.n_touches = touches.len() as f64;
-    if let Some([distance, angles, widths]) = touches.losses(&touch, control, device) {
+    let logits = stage
+        .grasps
+        .clone()
+        .reshape([n_views * n_points * n_tokens]);
+    let logits = emphasis.by_confidence.then_some(logits);
+    if let Some([distance, angles, widths]) = touches.losses(&touch, logits, control, device) {
         total = total + distance * CONTROL + angles * emphasis.angles + widths;
     }
     parts.loss = [f64::from(total.clone().into_scalar::<f32>()), 1.0];

@@ -49,7 +49,7 @@ impl PickPlaceValidation {
             loss: share(parts.loss[0], parts.loss[1]),
             angle_rad: share(parts.angles[0], parts.n_touches),
             random_angle_rad: share(parts.angles[1], parts.n_touches),
-            confidence: share(parts.confidence, parts.n_touches),
+            confidence: share(parts.confidence[0], parts.confidence[1]),
             object_recall: share(parts.found[0], parts.found[1]),
             object_precision: share(parts.found[0], parts.found[2]),
             grasp_overlap: share(parts.masks[0], parts.masks[1]),

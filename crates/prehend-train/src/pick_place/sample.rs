@@ -5,7 +5,7 @@ use prehend_nets::pick_place::{FEATURE_DIM, N_YAWS, PickPlaceConfig, SceneBatch}
 use prehend_policy::pick_place::SceneInputs;
 use prehend_sim::tabletop::{N_TURNS, PointLabel, SURFACE, TableView};
 use rand::Rng;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -15,6 +15,10 @@ const JITTER: f32 = 0.001;
 const DROPOUT: f64 = 0.3;
 /// Shift of the whole scene along each axis of the table, m.
 const SHIFT: f32 = 0.08;
+
+/// Share of samples that look closely at where the object is wanted; at anything, where it is not.
+const FOCUS_WANTED: f64 = 0.75;
+const FOCUS_ANYWHERE: f64 = 0.15;
 
 /// A direction pair with its width, as the network should say it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,7 +129,9 @@ impl Sample {
             .filter(|_| keep >= 1.0 || rng.random_bool(keep))
             .collect();
         order.shuffle(rng);
-        let chosen = SceneInputs::choose(&view.points, &order, config.grouping.n_points, SURFACE);
+        let focus = focus(view, is_augmented, rng);
+        let n_points = config.grouping.n_points;
+        let chosen = SceneInputs::choose(&view.points, &order, n_points, SURFACE, focus);
         let about = [0.47, 0.0];
         let mut noisy = |point: [f32; 3]| {
             if !is_augmented {
@@ -152,6 +158,19 @@ impl Sample {
             inputs,
         }
     }
+}
+
+/// Where this sample looks closely: where the object is wanted, or somewhere.
+fn focus(view: &TableView, is_augmented: bool, rng: &mut ChaCha8Rng) -> Option<[f32; 2]> {
+    let wanted = view.held.as_ref().and_then(|held| held.focus);
+    if !is_augmented {
+        return wanted;
+    }
+    if wanted.is_some() {
+        return wanted.filter(|_| rng.random_bool(FOCUS_WANTED));
+    }
+    let [x, y, _] = *view.points.choose(rng)?;
+    rng.random_bool(FOCUS_ANYWHERE).then_some([x, y])
 }
 
 fn labels(view: &TableView, chosen: &[usize], motion: &Motion) -> Labels {

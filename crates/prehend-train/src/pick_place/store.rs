@@ -11,16 +11,17 @@ use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
 /// Changes whenever labels do.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// What the scenes of a folder have in common.
+const KIND_FILE: &str = "scenes.json";
+/// Seeds from here on are for validation and reports.
+const FIRST_UNTRAINED: u64 = 700_000;
 
 /// The two views of one scene.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredScene {
-    version: u32,
-    /// Name of the gripper that the labels are for.
-    pub gripper: String,
-    /// Which objects.
-    pub split: Split,
+    /// What it is.
+    pub kind: SceneKind,
     /// Seed of the scene.
     pub seed: u64,
     /// Nothing is held.
@@ -29,30 +30,89 @@ pub struct StoredScene {
     pub placing: Option<TableView>,
 }
 
-/// A folder of scenes.
+/// What the scenes of a folder have in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneKind {
+    version: u32,
+    /// Which objects.
+    pub split: Split,
+    /// Name of the gripper that the labels are for.
+    pub gripper: String,
+}
+
+/// A folder of scenes of one kind.
 #[derive(Debug, Clone)]
 pub struct SceneStore {
     folder: PathBuf,
+    kind: SceneKind,
 }
 
 impl SceneStore {
-    /// A folder to store scenes in, made if it is not there.
+    /// A folder to store scenes of a kind in, made if it is not there.
     ///
     /// # Errors
-    /// [`TrainError::Data`].
-    pub fn create(folder: &Path) -> Result<Self, TrainError> {
+    /// [`TrainError`] if it cannot be written, or holds scenes of another kind.
+    pub fn create(folder: &Path, split: Split, jaw: &Jaw) -> Result<Self, TrainError> {
+        let kind = SceneKind {
+            version: VERSION,
+            split,
+            gripper: jaw.name.clone(),
+        };
         std::fs::create_dir_all(folder).map_err(|source| DataError::write(folder, source))?;
-        Ok(Self {
-            folder: folder.to_owned(),
-        })
+        let path = folder.join(KIND_FILE);
+        let is_empty = || paths(folder).map(|paths| paths.is_empty());
+        if !path.exists() && is_empty()? {
+            write_atomic(&path, &serde_json::to_vec(&kind).unwrap_or_default())?;
+        }
+        let own = Self::open(folder)?;
+        if own.kind != kind {
+            return refuse(
+                &path,
+                format!("holds {:?}, not {kind:?}: choose another folder", own.kind),
+            );
+        }
+        Ok(own)
     }
 
     /// The scenes of a folder that is there.
-    #[must_use]
-    pub fn open(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
+    ///
+    /// # Errors
+    /// [`TrainError`] if it is none, or its scenes are of another version.
+    pub fn open(folder: &Path) -> Result<Self, TrainError> {
+        let path = folder.join(KIND_FILE);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                let reason = "is not there: this is no folder of scenes, or one of an earlier \
+                              version; make one with `prehend scenes generate`";
+                return refuse(&path, reason.to_owned());
+            }
+            Err(source) => return Err(DataError::Read { path, source }.into()),
+        };
+        let kind: SceneKind = match serde_json::from_slice(&text) {
+            Ok(kind) => kind,
+            Err(error) => return refuse(&path, format!("cannot be read: {error}")),
+        };
+        if kind.version != VERSION {
+            return refuse(
+                &path,
+                format!(
+                    "holds scenes of version {}, this prehend reads {VERSION}: generate them anew",
+                    kind.version
+                ),
+            );
         }
+        Ok(Self {
+            folder: folder.to_owned(),
+            kind,
+        })
+    }
+
+    /// What its scenes have in common.
+    #[must_use]
+    pub fn kind(&self) -> &SceneKind {
+        &self.kind
     }
 
     fn path(&self, seed: u64) -> PathBuf {
@@ -69,14 +129,12 @@ impl SceneStore {
     ///
     /// # Errors
     /// [`TrainError`] if it cannot be written.
-    pub fn generate(&self, seed: u64, split: Split, jaw: &Jaw) -> Result<bool, TrainError> {
-        let Some(scene) = LabelledScene::new(seed, split, None, jaw) else {
+    pub fn generate(&self, seed: u64, jaw: &Jaw) -> Result<bool, TrainError> {
+        let Some(scene) = LabelledScene::new(seed, self.kind.split, None, jaw) else {
             return Ok(false);
         };
         let stored = StoredScene {
-            version: VERSION,
-            gripper: jaw.name.clone(),
-            split,
+            kind: self.kind.clone(),
             seed,
             picking: scene.picking,
             placing: scene.placing.map(|placing| placing.view),
@@ -89,46 +147,74 @@ impl SceneStore {
     /// All stored scenes, by seed.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file that is damaged, of another version, or not there.
+    /// [`TrainError`] naming the file that is damaged, of another kind, or not there.
     pub fn load(&self) -> Result<Vec<StoredScene>, TrainError> {
-        let fail = |source| DataError::Read {
-            path: self.folder.clone(),
-            source,
-        };
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if path.extension().is_some_and(|extension| extension == "bin") {
-                paths.push(path);
+        let mut paths = paths(&self.folder)?;
+        paths.sort();
+        paths.iter().map(|path| self.read(path)).collect()
+    }
+
+    /// All stored scenes, if one may learn from them.
+    ///
+    /// # Errors
+    /// [`TrainError`] as for [`Self::load`], or if they are of objects, a gripper or seeds that are kept for
+    /// something else.
+    pub fn load_for(&self, split: Split, jaw: &Jaw) -> Result<Vec<StoredScene>, TrainError> {
+        let path = self.folder.join(KIND_FILE);
+        let kind = &self.kind;
+        if kind.split != split || kind.gripper != jaw.name {
+            let (split, name) = (kind.split, &kind.gripper);
+            let reason = format!("holds scenes of {split:?} objects for {name:?}: not wanted here");
+            return refuse(&path, reason);
+        }
+        let scenes = self.load()?;
+        let is_kept = |scene: &&StoredScene| split == Split::Train && scene.seed >= FIRST_UNTRAINED;
+        match scenes.iter().find(is_kept) {
+            Some(scene) => refuse(
+                &self.path(scene.seed),
+                format!("is never trained on: seeds from {FIRST_UNTRAINED} are kept for tests"),
+            ),
+            None => Ok(scenes),
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<StoredScene, TrainError> {
+        let scene: StoredScene = read_sealed(path)?;
+        if scene.kind != self.kind {
+            return refuse(path, format!("is a scene of {:?}: remove it", scene.kind));
+        }
+        for view in std::iter::once(&scene.picking).chain(&scene.placing) {
+            let n = view.points.len();
+            let lengths = [view.normals.len(), view.objects.len(), view.labels.len()];
+            let grasps = view.grasps.iter().all(|grasp| usize::from(grasp.point) < n);
+            let held = view.held.as_ref().is_none_or(|held| held.turns.len() == n);
+            if lengths != [n; 3] || !grasps || !held {
+                let reason = "is a scene whose labels do not fit its points: remove it";
+                return refuse(path, reason.to_owned());
             }
         }
-        paths.sort();
-        paths.iter().map(|path| read(path)).collect()
+        Ok(scene)
     }
 }
 
-fn read(path: &Path) -> Result<StoredScene, TrainError> {
-    let scene: StoredScene = read_sealed(path)?;
-    let refuse = |reason: String| {
-        Err(TrainError::Checkpoint {
-            path: path.to_owned(),
-            reason,
-        })
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
+    let fail = |source| DataError::Read {
+        path: folder.to_owned(),
+        source,
     };
-    if scene.version != VERSION {
-        return refuse(format!(
-            "is a scene of version {}, this prehend reads {VERSION}: generate it again",
-            scene.version
-        ));
-    }
-    for view in std::iter::once(&scene.picking).chain(&scene.placing) {
-        let n = view.points.len();
-        let lengths = [view.normals.len(), view.objects.len(), view.labels.len()];
-        let grasps = view.grasps.iter().all(|grasp| usize::from(grasp.point) < n);
-        let held = view.held.as_ref().is_none_or(|held| held.turns.len() == n);
-        if lengths != [n; 3] || !grasps || !held {
-            return refuse("is a scene whose labels do not fit its points".to_owned());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|extension| extension == "bin") {
+            paths.push(path);
         }
     }
-    Ok(scene)
+    Ok(paths)
+}
+
+fn refuse<T>(path: &Path, reason: String) -> Result<T, TrainError> {
+    Err(TrainError::Checkpoint {
+        path: path.to_owned(),
+        reason,
+    })
 }

@@ -4,6 +4,7 @@
 //! axis, along the approach) differs by (w/2 + along) Δc + approach Δa. That a turned-round gripper is
 //! the same one cannot matter here: the contact says which finger it is.
 
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use prehend_nets::pick_place::{N_WIDTHS, TOUCH_DIM};
 use prehend_robot::Jaw;
@@ -25,7 +26,8 @@ pub(super) struct Touches {
     approach: Vec<f32>,
     width: Vec<f32>,
     classes: Vec<f32>,
-    confidence: Vec<f32>,
+    /// The mask's entry that says how sure the network is there.
+    entries: Vec<i64>,
     /// Sums of angles to the nearest allowed grasp, rad: predicted, and a random orientation.
     pub angles: [f64; 2],
 }
@@ -91,14 +93,14 @@ fn turn(closing: &[f32], approach: &[f32], touch: &Touch) -> f64 {
 
 impl Touches {
     /// Takes up to a number of a view's graspable points. `said` is the view's part of the touch output,
-    /// `confidence` what the masks say of a point.
+    /// `entry` says where in the masks a point's confidence stands.
     pub fn push(
         &mut self,
         view: usize,
         sample: &Sample,
         said: &[f32],
         control: &[[f32; 2]],
-        confidence: impl Fn(u32) -> f32,
+        entry: impl Fn(u32) -> Option<usize>,
         rng: &mut ChaCha8Rng,
     ) {
         let n_points = sample.inputs.points.len();
@@ -108,9 +110,12 @@ impl Touches {
         for (row, allowed) in all.iter().skip(start).step_by(stride) {
             let own = &said[*row as usize * TOUCH_DIM..][..TOUCH_DIM];
             let (closing, approach) = (&own[..3], &own[3..6]);
-            let Some(touch) = nearest(control, closing, approach, allowed) else {
+            let (Some(touch), Some(entry)) =
+                (nearest(control, closing, approach, allowed), entry(*row))
+            else {
                 continue;
             };
+            self.entries.push(entry as i64);
             self.rows.push((view * n_points + *row as usize) as i64);
             self.closing.extend(touch.closing);
             self.approach.extend(touch.approach);
@@ -118,7 +123,6 @@ impl Touches {
             let class = ((touch.width / WIDTH_CLASS) as usize).min(N_WIDTHS - 1);
             self.classes
                 .extend((0..N_WIDTHS).map(|i| f32::from(u8::from(i == class))));
-            self.confidence.push(confidence(*row));
             self.angles[0] += turn(closing, approach, touch);
             let (closing, approach) = random_frame(rng);
             if let Some(touch) = nearest(control, &closing, &approach, allowed) {
@@ -132,11 +136,13 @@ impl Touches {
         self.rows.len()
     }
 
-    /// ADD-S in metres weighted by confidence; one minus the cosines; cross-entropy of widths. `touch`:
-    /// `[all points, 16]`.
+    /// ADD-S in metres weighted by confidence, so that being less sure is an answer to a grasp that is hard
+    /// to tell; one minus the cosines; cross-entropy of widths. `touch`: `[all points, 16]`; `masks`: logits
+    /// of all grasp masks in a row, if confidence counts.
     pub fn losses(
         &self,
         touch: &Tensor<2>,
+        masks: Option<Tensor<1>>,
         control: &[[f32; 2]],
         device: &Device,
     ) -> Option<[Tensor<1>; 3]> {
@@ -165,7 +171,15 @@ impl Touches {
             distance = Some(distance.map_or_else(|| d.clone(), |sum| sum + d.clone()));
         }
         let distance = distance? / control.len() as f32;
-        let weighted = (distance * tensor(&self.confidence, 1)).mean();
+        let weighted = match masks {
+            Some(masks) => {
+                let entries =
+                    Tensor::<1, burn::tensor::Int>::from_data(self.entries.as_slice(), device);
+                let sure = sigmoid(masks.select(0, entries)).reshape([n, 1]);
+                (distance * sure).mean()
+            }
+            None => distance.mean(),
+        };
         let cosines = (closing * gt_closing + approach * gt_approach).sum_dim(1);
         let angles = (cosines.neg() + 2.0).mean();
         let highest = classes.clone().detach().max_dim(1);

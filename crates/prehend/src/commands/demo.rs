@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use prehend_data::RunDir;
 use prehend_runtime::{DemoConfig, DemoReport, LaunchFile, LoopSummary, Outcome, Stop, demo};
 
@@ -22,6 +22,7 @@ const EXAMPLES: &str = "Examples:
   prehend demo
   prehend demo --episodes 50 --seed 900000 --json
   prehend demo --model models/fr3_pick_place_teacher
+  prehend demo --policy pick-place
 
 Driver, policy and control loop run in this process, each with a zenoh session of its own, in real time.
 Even seeds show families of objects that training has seen, odd ones families that it has not.
@@ -31,9 +32,12 @@ Ctrl-C brings the arm to rest, reports the finished episodes and exits with 1.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Demo {
-    /// Launch file.
-    #[arg(long, default_value = "launch/demo.toml", value_name = "FILE")]
-    launch: PathBuf,
+    /// Which kind of policy works: each has a launch file of its own.
+    #[arg(long, value_enum, default_value_t = Kind::Flow)]
+    policy: Kind,
+    /// Another launch file.
+    #[arg(long, conflicts_with = "policy", value_name = "FILE")]
+    launch: Option<PathBuf>,
     /// Number of episodes, instead of the launch file's.
     #[arg(long, short = 'n', visible_alias = "n")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -47,6 +51,24 @@ pub struct Demo {
     /// Folder that run folders are made in.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     runs: PathBuf,
+}
+
+/// What decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The flow policy's one-step student puts one marked object into a bin.
+    Flow,
+    /// The pick-and-place network clears a table of unmarked objects into a tray.
+    PickPlace,
+}
+
+impl Kind {
+    fn launch(self) -> &'static str {
+        match self {
+            Self::Flow => "launch/demo.toml",
+            Self::PickPlace => "launch/clear_table.toml",
+        }
+    }
 }
 
 impl Demo {
@@ -89,7 +111,9 @@ impl Demo {
     }
 
     fn load(&self) -> Result<LaunchFile, Failure> {
-        let mut launch = LaunchFile::load(&self.launch)?;
+        let file = self.launch.clone();
+        let file = file.unwrap_or_else(|| self.policy.launch().into());
+        let mut launch = LaunchFile::load(&file)?;
         launch.operator.episodes = self.episodes.unwrap_or(launch.operator.episodes);
         launch.operator.seed = self.seed.unwrap_or(launch.operator.seed);
         if let Some(model) = &self.model {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use prehend_sim::tabletop::Split;
 use prehend_train::pick_place::{PickPlaceLine, PickPlaceRun, PickPlaceTraining, SceneStore};
 use prehend_train::{FlowConfig, Hooks, Parent, StepChoice, train_flow};
 use prehend_types::config::locate;
@@ -84,10 +85,11 @@ impl PickPlace {
     fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let config = PickPlaceTraining::load(&locate(&self.config)?)?;
         let jaw = self.gripper.open()?;
-        let read = |folder: &Path| -> Result<_, Failure> {
-            Ok(SceneStore::open(&locate(folder)?).load()?)
+        let read = |folder: &Path, split: Split| -> Result<_, Failure> {
+            Ok(SceneStore::open(&locate(folder)?)?.load_for(split, &jaw)?)
         };
-        let (training, validation) = (read(&self.data)?, read(&self.validation)?);
+        let training = read(&self.data, Split::Train)?;
+        let validation = read(&self.validation, Split::Validation)?;
         let should_stop = || session.interrupt.is_set();
         let run = PickPlaceRun {
             config: &config,

@@ -30,6 +30,8 @@ const MOST_ALLOWED: usize = 200;
 /// Objects of a round of clearing, and failures in a row that end it.
 const ROUND: usize = 5;
 const STOP_AFTER: u32 = 2;
+/// Points above the table that pairs are looked for among.
+const MOST_FACING: usize = 1280;
 /// Points of a dense cloud.
 const DENSE: usize = 6000;
 
@@ -39,12 +41,13 @@ pub fn look(
     points: &[[f32; 3]],
     normals: &[[f32; 3]],
     held: &[[f32; 3]],
+    focus: Option<[f32; 2]>,
     seed: u64,
 ) -> (SceneInputs, Vec<usize>) {
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let n = manifest.grouping.n_points;
-    let chosen = SceneInputs::choose(points, &order, n, SURFACE);
+    let chosen = SceneInputs::choose(points, &order, n, SURFACE, focus);
     let inputs = SceneInputs::new(
         &manifest.grouping,
         chosen.iter().map(|i| points[*i]).collect(),
@@ -73,12 +76,13 @@ impl Evaluator<'_> {
         points: &[[f32; 3]],
         normals: &[[f32; 3]],
         held: &[[f32; 3]],
+        focus: Option<[f32; 2]>,
         seed: u64,
         timing: &mut Vec<f64>,
     ) -> Result<(SceneInputs, RawScene, Vec<usize>), Failure> {
         check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
         let begun = std::time::Instant::now();
-        let (inputs, chosen) = look(self.network.manifest(), points, normals, held, seed);
+        let (inputs, chosen) = look(self.network.manifest(), points, normals, held, focus, seed);
         let raw = self.network.infer(&inputs);
         timing.push(begun.elapsed().as_secs_f64() * 1e3);
         let raw = raw.map_err(|error| Failure::new(Class::Runtime, error))?;
@@ -123,6 +127,7 @@ impl Evaluator<'_> {
             &view.points,
             &view.normals,
             &[],
+            None,
             seed,
             &mut result.inference_ms,
         )?;
@@ -130,11 +135,16 @@ impl Evaluator<'_> {
         let jaw = self.jaw;
         let run = |grasp: &TableGrasp| try_grasp(bodies, jaw, grasp).is_held();
         let filter = HandFilter::new(jaw, &view.points);
-        let is_free = |grasp: &&TableGrasp| filter.check(grasp, |_| true).is_ok();
-        let first = |grasps: &[TableGrasp]| grasps.iter().find(is_free).is_some_and(run);
-        let network = proposed.iter().find(|p| is_free(&&p.grasp));
-        let is_good = network.is_some_and(|p| run(&p.grasp));
-        result.calibration = network.map(|p| (p.confidence, is_good));
+        let feasible = |grasp: &TableGrasp| filter.check(grasp, |_| true).ok();
+        let first = |grasps: &[TableGrasp]| {
+            let grasp = grasps.iter().find_map(feasible);
+            grasp.is_some_and(|grasp| run(&grasp))
+        };
+        let network = proposed
+            .iter()
+            .find_map(|p| Some((p.confidence, feasible(&p.grasp)?)));
+        let is_good = network.is_some_and(|(_, grasp)| run(&grasp));
+        result.calibration = network.map(|(confidence, _)| (confidence, is_good));
         result.top_grasp.insert(Proposer::Network, is_good);
         let unfiltered = proposed.first().is_some_and(|p| run(&p.grasp));
         result
@@ -161,7 +171,7 @@ impl Evaluator<'_> {
             let covers = covers.filter(|(_, grasp)| (middle(grasp) - at).norm() < COVERED);
             result.executed.push(Executed {
                 confidence: proposal.confidence,
-                is_good: run(&proposal.grasp),
+                is_good: run(&feasible(&proposal.grasp).unwrap_or(proposal.grasp)),
                 covers: covers.map(|(index, _)| index as u32).collect(),
                 scene: seed,
             });
@@ -188,6 +198,7 @@ impl Evaluator<'_> {
             &view.points,
             &view.normals,
             &held.points,
+            held.focus,
             seed,
             &mut result.inference_ms,
         )?;
@@ -299,12 +310,22 @@ impl Evaluator<'_> {
             let proposed: Vec<TableGrasp> = match proposer {
                 Proposer::Centroid => centroid_grasps(&seen.points, SURFACE),
                 Proposer::Antipodal => {
-                    let n = seen.points.len().min(1600);
-                    self.facing(&seen.points[..n], &seen.normals[..n], seed)
+                    let own: Vec<usize> = (0..seen.points.len())
+                        .filter(|i| seen.points[*i][2] > SURFACE)
+                        .take(MOST_FACING)
+                        .collect();
+                    let of = |all: &[[f32; 3]]| own.iter().map(|i| all[*i]).collect::<Vec<_>>();
+                    self.facing(&of(&seen.points), &of(&seen.normals), seed)
                 }
                 _ => {
-                    let (inputs, raw, _) =
-                        self.look(&seen.points, &seen.normals, &[], seed, &mut Vec::new())?;
+                    let (inputs, raw, _) = self.look(
+                        &seen.points,
+                        &seen.normals,
+                        &[],
+                        None,
+                        seed,
+                        &mut Vec::new(),
+                    )?;
                     let all = grasps(&raw, &inputs, LEAST);
                     all.into_iter().map(|proposed| proposed.grasp).collect()
                 }
@@ -312,12 +333,12 @@ impl Evaluator<'_> {
             let filter = HandFilter::new(self.jaw, &seen.points);
             let chosen = proposed
                 .iter()
-                .find(|grasp| filter.check(grasp, |_| true).is_ok());
+                .find_map(|grasp| filter.check(grasp, |_| true).ok());
             let Some(grasp) = chosen else {
                 failures += 1;
                 continue;
             };
-            let (outcome, poses) = attempt_grasp(&table.bodies, self.jaw, grasp);
+            let (outcome, poses) = attempt_grasp(&table.bodies, self.jaw, &grasp);
             let after = match outcome {
                 prehend_sim::tabletop::TrialOutcome::Held { body }
                     if body < table.instances.len() =>

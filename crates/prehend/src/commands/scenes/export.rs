@@ -67,7 +67,7 @@ impl Export {
         };
         let file = locate(&self.checkpoint)?;
         let checkpoint = PickPlaceCheckpoint::load(&file)?;
-        let scenes = SceneStore::open(&locate(&self.scenes)?).load()?;
+        let scenes = SceneStore::open(&locate(&self.scenes)?)?.load()?;
         let mut inputs = scene_inputs(&checkpoint, &scenes);
         inputs.truncate(N_PARITY);
         if inputs.is_empty() {

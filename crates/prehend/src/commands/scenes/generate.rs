@@ -55,13 +55,13 @@ impl Generate {
     /// An input was refused, or a scene could not be stored.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let jaw = self.gripper.open()?;
-        let store = SceneStore::create(&self.out)?;
+        let store = SceneStore::create(&self.out, self.split.into(), &jaw)?;
         let range = seed_range(self.seed, self.scenes)?;
         let seeds: Vec<u64> = range.filter(|seed| !store.contains(*seed)).collect();
         let progress = Progress::new("scenes", seeds.len() as u64);
         let (stored, unsettled) = (AtomicU64::new(0), AtomicU64::new(0));
         let work = |(): &mut (), seed: u64| {
-            let counter = if store.generate(seed, self.split.into(), &jaw)? {
+            let counter = if store.generate(seed, &jaw)? {
                 &stored
             } else {
                 &unsettled

@@ -97,9 +97,10 @@ impl Inspect {
             let is_apart = drawn
                 .iter()
                 .all(|d| (d.contact - grasp.contact).norm() > APART);
-            if drawn.len() < MOST_DRAWN && is_apart && filter.check(grasp, |_| true).is_ok() {
-                picture.gripper(grasp, GRIPPER);
-                drawn.push(*grasp);
+            let feasible = filter.check(grasp, |_| true).ok();
+            if let Some(grasp) = feasible.filter(|_| is_apart && drawn.len() < MOST_DRAWN) {
+                picture.gripper(&grasp, GRIPPER);
+                drawn.push(grasp);
             }
         }
         let mut n_places = None;
@@ -144,6 +145,7 @@ impl Inspect {
             &view.points,
             &view.normals,
             held,
+            view.held.as_ref().and_then(|held| held.focus),
             self.seed,
         );
         let raw = network

@@ -1,0 +1,458 @@
+//! The policy that looks, chooses, grasps, looks again and places, until nothing is left.
+//!
+//! It sees a cloud without any labels, the robot's own state, and what the operator said of the cell. A
+//! grasp that missed is not tried again at once.
+
+mod cell;
+mod reach;
+mod sight;
+mod way;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
+use prehend_robot::{Jaw, Robot};
+use prehend_types::{
+    ActionChunk, Observation, Policy, PolicyError, Pose, Stamp, Stream, TableGrasp, derive_seed,
+};
+
+pub use cell::{Area, Cell};
+use reach::reaches;
+use sight::{HeldObject, see_grasps, see_held, see_places};
+use way::{Waypoint, along, hold};
+
+use super::filter::HandFilter;
+use super::network::SceneNetwork;
+
+/// From how far behind a grasp the hand comes in a straight line, m.
+const STANDOFF: f64 = 0.08;
+/// Height of the tool for ways across the table, and to look at what is held, m.
+const ACROSS: f64 = 0.36;
+const SHOW: f64 = 0.40;
+/// The object is let go this far above where it comes to rest, m: as in training.
+const RELEASE: f64 = 0.006;
+/// How far above its place it is before the last straight way down, m.
+const ABOVE: f64 = 0.10;
+/// Slower than this in every joint stands still, rad/s.
+const STILL: f64 = 0.05;
+/// Longest that a way, and closing, may take, s.
+const PATIENCE: f64 = 9.0;
+const CLOSING: f64 = 1.5;
+const OPENING: f64 = 0.5;
+/// Proposals that are looked into, and how far apart they are, m.
+const MOST_TRIED: usize = 60;
+const APART: f64 = 0.008;
+/// A grasp this near to one that failed is left alone while others are there, m.
+const FAILED: f64 = 0.02;
+
+/// What is being done.
+#[derive(Debug, Clone)]
+enum Phase {
+    /// The hand is out of the way, or on its way there.
+    Look,
+    Approach(TableGrasp),
+    Close {
+        since: Stamp,
+        grasp: TableGrasp,
+    },
+    /// Up, and to where the cameras see what is held.
+    Show,
+    Lower,
+    Open {
+        since: Stamp,
+        back: Pose,
+    },
+    Leave,
+}
+
+/// The policy.
+pub struct Picker {
+    name: String,
+    network: SceneNetwork,
+    jaw: Jaw,
+    robot: Arc<Robot>,
+    cell: Cell,
+    look_pose: Pose,
+    seed: u64,
+    n_looks: u64,
+    phase: Phase,
+    way: VecDeque<Waypoint>,
+    /// When the present way began.
+    begun: Option<Stamp>,
+    failed: Vec<Point3<f64>>,
+    counts: PickerCounts,
+}
+
+/// What a picker did since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PickerCounts {
+    /// Looks for a grasp.
+    pub looks: u64,
+    /// Looks that showed none that can be carried out.
+    pub nothing_to_grasp: u64,
+    /// Grasps begun.
+    pub grasps: u64,
+    /// Grasps that held nothing, or lost it.
+    pub misses: u64,
+    /// Objects put where the network proposed.
+    pub placed: u64,
+    /// Objects let go over the middle of the area, because no place was found.
+    pub dropped_off: u64,
+}
+
+impl Picker {
+    /// A policy for one arm in one cell.
+    #[must_use]
+    pub fn new(network: SceneNetwork, jaw: Jaw, robot: Arc<Robot>, cell: Cell) -> Self {
+        Self {
+            name: network.manifest().name.clone(),
+            network,
+            jaw,
+            look_pose: robot.forward(robot.home()),
+            robot,
+            cell,
+            seed: 0,
+            n_looks: 0,
+            phase: Phase::Look,
+            way: VecDeque::new(),
+            begun: None,
+            failed: Vec::new(),
+            counts: PickerCounts::default(),
+        }
+    }
+
+    /// What computes the network.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        self.network.provider()
+    }
+
+    /// What it did.
+    #[must_use]
+    pub fn counts(&self) -> PickerCounts {
+        self.counts
+    }
+
+    fn next_seed(&mut self) -> u64 {
+        self.n_looks += 1;
+        derive_seed(self.seed, Stream::Policy, self.n_looks)
+    }
+
+    fn begin(&mut self, phase: Phase, way: impl IntoIterator<Item = Waypoint>, now: &Observation) {
+        self.phase = phase;
+        self.way = way.into_iter().collect();
+        self.begun = Some(now.stamp);
+    }
+
+    /// Back to where nothing is hidden, straight up first.
+    fn go_and_look(&mut self, now: &Observation) {
+        let mut up = now.base_from_tcp;
+        up.translation.z = up.translation.z.max(ACROSS);
+        let way = [
+            Waypoint::transit(up, 1.0),
+            Waypoint::transit(self.look_pose, 1.0),
+        ];
+        self.begin(Phase::Look, way, now);
+    }
+
+    fn look(&mut self, now: &Observation) -> Result<ActionChunk, PolicyError> {
+        if !is_still(now) {
+            return hold(now, 1.0);
+        }
+        self.counts.looks += 1;
+        let seed = self.next_seed();
+        let proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
+        let filter = HandFilter::new(&self.jaw, &now.cloud.points);
+        let mut tried: Vec<Vector3<f64>> = Vec::new();
+        let mut second: Option<TableGrasp> = None;
+        for proposal in &proposed {
+            let at = proposal.grasp.base_from_tool().translation.vector;
+            let is_known = tried.iter().any(|other| (other - at).norm() < APART);
+            if is_known || tried.len() >= MOST_TRIED {
+                continue;
+            }
+            tried.push(at);
+            let robot = &self.robot;
+            let way = |tool: &Pose| {
+                let back = tool * Pose::translation(0.0, 0.0, -STANDOFF);
+                reaches(robot, &[over(&back), back, *tool])
+            };
+            // The other way round is the same grasp, and may suit the arm better.
+            let mut sides = [proposal.grasp, mirrored(&proposal.grasp)];
+            let turn = |grasp: &TableGrasp| {
+                let tool = grasp.base_from_tool().rotation;
+                tool.angle_to(&self.look_pose.rotation)
+            };
+            if turn(&sides[1]) < turn(&sides[0]) {
+                sides.swap(0, 1);
+            }
+            let Some(grasp) = sides.iter().find_map(|side| filter.check(side, way).ok()) else {
+                continue;
+            };
+            if self
+                .failed
+                .iter()
+                .any(|failed| (failed.coords - at).norm() < FAILED)
+            {
+                second = second.or(Some(grasp));
+                continue;
+            }
+            return self.approach(grasp, now);
+        }
+        match second {
+            Some(grasp) => self.approach(grasp, now),
+            None => {
+                self.counts.nothing_to_grasp += 1;
+                hold(now, 1.0)
+            }
+        }
+    }
+
+    fn approach(
+        &mut self,
+        grasp: TableGrasp,
+        now: &Observation,
+    ) -> Result<ActionChunk, PolicyError> {
+        self.counts.grasps += 1;
+        let tool = grasp.base_from_tool();
+        let back = tool * Pose::translation(0.0, 0.0, -STANDOFF);
+        let opening = grasp.opening(self.jaw.max_width_m) / self.jaw.max_width_m;
+        let way = [
+            Waypoint::transit(over(&back), opening),
+            Waypoint::careful(back, opening),
+            Waypoint::careful(tool, opening),
+        ];
+        self.begin(Phase::Approach(grasp), way, now);
+        self.go(now)
+    }
+
+    /// One step of the present way, or what comes after it.
+    fn go(&mut self, now: &Observation) -> Result<ActionChunk, PolicyError> {
+        if let Some(chunk) = along(&mut self.way, now)? {
+            return Ok(chunk);
+        }
+        match self.phase.clone() {
+            Phase::Look => self.look(now),
+            Phase::Approach(grasp) => {
+                self.begin(
+                    Phase::Close {
+                        since: now.stamp,
+                        grasp,
+                    },
+                    [],
+                    now,
+                );
+                hold(now, 0.0)
+            }
+            Phase::Close { since, grasp } => self.close(since, &grasp, now),
+            Phase::Show => self.show(now),
+            Phase::Lower => {
+                self.begin(
+                    Phase::Open {
+                        since: now.stamp,
+                        back: now.base_from_tcp,
+                    },
+                    [],
+                    now,
+                );
+                hold(now, 1.0)
+            }
+            Phase::Open { since, back } => {
+                if now.stamp.saturating_since(since).as_secs_f64() < OPENING {
+                    return hold(now, 1.0);
+                }
+                let out = back * Pose::translation(0.0, 0.0, -STANDOFF);
+                self.begin(Phase::Leave, [Waypoint::careful(out, 1.0)], now);
+                self.go(now)
+            }
+            Phase::Leave => {
+                self.go_and_look(now);
+                self.go(now)
+            }
+        }
+    }
+
+    fn close(
+        &mut self,
+        since: Stamp,
+        grasp: &TableGrasp,
+        now: &Observation,
+    ) -> Result<ActionChunk, PolicyError> {
+        if now.state.gripper.is_grasping {
+            let mut up = now.base_from_tcp;
+            up.translation.z = ACROSS;
+            let [x, y] = show_at(&self.cell);
+            // The hand keeps its orientation: what is held must not be turned before it is seen.
+            let mut show = up;
+            show.translation.vector = Vector3::new(x, y, SHOW);
+            if !reaches(&self.robot, &[up, show]) {
+                show = up;
+            }
+            let way = [
+                Waypoint {
+                    speed: 0.2,
+                    ..Waypoint::transit(up, 0.0)
+                },
+                Waypoint::transit(show, 0.0),
+            ];
+            self.begin(Phase::Show, way, now);
+            return self.go(now);
+        }
+        if now.stamp.saturating_since(since).as_secs_f64() > CLOSING {
+            self.miss(grasp.base_from_tool().translation.vector.into(), now);
+            return self.go(now);
+        }
+        hold(now, 0.0)
+    }
+
+    fn miss(&mut self, at: Point3<f64>, now: &Observation) {
+        self.counts.misses += 1;
+        self.failed.push(at);
+        self.go_and_look(now);
+    }
+
+    fn show(&mut self, now: &Observation) -> Result<ActionChunk, PolicyError> {
+        if !is_still(now) {
+            return hold(now, 0.0);
+        }
+        let held = see_held(now);
+        let seed = self.next_seed();
+        let proposed = match &held {
+            Some(held) => see_places(&mut self.network, &self.cell, now, held, seed)?,
+            None => Vec::new(),
+        };
+        let target = held.as_ref().and_then(|held| {
+            let mut tried = 0;
+            proposed.iter().find_map(|place| {
+                tried += 1;
+                let tool = put_down(held, &place.point, place.turn);
+                let above = raised(&tool, ABOVE);
+                let is_reached = tried <= MOST_TRIED && reaches(&self.robot, &[above, tool]);
+                is_reached.then_some(tool)
+            })
+        });
+        let target = match target {
+            Some(target) => {
+                self.counts.placed += 1;
+                target
+            }
+            None => {
+                self.counts.dropped_off += 1;
+                self.over_the_middle(now)
+            }
+        };
+        let above = raised(&target, ABOVE);
+        let mut across = above;
+        across.translation.z = across.translation.z.max(SHOW);
+        let way = [
+            Waypoint::transit(across, 0.0),
+            Waypoint {
+                speed: 0.2,
+                ..Waypoint::careful(above, 0.0)
+            },
+            Waypoint::careful(target, 0.0),
+        ];
+        self.failed.clear();
+        self.begin(Phase::Lower, way, now);
+        self.go(now)
+    }
+
+    /// Low over the middle of the area, with the hand as it is.
+    fn over_the_middle(&self, now: &Observation) -> Pose {
+        let area = &self.cell.place;
+        let middle = |axis: usize| 0.5 * f64::from(area.min_m[axis] + area.max_m[axis]);
+        let mut pose = now.base_from_tcp;
+        pose.translation.vector = Vector3::new(middle(0), middle(1), 0.20);
+        pose
+    }
+
+    /// A way that takes too long, or a hand that lost what it held.
+    fn is_stuck(&self, now: &Observation) -> bool {
+        let is_late = self
+            .begun
+            .is_some_and(|begun| now.stamp.saturating_since(begun).as_secs_f64() > PATIENCE);
+        let is_lost = matches!(self.phase, Phase::Show | Phase::Lower)
+            && !now.state.gripper.is_grasping
+            && now.state.gripper.width < 0.002;
+        (is_late && !self.way.is_empty()) || is_lost
+    }
+}
+
+impl Policy for Picker {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.seed = seed;
+        self.n_looks = 0;
+        self.phase = Phase::Look;
+        self.way.clear();
+        self.begun = None;
+        self.failed.clear();
+    }
+
+    fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
+        if self.begun.is_none() {
+            self.go_and_look(observation);
+        }
+        if self.is_stuck(observation) {
+            self.miss(
+                observation.base_from_tcp.translation.vector.into(),
+                observation,
+            );
+        }
+        self.go(observation)
+    }
+}
+
+impl std::fmt::Debug for Picker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Picker")
+            .field("name", &self.name)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_still(now: &Observation) -> bool {
+    now.state.dq.iter().all(|dq| dq.abs() < STILL)
+}
+
+/// Where the tool shows what it holds: half way between both areas.
+fn show_at(cell: &Cell) -> [f64; 2] {
+    [0, 1].map(|axis| {
+        let corners = [&cell.pick, &cell.place].map(|area| area.min_m[axis] + area.max_m[axis]);
+        0.25 * f64::from(corners[0] + corners[1])
+    })
+}
+
+/// The same pose at the height of ways across the table.
+fn over(pose: &Pose) -> Pose {
+    let mut over = *pose;
+    over.translation.z = over.translation.z.max(ACROSS);
+    over
+}
+
+fn raised(pose: &Pose, by: f64) -> Pose {
+    Translation3::new(0.0, 0.0, by) * pose
+}
+
+/// The same grasp with the fingers exchanged.
+fn mirrored(grasp: &TableGrasp) -> TableGrasp {
+    TableGrasp {
+        contact: grasp.contact + grasp.width * grasp.closing,
+        closing: -grasp.closing,
+        ..*grasp
+    }
+}
+
+/// Where the tool has to be so that the held object's bottom centre is over a point, turned.
+fn put_down(held: &HeldObject, point: &Point3<f64>, turn: usize) -> Pose {
+    let angle = std::f64::consts::TAU * turn as f64 / 8.0;
+    let yaw = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
+    let there = Translation3::from(point.coords + Vector3::z() * RELEASE);
+    let here = Translation3::from(-held.bottom.coords);
+    there * yaw * here * held.base_from_tool
+}

@@ -1,0 +1,136 @@
+//! What the network is asked, and what it proposes, from one observation.
+
+use nalgebra::{Point3, Vector3};
+use prehend_cloud::{Neighbourhood, bottom_centre};
+use prehend_types::{Observation, PolicyError, Pose};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::cell::{Area, Cell};
+use crate::pick_place::{
+    ProposedGrasp, ProposedPlace, SceneInputs, SceneNetwork, check_cloud, grasps, places,
+};
+
+/// Higher than this over the table is above it, m.
+const SURFACE: f32 = 0.005;
+/// Radius of the surface that a normal is taken over, m.
+const NORMAL_RADIUS: f32 = 0.012;
+/// Surer than this is considered at all.
+const LEAST: f64 = 0.15;
+/// What surrounds an area is looked at as well, m.
+const AROUND: f32 = 0.05;
+/// What is in the hand: points this near to the tool, and at least this high over the table, m.
+const HELD_RADIUS: f64 = 0.20;
+const HELD_LOW: f32 = 0.17;
+const FEWEST_HELD: usize = 20;
+
+/// The object in the hand as it was seen.
+#[derive(Debug, Clone)]
+pub(super) struct HeldObject {
+    /// Its points along the base's axes from its bottom centre, m.
+    pub points: Vec<[f32; 3]>,
+    /// Where its bottom centre was.
+    pub bottom: Point3<f64>,
+    /// Where the tool was.
+    pub base_from_tool: Pose,
+}
+
+/// Grasps in an area, surest first.
+pub(super) fn see_grasps(
+    network: &mut SceneNetwork,
+    cell: &Cell,
+    now: &Observation,
+    seed: u64,
+) -> Result<Vec<ProposedGrasp>, PolicyError> {
+    let (inputs, said) = ask(network, cell, &cell.pick, &now.cloud.points, &[], seed)?;
+    let proposed = grasps(&said, &inputs, LEAST).into_iter();
+    let is_inside = |proposed: &ProposedGrasp| {
+        let at = proposed.grasp.contact.cast::<f32>();
+        cell.pick.contains(at.into(), 0.0)
+    };
+    Ok(proposed.filter(is_inside).collect())
+}
+
+/// Places in an area for what is held, surest first.
+pub(super) fn see_places(
+    network: &mut SceneNetwork,
+    cell: &Cell,
+    now: &Observation,
+    held: &HeldObject,
+    seed: u64,
+) -> Result<Vec<ProposedPlace>, PolicyError> {
+    let scene: Vec<[f32; 3]> = now
+        .cloud
+        .points
+        .iter()
+        .copied()
+        .filter(|p| p[2] < HELD_LOW)
+        .collect();
+    let (inputs, said) = ask(network, cell, &cell.place, &scene, &held.points, seed)?;
+    let proposed = places(&said, &inputs, LEAST).into_iter();
+    let is_inside =
+        |place: &ProposedPlace| cell.place.contains(place.point.cast::<f32>().into(), 0.0);
+    Ok(proposed.filter(is_inside).collect())
+}
+
+/// What hangs in the hand, if enough of it is seen: the hand is far above everything else.
+pub(super) fn see_held(now: &Observation) -> Option<HeldObject> {
+    let tool = now.base_from_tcp.translation.vector;
+    let near = |p: &&[f32; 3]| {
+        let off = Vector3::from(**p).cast::<f64>() - tool;
+        p[2] > HELD_LOW && off.norm() < HELD_RADIUS
+    };
+    let points: Vec<[f32; 3]> = now.cloud.points.iter().filter(near).copied().collect();
+    if points.len() < FEWEST_HELD {
+        return None;
+    }
+    let bottom = bottom_centre(&points)?;
+    let origin = bottom.coords.cast::<f32>();
+    Some(HeldObject {
+        points: points
+            .iter()
+            .map(|p| (Vector3::from(*p) - origin).into())
+            .collect(),
+        bottom,
+        base_from_tool: now.base_from_tcp,
+    })
+}
+
+fn ask(
+    network: &mut SceneNetwork,
+    cell: &Cell,
+    area: &Area,
+    cloud: &[[f32; 3]],
+    held: &[[f32; 3]],
+    seed: u64,
+) -> Result<(SceneInputs, crate::pick_place::RawScene), PolicyError> {
+    let near = Neighbourhood::new(cloud, NORMAL_RADIUS);
+    let mut points: Vec<[f32; 3]> = cloud
+        .iter()
+        .copied()
+        .filter(|p| area.contains(*p, AROUND))
+        .collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    points.shuffle(&mut rng);
+    let manifest = network.manifest();
+    let order: Vec<usize> = (0..points.len()).collect();
+    let chosen = SceneInputs::choose(&points, &order, manifest.grouping.n_points, SURFACE, None);
+    let points: Vec<[f32; 3]> = chosen.iter().map(|index| points[*index]).collect();
+    let up = [0.0, 0.0, f32::MAX];
+    let normals: Vec<[f32; 3]> = points
+        .iter()
+        .map(|point| cell.facing(point, near.normal(point, &up)))
+        .collect();
+    check_cloud(&points, &normals)?;
+    let mut order: Vec<usize> = (0..held.len()).collect();
+    order.shuffle(&mut rng);
+    let held: Vec<[f32; 3]> = order.iter().map(|index| held[*index]).collect();
+    let inputs = SceneInputs::new(&manifest.grouping, points, &normals, &held, manifest.n_held);
+    let said = network
+        .infer(&inputs)
+        .map_err(|error| PolicyError::Inference {
+            reason: error.to_string(),
+        })?;
+    Ok((inputs, said))
+}

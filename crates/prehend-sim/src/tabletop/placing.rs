@@ -1,0 +1,392 @@
+//! A scene with one object in the hand, and perhaps a slot that it only fits if it is turned.
+
+use nalgebra::{Point3, Vector3};
+use prehend_cloud::bottom_centre;
+use prehend_robot::Jaw;
+use prehend_types::{Pose, Stream, TableGrasp, derive_seed};
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::arrange::{Arrangement, MIDDLE, fixed, yaw};
+use super::pieces::Pieces;
+use super::place::{HeightMap, Held, N_TURNS, RELEASE, Turns, center_of_mass};
+use super::see::{Seen, look, solids};
+use super::view::{HeldView, PointGrasp, TableView, label};
+use crate::objects::Part;
+use crate::objects::build::block;
+use crate::scene::{Body, BodyMotion};
+
+/// Points kept of a held object, and fewest that must be seen of it: from less nobody could tell what it is.
+const N_HELD: usize = 384;
+const FEWEST_HELD: usize = 30;
+/// Share of placing views with a slot, and of those with one that the object does not fit as it is held.
+const SLOTS: f64 = 0.45;
+const TURNED: f64 = 0.75;
+/// Something this much longer than wide does not fit a slot at every turn.
+const LONG: f64 = 1.3;
+/// Farthest from the table that a point of a slot's floor is measured, m; lower than any wall.
+const FLOOR: f64 = 0.006;
+/// Walls, m: the fingers must not touch them when the object is put down between them.
+const LOWEST_WALL: f64 = 0.010;
+const HIGHEST_WALL: f64 = 0.035;
+const FINGER_GAP: f64 = 0.002;
+/// How many objects are taken up until one can be seen well.
+const ATTEMPTS: usize = 4;
+
+/// An object on its way through the air.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    /// What it is, where it is.
+    pub body: Body,
+    /// Where the tool is.
+    pub base_from_tool: Pose,
+    /// How far the fingers open to let go, m.
+    pub opening: f64,
+    /// Its bottom centre as the cameras see it.
+    pub bottom: Point3<f64>,
+}
+
+/// A scene with one object in the hand.
+#[derive(Debug, Clone)]
+pub struct Placing {
+    /// What is left on the table.
+    pub rest: Arrangement,
+    /// What is in the hand.
+    pub carried: Carried,
+    /// What is seen, with labels.
+    pub view: TableView,
+    /// Walls around a place that takes the object only if it is turned.
+    pub slot: Option<Slot>,
+}
+
+/// The inside of four walls on the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slot {
+    /// Its middle, x along its length.
+    pub base_from_slot: Pose,
+    /// Length and width, m.
+    pub inner: [f64; 2],
+}
+
+impl Slot {
+    /// Its middle on the table, m.
+    #[must_use]
+    pub fn middle(&self) -> [f64; 2] {
+        let at = self.base_from_slot.translation.vector;
+        [at.x, at.y]
+    }
+
+    /// Whether a point lies inside, on the floor: walls that noise moved inwards are not meant.
+    #[must_use]
+    pub fn contains(&self, point: &Point3<f64>) -> bool {
+        let off = self.base_from_slot.inverse_transform_point(point);
+        off.x.abs() < 0.5 * self.inner[0]
+            && off.y.abs() < 0.5 * self.inner[1]
+            && off.z.abs() < FLOOR
+    }
+}
+
+/// Which slot a scene is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// None.
+    Free,
+    /// One that runs anyhow.
+    Slot,
+    /// One that the object does not fit as it is held.
+    Reorient,
+}
+
+/// Takes one object up and looks again.
+pub(crate) fn placing(
+    arrangement: &Arrangement,
+    picking: &TableView,
+    jaw: &Jaw,
+    seed: u64,
+) -> Option<Placing> {
+    let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Labels, 1));
+    let task = match (rng.random_bool(SLOTS), rng.random_bool(TURNED)) {
+        (false, _) => Task::Free,
+        (true, false) => Task::Slot,
+        (true, true) => Task::Reorient,
+    };
+    // An object first, so that large ones are not carried more often.
+    let mut objects: Vec<u8> = picking
+        .grasps
+        .iter()
+        .filter_map(|grasp| picking.objects[usize::from(grasp.point)])
+        .collect();
+    objects.sort_unstable();
+    objects.dedup();
+    objects.shuffle(&mut rng);
+    let mut attempt = |object: u8, task: Task| {
+        let grasps: Vec<&PointGrasp> = picking
+            .grasps
+            .iter()
+            .filter(|grasp| picking.objects[usize::from(grasp.point)] == Some(object))
+            .collect();
+        let grasp = grasps.choose(&mut rng)?.at(&picking.points);
+        take_up(
+            arrangement,
+            usize::from(object),
+            &grasp,
+            jaw,
+            task,
+            seed,
+            &mut rng,
+        )
+    };
+    let turned = objects.iter().filter(|_| task == Task::Reorient);
+    // Each object three times: another grasp may leave more room for the walls.
+    turned
+        .flat_map(|object| [object; 3])
+        .find_map(|object| attempt(*object, task))
+        .or_else(|| {
+            let task = if task == Task::Slot { task } else { Task::Free };
+            let objects = objects.iter().take(ATTEMPTS);
+            objects
+                .into_iter()
+                .find_map(|object| attempt(*object, task))
+        })
+}
+
+/// One object in the hand; `None` if the hand is in the way, too little is seen, or the slot is not what
+/// the task asks for.
+fn take_up(
+    arrangement: &Arrangement,
+    object: usize,
+    grasp: &TableGrasp,
+    jaw: &Jaw,
+    task: Task,
+    seed: u64,
+    rng: &mut ChaCha8Rng,
+) -> Option<Placing> {
+    let mut carried = carry(&arrangement.bodies[object], grasp, jaw, rng)?;
+    let shadow = Shadow::of(&carried, jaw)?;
+    let is_long = shadow.size.x > LONG * shadow.size.y;
+    if task == Task::Reorient && !(is_long && shadow.clearance > LOWEST_WALL) {
+        return None;
+    }
+    let mut rest = arrangement.without(object)?;
+    let mut slot = None;
+    if task != Task::Free {
+        let (body, inside) = walls(&shadow, &rest.pieces(), rest.bodies.len(), rng)?;
+        rest.bodies.push(body);
+        slot = Some(inside);
+    }
+    let mut shown = rest.bodies.clone();
+    shown.push(carried.body.clone());
+    shown.push(fixed(hand_parts(jaw, grasp.width), carried.base_from_tool));
+    let held_idx = rest.bodies.len();
+    let seen = look(&solids(&shown), derive_seed(seed, Stream::Camera, 2));
+    let mut held: Vec<[f32; 3]> = seen
+        .iter()
+        .filter(|seen| seen.body == Some(held_idx))
+        .map(|seen| seen.point)
+        .collect();
+    if held.len() < FEWEST_HELD {
+        return None;
+    }
+    let seen: Vec<Seen> = seen
+        .into_iter()
+        .filter(|seen| seen.body.is_none_or(|body| body < held_idx))
+        .collect();
+    carried.bottom = bottom_centre(&held)?;
+    let pieces = rest.pieces();
+    let focus = slot.map(|slot| slot.middle());
+    let view = label(
+        &rest,
+        &pieces,
+        &seen,
+        jaw,
+        focus,
+        derive_seed(seed, Stream::Labels, 2),
+    );
+    let turns = fitting(&view, &HeightMap::new(&pieces), &carried, jaw);
+    let mut placing = Placing {
+        rest,
+        carried,
+        view,
+        slot,
+    };
+    if task == Task::Reorient && !placing.needs_turn(&turns) {
+        return None;
+    }
+    held.shuffle(rng);
+    held.truncate(N_HELD);
+    let bottom = placing.carried.bottom.coords.cast::<f32>();
+    for point in &mut held {
+        *point = (Vector3::from(*point) - bottom).into();
+    }
+    placing.view.held = Some(HeldView {
+        points: held,
+        turns,
+        focus: focus.map(|at| at.map(|v| v as f32)),
+    });
+    Some(placing)
+}
+
+/// For every point of a view, at which turns the object may be put there.
+fn fitting(view: &TableView, map: &HeightMap, carried: &Carried, jaw: &Jaw) -> Vec<Turns> {
+    let parts = &carried.body.parts;
+    let mover = Held::new(
+        parts,
+        &center_of_mass(parts),
+        &carried.body.base_from_body,
+        &carried.base_from_tool,
+        carried.opening,
+        jaw,
+        &carried.bottom,
+    );
+    let points = view.points.iter();
+    points.map(|point| mover.fits(map, point)).collect()
+}
+
+impl Placing {
+    /// Whether the object goes into the slot, but nowhere as it is held.
+    fn needs_turn(&self, turns: &[Turns]) -> bool {
+        let inside = |point: &[f32; 3]| {
+            let point = Point3::from(Vector3::from(*point).cast::<f64>());
+            self.slot.is_some_and(|slot| slot.contains(&point))
+        };
+        let mut fits = 0;
+        for (point, turns) in self.view.points.iter().zip(turns) {
+            if inside(point) {
+                if (turns.fit | turns.unsure) & 1 == 1 {
+                    return false;
+                }
+                fits |= turns.fit;
+            }
+        }
+        fits != 0
+    }
+}
+
+/// The object straight up from where it lay, turned and moved with the hand.
+fn carry(body: &Body, grasp: &TableGrasp, jaw: &Jaw, rng: &mut ChaCha8Rng) -> Option<Carried> {
+    let tool = grasp.base_from_tool();
+    let at = tool.translation.vector;
+    let to = Vector3::new(
+        MIDDLE[0] + rng.random_range(-0.18..0.10),
+        MIDDLE[1] + rng.random_range(-0.20..0.20),
+        rng.random_range(0.22..0.34),
+    );
+    let turn = Pose::from_parts(
+        nalgebra::Translation3::from(to),
+        yaw(rng.random_range(-3.1..3.1)),
+    ) * Pose::translation(-at.x, -at.y, -at.z);
+    let mut body = body.clone();
+    body.base_from_body = turn * body.base_from_body;
+    body.motion = BodyMotion::Fixed;
+    let mut own = Pieces::default();
+    own.add(0, &body.parts, &body.base_from_body);
+    // A hand from below would have to go through the table.
+    let [low, _] = own.bounds()?;
+    (low.z > 0.10).then_some(Carried {
+        body,
+        base_from_tool: turn * tool,
+        opening: grasp.opening(jaw.max_width_m),
+        bottom: Point3::origin(),
+    })
+}
+
+/// The gripper's boxes as parts of a body in the tool frame.
+pub(crate) fn hand_parts(jaw: &Jaw, width: f64) -> Vec<Part> {
+    let boxes = jaw.boxes(width).into_iter();
+    boxes
+        .map(|placed| Part {
+            shape: placed.shape,
+            body_from_part: placed.link_from_shape,
+        })
+        .collect()
+}
+
+/// The least rectangle around a carried object, seen from above.
+struct Shadow {
+    /// Direction of its length, rad.
+    angle: f64,
+    /// Length along x, width along y, m.
+    size: Vector3<f64>,
+    /// Height of the lowest part of the hand over the object's lowest point when it is let go, m.
+    clearance: f64,
+}
+
+impl Shadow {
+    fn of(carried: &Carried, jaw: &Jaw) -> Option<Self> {
+        let mut hand = Pieces::default();
+        hand.add(
+            0,
+            &hand_parts(jaw, carried.opening),
+            &carried.base_from_tool,
+        );
+        let mut object = Pieces::default();
+        object.add(0, &carried.body.parts, &carried.body.base_from_body);
+        let clearance = hand.bounds()?[0].z - object.bounds()?[0].z + RELEASE - FINGER_GAP;
+        let extent = |angle: f64| {
+            let mut own = Pieces::default();
+            let about = Pose::from_parts(nalgebra::Translation3::identity(), yaw(-angle));
+            let body = &carried.body;
+            own.add(0, &body.parts, &(about * body.base_from_body));
+            own.bounds().map(|[low, high]| high - low)
+        };
+        (0..36)
+            .map(|i| std::f64::consts::PI * f64::from(i) / 36.0)
+            .filter_map(|angle| {
+                Some(Self {
+                    angle,
+                    size: extent(angle)?,
+                    clearance,
+                })
+            })
+            .min_by(|a, b| a.size.y.total_cmp(&b.size.y))
+    }
+}
+
+/// Walls around a place that takes an object at one of the eight turns.
+fn walls(
+    shadow: &Shadow,
+    standing: &Pieces,
+    index: usize,
+    rng: &mut ChaCha8Rng,
+) -> Option<(Body, Slot)> {
+    let turn = rng.random_range(0..N_TURNS);
+    let tilt = rng.random_range(-0.05..0.05);
+    let facing = shadow.angle + std::f64::consts::TAU * turn as f64 / N_TURNS as f64 + tilt;
+    let room = rng.random_range(0.018..0.028);
+    let [length, width] = [shadow.size.x + room, shadow.size.y + room];
+    let height = rng
+        .random_range(LOWEST_WALL..HIGHEST_WALL)
+        .min(shadow.clearance);
+    if height < LOWEST_WALL {
+        return None;
+    }
+    let thick = 0.008;
+    let [x, y] = [0.5 * (length + thick), 0.5 * (width + thick)];
+    let parts = vec![
+        block([length + 2.0 * thick, thick, height], [0.0, y, 0.0]),
+        block([length + 2.0 * thick, thick, height], [0.0, -y, 0.0]),
+        block([thick, width, height], [x, 0.0, 0.0]),
+        block([thick, width, height], [-x, 0.0, 0.0]),
+    ];
+    for _ in 0..60 {
+        let at = nalgebra::Translation3::new(
+            MIDDLE[0] + rng.random_range(-0.2..0.2),
+            MIDDLE[1] + rng.random_range(-0.24..0.24),
+            0.0,
+        );
+        let body = fixed(parts.clone(), Pose::from_parts(at, yaw(facing)));
+        let mut own = Pieces::default();
+        own.add(index, &body.parts, &body.base_from_body);
+        let inside = block([length, width, 0.05], [0.0; 3]);
+        own.add(index, &[inside], &body.base_from_body);
+        if !own.are_near(standing, 0.01, |_| true) {
+            let slot = Slot {
+                base_from_slot: body.base_from_body,
+                inner: [length, width],
+            };
+            return Some((body, slot));
+        }
+    }
+    None
+}

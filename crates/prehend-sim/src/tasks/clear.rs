@@ -1,0 +1,286 @@
+//! Clear a table: every object goes into a tray beside it. Nothing tells a policy which object is which, or
+//! where one is: objects, tray and table are one cloud.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nalgebra::{Point3, Translation3, Vector3};
+use prehend_types::config::{self, ConfigError};
+use prehend_types::{Action, Pose, Role, Stream, derive_seed};
+use serde::{Deserialize, Serialize};
+
+use super::shared::near;
+use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant};
+use crate::SceneConfig;
+use crate::config::{needed, range, within};
+use crate::objects::FamilySet;
+use crate::objects::build::block;
+use crate::scene::{Body, BodyMotion, Scene};
+use crate::tabletop::{Arrangement, ArrangementKind, Split};
+
+/// Thickness of the painted mat, so that cameras see the table, m.
+const PAINT: f64 = 0.0005;
+/// Thickness of the tray's walls, m.
+const WALL: f64 = 0.008;
+/// Arrangements that are drawn until one lies inside of its area.
+const DRAWS: u64 = 8;
+
+/// What lies on the table, and where it goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClearConfig {
+    /// Fewest and most objects.
+    pub objects: [usize; 2],
+    /// Middle of the area that they lie in, base frame, m.
+    pub middle_m: [f64; 2],
+    /// No object lies farther from the middle, m.
+    pub radius_m: f64,
+    /// Middle of the tray, m.
+    pub tray_m: [f64; 2],
+    /// The tray's inside, m.
+    pub tray_size_m: [f64; 2],
+    /// Height of its walls, m.
+    pub tray_wall_m: f64,
+}
+
+impl ClearConfig {
+    /// Refuses values that make no table to clear.
+    pub(crate) fn check(section: Option<&Self>, path: &Path) -> Result<(), ConfigError> {
+        let clear = needed(section, path, "clear", TaskKind::Clear)?;
+        let [fewest, most] = clear.objects;
+        config::require(
+            1 <= fewest && fewest <= most && most <= 10,
+            path,
+            "clear.objects",
+            "needs 1 <= fewest <= most <= 10",
+        )?;
+        for (field, [x, y]) in [
+            ("clear.middle_m", clear.middle_m),
+            ("clear.tray_m", clear.tray_m),
+        ] {
+            within(path, field, x, 0.2, 0.8)?;
+            within(path, field, y, -0.5, 0.5)?;
+        }
+        within(path, "clear.radius_m", clear.radius_m, 0.1, 0.4)?;
+        range(path, "clear.tray_size_m", clear.tray_size_m, 0.1, 0.6).or_else(|_| {
+            range(
+                path,
+                "clear.tray_size_m",
+                flipped(clear.tray_size_m),
+                0.1,
+                0.6,
+            )
+        })?;
+        within(path, "clear.tray_wall_m", clear.tray_wall_m, 0.005, 0.05)
+    }
+
+    fn is_in_tray(&self, at: &Point3<f64>) -> bool {
+        let off = |axis: usize| (at[axis] - self.tray_m[axis]).abs();
+        off(0) < 0.5 * self.tray_size_m[0] + WALL && off(1) < 0.5 * self.tray_size_m[1] + WALL
+    }
+}
+
+fn flipped([a, b]: [f64; 2]) -> [f64; 2] {
+    [b, a]
+}
+
+/// The task `clear`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clear;
+
+impl Task for Clear {
+    fn draw(
+        &self,
+        config: &SceneConfig,
+        families: FamilySet,
+        seed: u64,
+        attempt: u64,
+    ) -> Option<Arc<dyn Episode>> {
+        Some(Arc::new(ClearEpisode::draw(
+            config, families, seed, attempt,
+        )?))
+    }
+}
+
+/// One table.
+#[derive(Debug, Clone, PartialEq)]
+struct ClearEpisode {
+    scene: Scene,
+    n_objects: usize,
+    is_held_out: bool,
+}
+
+impl ClearEpisode {
+    fn draw(config: &SceneConfig, families: FamilySet, seed: u64, attempt: u64) -> Option<Self> {
+        let clear = config.clear.as_ref()?;
+        let is_held_out = match families {
+            FamilySet::Train => false,
+            FamilySet::HeldOut => true,
+            FamilySet::All => seed % 2 == 1,
+        };
+        let split = if is_held_out {
+            Split::TestFamilies
+        } else {
+            Split::Test
+        };
+        let [fewest, most] = clear.objects;
+        let n_objects =
+            fewest + (derive_seed(seed, Stream::Scene, 0) as usize) % (most - fewest + 1);
+        let middle = Arrangement::middle();
+        let arrangement = (0..DRAWS).find_map(|draw| {
+            let seed = derive_seed(seed, Stream::Scene, 1 + attempt * DRAWS + draw);
+            let drawn = Arrangement::new(seed, split, Some(n_objects))?;
+            let is_near = |body: &Body| {
+                let off = body.base_from_body.translation.vector - middle.coords;
+                off.xy().norm() < clear.radius_m
+            };
+            let fits = drawn.kind != ArrangementKind::Raised && drawn.bodies.iter().all(is_near);
+            fits.then_some(drawn)
+        })?;
+        let to_area = Translation3::new(
+            clear.middle_m[0] - middle.x,
+            clear.middle_m[1] - middle.y,
+            0.0,
+        );
+        let mut bodies = arrangement.bodies;
+        for body in &mut bodies {
+            body.base_from_body = to_area * body.base_from_body;
+        }
+        bodies.push(tray(clear));
+        bodies.push(mat(config));
+        Some(Self {
+            scene: Scene {
+                seed,
+                attempt,
+                bodies,
+            },
+            n_objects,
+            is_held_out,
+        })
+    }
+
+    fn n_in_tray(&self, clear: &ClearConfig, facts: &Facts<'_>) -> usize {
+        let objects = facts.bodies.iter().take(self.n_objects);
+        objects
+            .filter(|body| clear.is_in_tray(&body.base_from_body.translation.vector.into()))
+            .count()
+    }
+}
+
+fn tray(clear: &ClearConfig) -> Body {
+    let [length, width] = clear.tray_size_m;
+    let height = clear.tray_wall_m;
+    let [x, y] = [0.5 * (length + WALL), 0.5 * (width + WALL)];
+    let parts = vec![
+        block([length + 2.0 * WALL, WALL, height], [0.0, y, 0.0]),
+        block([length + 2.0 * WALL, WALL, height], [0.0, -y, 0.0]),
+        block([WALL, width, height], [x, 0.0, 0.0]),
+        block([WALL, width, height], [-x, 0.0, 0.0]),
+    ];
+    still(parts, BodyMotion::Fixed, clear.tray_m)
+}
+
+/// What makes the table visible: all that the cloud is cropped to.
+fn mat(config: &SceneConfig) -> Body {
+    let crop = &config.cloud.crop;
+    let span = |axis: usize| f64::from(crop.max_m[axis] - crop.min_m[axis]);
+    let middle = |axis: usize| 0.5 * f64::from(crop.max_m[axis] + crop.min_m[axis]);
+    let parts = vec![block([span(0), span(1), PAINT], [0.0, 0.0, 0.0])];
+    still(parts, BodyMotion::Painted, [middle(0), middle(1)])
+}
+
+fn still(parts: Vec<crate::objects::Part>, motion: BodyMotion, [x, y]: [f64; 2]) -> Body {
+    Body {
+        parts,
+        role: Role::Other,
+        motion,
+        mass: 1.0,
+        friction: 0.6,
+        base_from_body: Pose::translation(x, y, 0.0),
+    }
+}
+
+impl Episode for ClearEpisode {
+    fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    fn instruction(&self) -> String {
+        "put everything into the tray".to_owned()
+    }
+
+    fn variant(&self) -> Variant {
+        Variant {
+            name: if self.is_held_out {
+                "unseen_families"
+            } else {
+                "unseen_instances"
+            },
+            is_held_out: self.is_held_out,
+        }
+    }
+
+    fn accepts(&self, facts: &Facts<'_>) -> bool {
+        let clear = facts.config.clear.as_ref();
+        let on_table = |at: &Vector3<f64>| at.z > -0.002;
+        facts
+            .bodies
+            .iter()
+            .all(|body| on_table(&body.base_from_body.translation.vector))
+            && clear.is_some_and(|clear| self.n_in_tray(clear, facts) == 0)
+    }
+
+    /// Success: all objects lie still in the tray, let go.
+    fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
+        let Some(clear) = &facts.config.clear else {
+            return TaskStatus::default();
+        };
+        let task = &facts.config.task;
+        let objects = &facts.bodies[..self.n_objects.min(facts.bodies.len())];
+        let is_slow = objects
+            .iter()
+            .all(|body| body.linear.norm() < task.rest_speed_m_per_s);
+        let n_placed = self.n_in_tray(clear, facts);
+        memory.lifted |= n_placed > 0;
+        let is_held = (0..self.n_objects).any(|index| facts.touches(index).contains(&true));
+        let is_done = n_placed == self.n_objects && is_slow && !is_held;
+        let success = memory.lasted(is_done, task.rest_s);
+        let heights = || objects.iter().map(|body| body.base_from_body.translation.z);
+        let failure = if success {
+            None
+        } else if !heights().all(f64::is_finite) {
+            Some(Failure::Diverged)
+        } else if heights().any(|z| z < -0.02) {
+            Some(Failure::OffTable)
+        } else if !facts.is_late() {
+            None
+        } else if is_held {
+            Some(Failure::NotReleased)
+        } else {
+            Some(Failure::TimedOut)
+        };
+        TaskStatus { success, failure }
+    }
+
+    /// The share of objects in the tray, and a little for the hand near one that is not.
+    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+        let (Some(clear), false) = (&facts.config.clear, status.success) else {
+            return f64::from(u8::from(status.success));
+        };
+        let tool = facts.base_from_tcp().translation.vector;
+        let left = facts.bodies.iter().take(self.n_objects);
+        let nearest = left
+            .map(|body| body.base_from_body.translation.vector)
+            .filter(|at| !clear.is_in_tray(&(*at).into()))
+            .map(|at| near((at - tool).norm()))
+            .fold(0.0, f64::max);
+        let n = self.n_objects.max(1) as f64;
+        (self.n_in_tray(clear, facts) as f64 + 0.2 * nearest) / n * 0.95
+    }
+
+    /// Holds still: grasps of objects in a pile are what the pick-and-place network is for, and nobody has
+    /// written them down.
+    fn expert(&self, _facts: &Facts<'_>, _base_from_tcp_d: &Pose) -> Action {
+        Action::hold(1.0)
+    }
+}
