@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use prehend_policy::{Bundle, EngineChoice, OnnxPolicy, Runtime, RuntimeOptions};
+use prehend_robot::Robot;
+use prehend_runtime::LaunchFile;
 use prehend_sim::{DepthHeuristic, Pilot};
 use prehend_types::{Policy, config::locate};
 
@@ -23,6 +26,8 @@ pub enum PolicyName {
     DepthHeuristic,
     /// The bundle in this folder.
     Bundle(PathBuf),
+    /// What the policy section of this launch file says: the pick-and-place network in its cell.
+    Launch(PathBuf),
 }
 
 impl FromStr for PolicyName {
@@ -32,6 +37,7 @@ impl FromStr for PolicyName {
         Ok(match text {
             "expert" => Self::Expert,
             "depth_heuristic" => Self::DepthHeuristic,
+            file if file.ends_with(".toml") => Self::Launch(file.into()),
             folder => Self::Bundle(folder.into()),
         })
     }
@@ -89,6 +95,10 @@ enum Kind {
         bundle: Box<Bundle>,
         runtime: Runtime,
     },
+    Launch {
+        launch: Box<LaunchFile>,
+        robot: Arc<Robot>,
+    },
 }
 
 impl PolicySource {
@@ -100,10 +110,19 @@ impl PolicySource {
         let (name, kind) = match name {
             PolicyName::Expert => ("expert".to_owned(), Kind::Expert),
             PolicyName::DepthHeuristic => ("depth_heuristic".to_owned(), Kind::DepthHeuristic),
+            PolicyName::Launch(file) => {
+                let launch = LaunchFile::load(file)?;
+                launch.check_files()?;
+                let kind = Kind::Launch {
+                    launch: Box::new(launch),
+                    robot: Arc::clone(&cell.robot),
+                };
+                (file.display().to_string(), kind)
+            }
             PolicyName::Bundle(folder) => {
                 let folder = locate(folder).map_err(|error| {
                     Failure::from(error)
-                        .context("the policy is neither `expert`, `depth_heuristic` nor a bundle")
+                        .context("the policy is neither `expert`, `depth_heuristic`, a bundle nor a launch file")
                 })?;
                 let bundle = Bundle::load(&folder)?;
                 bundle.check_robot(cell.robot.name(), cell.robot.content_hash())?;
@@ -159,6 +178,7 @@ impl PolicySource {
         Ok(match &self.kind {
             Kind::Expert => Decider::Expert,
             Kind::DepthHeuristic => Decider::Policy(Box::new(DepthHeuristic::default())),
+            Kind::Launch { launch, robot } => Decider::Policy(launch.load_policy(robot)?.policy),
             Kind::Bundle { bundle, runtime } => Decider::Policy(Box::new(OnnxPolicy::from_bundle(
                 bundle,
                 runtime,

@@ -113,15 +113,11 @@ struct ClearEpisode {
 impl ClearEpisode {
     fn draw(config: &SceneConfig, families: FamilySet, seed: u64, attempt: u64) -> Option<Self> {
         let clear = config.clear.as_ref()?;
-        let is_held_out = match families {
-            FamilySet::Train => false,
-            FamilySet::HeldOut => true,
-            FamilySet::All => seed % 2 == 1,
-        };
-        let split = if is_held_out {
-            Split::TestFamilies
-        } else {
-            Split::Test
+        // What one may choose settings on, and what reports are about.
+        let split = match families {
+            FamilySet::Train => Split::Validation,
+            FamilySet::All if seed.is_multiple_of(2) => Split::Test,
+            FamilySet::All | FamilySet::HeldOut => Split::TestFamilies,
         };
         let [fewest, most] = clear.objects;
         let n_objects =
@@ -155,7 +151,7 @@ impl ClearEpisode {
                 bodies,
             },
             n_objects,
-            is_held_out,
+            is_held_out: split == Split::TestFamilies,
         })
     }
 

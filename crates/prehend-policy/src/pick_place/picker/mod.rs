@@ -14,11 +14,12 @@ use std::sync::Arc;
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use prehend_robot::{Jaw, Robot};
 use prehend_types::{
-    ActionChunk, Observation, Policy, PolicyError, Pose, Stamp, Stream, TableGrasp, derive_seed,
+    ActionChunk, JointPositions, Observation, Policy, PolicyError, Pose, Stamp, Stream, TableGrasp,
+    derive_seed,
 };
 
 pub use cell::{Area, Cell};
-use reach::reaches;
+use reach::{Leg, home, plan};
 use sight::{HeldObject, see_grasps, see_held, see_places};
 use way::{Waypoint, along, hold};
 
@@ -147,13 +148,14 @@ impl Picker {
 
     /// Back to where nothing is hidden, straight up first.
     fn go_and_look(&mut self, now: &Observation) {
-        let mut up = now.base_from_tcp;
-        up.translation.z = up.translation.z.max(ACROSS);
-        let way = [
-            Waypoint::transit(up, 1.0),
-            Waypoint::transit(self.look_pose, 1.0),
-        ];
-        self.begin(Phase::Look, way, now);
+        let up = over(&now.base_from_tcp);
+        let way = home(&self.robot, &now.state.q).into_iter();
+        let way = way.map(|pose| Waypoint::transit(pose, 1.0));
+        self.begin(
+            Phase::Look,
+            std::iter::once(Waypoint::transit(up, 1.0)).chain(way),
+            now,
+        );
     }
 
     fn look(&mut self, now: &Observation) -> Result<ActionChunk, PolicyError> {
@@ -173,11 +175,8 @@ impl Picker {
                 continue;
             }
             tried.push(at);
-            let robot = &self.robot;
-            let way = |tool: &Pose| {
-                let back = tool * Pose::translation(0.0, 0.0, -STANDOFF);
-                reaches(robot, &[over(&back), back, *tool])
-            };
+            let (robot, q) = (&self.robot, now.state.q);
+            let reaches = |tool: &Pose| plan(robot, q, &legs_to(tool)).is_some();
             // The other way round is the same grasp, and may suit the arm better.
             let mut sides = [proposal.grasp, mirrored(&proposal.grasp)];
             let turn = |grasp: &TableGrasp| {
@@ -187,7 +186,10 @@ impl Picker {
             if turn(&sides[1]) < turn(&sides[0]) {
                 sides.swap(0, 1);
             }
-            let Some(grasp) = sides.iter().find_map(|side| filter.check(side, way).ok()) else {
+            let Some(grasp) = sides
+                .iter()
+                .find_map(|side| filter.check(side, reaches).ok())
+            else {
                 continue;
             };
             if self
@@ -204,6 +206,7 @@ impl Picker {
             Some(grasp) => self.approach(grasp, now),
             None => {
                 self.counts.nothing_to_grasp += 1;
+                tracing::debug!(proposed = proposed.len(), "nothing to grasp");
                 hold(now, 1.0)
             }
         }
@@ -215,16 +218,34 @@ impl Picker {
         now: &Observation,
     ) -> Result<ActionChunk, PolicyError> {
         self.counts.grasps += 1;
-        let tool = grasp.base_from_tool();
-        let back = tool * Pose::translation(0.0, 0.0, -STANDOFF);
+        let [x, y, z] = grasp.contact.coords.into();
+        tracing::debug!(
+            x,
+            y,
+            z,
+            width = grasp.width,
+            tilt = -grasp.approach.z,
+            "grasp"
+        );
         let opening = grasp.opening(self.jaw.max_width_m) / self.jaw.max_width_m;
-        let way = [
-            Waypoint::transit(over(&back), opening),
-            Waypoint::careful(back, opening),
-            Waypoint::careful(tool, opening),
-        ];
+        let legs = legs_to(&grasp.base_from_tool());
+        let way = self.way_of(&now.state.q, &legs, opening);
         self.begin(Phase::Approach(grasp), way, now);
         self.go(now)
+    }
+
+    /// Waypoints along legs; straight to their ends where the joints do not get along them.
+    fn way_of(&self, q: &JointPositions, legs: &[Leg], opening: f64) -> Vec<Waypoint> {
+        let ends = || legs.iter().map(|leg| vec![leg.end()]).collect();
+        let poses = plan(&self.robot, *q, legs).unwrap_or_else(ends);
+        let legs = legs.iter().zip(poses);
+        legs.flat_map(|(leg, poses)| {
+            poses.into_iter().map(move |pose| match leg {
+                Leg::Air(_) => Waypoint::transit(pose, opening),
+                Leg::Straight(_) => Waypoint::careful(pose, opening),
+            })
+        })
+        .collect()
     }
 
     /// One step of the present way, or what comes after it.
@@ -280,22 +301,20 @@ impl Picker {
         now: &Observation,
     ) -> Result<ActionChunk, PolicyError> {
         if now.state.gripper.is_grasping {
-            let mut up = now.base_from_tcp;
-            up.translation.z = ACROSS;
+            let up = over(&now.base_from_tcp);
             let [x, y] = show_at(&self.cell);
             // The hand keeps its orientation: what is held must not be turned before it is seen.
             let mut show = up;
             show.translation.vector = Vector3::new(x, y, SHOW);
-            if !reaches(&self.robot, &[up, show]) {
-                show = up;
+            let mut way = vec![Waypoint {
+                speed: 0.2,
+                ..Waypoint::transit(up, 0.0)
+            }];
+            let q = now.state.q;
+            if let Some(poses) = plan(&self.robot, q, &[Leg::Straight(up), Leg::Air(show)]) {
+                let across = poses.into_iter().skip(1).flatten();
+                way.extend(across.map(|pose| Waypoint::transit(pose, 0.0)));
             }
-            let way = [
-                Waypoint {
-                    speed: 0.2,
-                    ..Waypoint::transit(up, 0.0)
-                },
-                Waypoint::transit(show, 0.0),
-            ];
             self.begin(Phase::Show, way, now);
             return self.go(now);
         }
@@ -308,6 +327,8 @@ impl Picker {
 
     fn miss(&mut self, at: Point3<f64>, now: &Observation) {
         self.counts.misses += 1;
+        let gripper = &now.state.gripper;
+        tracing::debug!(phase = ?self.phase, width = gripper.width, "missed");
         self.failed.push(at);
         self.go_and_look(now);
     }
@@ -327,11 +348,18 @@ impl Picker {
             proposed.iter().find_map(|place| {
                 tried += 1;
                 let tool = put_down(held, &place.point, place.turn);
-                let above = raised(&tool, ABOVE);
-                let is_reached = tried <= MOST_TRIED && reaches(&self.robot, &[above, tool]);
+                let is_reached = tried <= MOST_TRIED
+                    && plan(&self.robot, now.state.q, &legs_down(&tool)).is_some();
                 is_reached.then_some(tool)
             })
         });
+        let n_held = held.as_ref().map_or(0, |held| held.points.len());
+        tracing::debug!(
+            n_held,
+            proposed = proposed.len(),
+            found = target.is_some(),
+            "place"
+        );
         let target = match target {
             Some(target) => {
                 self.counts.placed += 1;
@@ -342,17 +370,7 @@ impl Picker {
                 self.over_the_middle(now)
             }
         };
-        let above = raised(&target, ABOVE);
-        let mut across = above;
-        across.translation.z = across.translation.z.max(SHOW);
-        let way = [
-            Waypoint::transit(across, 0.0),
-            Waypoint {
-                speed: 0.2,
-                ..Waypoint::careful(above, 0.0)
-            },
-            Waypoint::careful(target, 0.0),
-        ];
+        let way = self.way_of(&now.state.q, &legs_down(&target), 0.0);
         self.failed.clear();
         self.begin(Phase::Lower, way, now);
         self.go(now)
@@ -414,6 +432,24 @@ impl std::fmt::Debug for Picker {
             .field("phase", &self.phase)
             .finish_non_exhaustive()
     }
+}
+
+/// To a grasp: over it, to where the straight way in begins, in.
+fn legs_to(tool: &Pose) -> [Leg; 3] {
+    let back = tool * Pose::translation(0.0, 0.0, -STANDOFF);
+    [
+        Leg::Air(over(&back)),
+        Leg::Straight(back),
+        Leg::Straight(*tool),
+    ]
+}
+
+/// To a place: high over it, and down.
+fn legs_down(tool: &Pose) -> [Leg; 3] {
+    let above = raised(tool, ABOVE);
+    let mut across = above;
+    across.translation.z = across.translation.z.max(SHOW);
+    [Leg::Air(across), Leg::Straight(above), Leg::Straight(*tool)]
 }
 
 fn is_still(now: &Observation) -> bool {

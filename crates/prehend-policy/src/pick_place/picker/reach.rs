@@ -1,37 +1,99 @@
-//! Whether the arm gets along a way.
+//! Ways that the arm can go: joint by joint through the air, straight near things.
 
 use prehend_robot::{IkOptions, Robot};
 use prehend_types::{JointPositions, Pose};
 
-/// Farthest that one joint may go between two waypoints, rad: farther is another branch, and not a straight way.
-const FARTHEST: f64 = 1.3;
+/// Longest step of a straight way, m and rad, and farthest that a joint may go in one, rad: farther is
+/// another branch of the inverse, and not straight.
+const STEP: [f64; 2] = [0.02, 0.08];
+const JUMP: f64 = 0.25;
+/// Farthest that a joint goes between two poses of a way through the air, rad.
+const STRIDE: f64 = 0.25;
 
-/// Whether the tool can be led through these poses one after another, starting from anywhere.
-pub(super) fn reaches(robot: &Robot, poses: &[Pose]) -> bool {
-    let first = IkOptions {
+/// One part of a way.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Leg {
+    /// Through the air to a pose.
+    Air(Pose),
+    /// Straight to a pose.
+    Straight(Pose),
+}
+
+impl Leg {
+    /// Where it ends.
+    pub fn end(&self) -> Pose {
+        match self {
+            Self::Air(pose) | Self::Straight(pose) => *pose,
+        }
+    }
+}
+
+/// The poses that lead from `q` along the legs, for each leg those in between and its end; `None` if a joint
+/// would have to leave its range.
+pub(super) fn plan(robot: &Robot, mut q: JointPositions, legs: &[Leg]) -> Option<Vec<Vec<Pose>>> {
+    let mut way = Vec::with_capacity(legs.len());
+    for leg in legs {
+        let (poses, end) = match leg {
+            Leg::Air(goal) => {
+                let end = solve(robot, goal, robot.home(), 3)?;
+                (through_air(robot, &q, &end), end)
+            }
+            Leg::Straight(goal) => (vec![*goal], straight(robot, q, goal)?),
+        };
+        way.push(poses);
+        q = end;
+    }
+    Some(way)
+}
+
+/// The poses on a joint way home.
+pub(super) fn home(robot: &Robot, q: &JointPositions) -> Vec<Pose> {
+    through_air(robot, q, robot.home())
+}
+
+fn through_air(robot: &Robot, from: &JointPositions, to: &JointPositions) -> Vec<Pose> {
+    let n = (farthest(from, to) / STRIDE).ceil().max(1.0) as usize;
+    let between = |step: usize| {
+        let share = step as f64 / n as f64;
+        let mut q = *from;
+        for (own, goal) in q.iter_mut().zip(to.iter()) {
+            *own += share * (goal - *own);
+        }
+        robot.forward(&q)
+    };
+    (1..=n).map(between).collect()
+}
+
+/// Where the joints are at the end of a straight way.
+fn straight(robot: &Robot, mut q: JointPositions, goal: &Pose) -> Option<JointPositions> {
+    let start = robot.forward(&q);
+    let length = (goal.translation.vector - start.translation.vector).norm();
+    let turn = start.rotation.angle_to(&goal.rotation);
+    let n = (length / STEP[0]).max(turn / STEP[1]).ceil().max(1.0) as usize;
+    for step in 1..=n {
+        let pose = start.try_lerp_slerp(goal, step as f64 / n as f64, 1e-9)?;
+        let after = solve(robot, &pose, &q, 1)?;
+        if farthest(&q, &after) > JUMP {
+            return None;
+        }
+        q = after;
+    }
+    Some(q)
+}
+
+fn solve(
+    robot: &Robot,
+    pose: &Pose,
+    seed: &JointPositions,
+    starts: usize,
+) -> Option<JointPositions> {
+    let options = IkOptions {
         position_tolerance: 1e-4,
         rotation_tolerance: 1e-3,
-        max_starts: 2,
+        max_starts: starts,
         ..IkOptions::default()
     };
-    let next = IkOptions {
-        max_starts: 1,
-        ..first
-    };
-    let Some((start, rest)) = poses.split_first() else {
-        return true;
-    };
-    let Ok(mut q) = robot.inverse(start, robot.home(), &first) else {
-        return false;
-    };
-    rest.iter().all(|pose| {
-        let Ok(after) = robot.inverse(pose, &q, &next) else {
-            return false;
-        };
-        let is_near = farthest(&q, &after) < FARTHEST;
-        q = after;
-        is_near
-    })
+    robot.inverse(pose, seed, &options).ok()
 }
 
 fn farthest(a: &JointPositions, b: &JointPositions) -> f64 {
