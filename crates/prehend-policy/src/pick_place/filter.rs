@@ -81,6 +81,21 @@ impl<'a> HandFilter<'a> {
         Err(refusal)
     }
 
+    /// How far the fingers may open on the way in to a grasp that passed, m: all the way if there is room,
+    /// because widths are known to some millimetres only.
+    #[must_use]
+    pub fn opening(&self, grasp: &TableGrasp) -> f64 {
+        let least = grasp.opening(self.jaw.max_width_m);
+        let tool = grasp.base_from_tool();
+        let wider = [self.jaw.max_width_m, 0.5 * (self.jaw.max_width_m + least)];
+        let free = wider.into_iter().find(|opening| {
+            let boxes: Vec<(Pose, Vector3<f64>)> =
+                self.jaw.boxes(*opening).iter().map(swept).collect();
+            self.is_free(&tool, &boxes).is_ok()
+        });
+        free.unwrap_or(least)
+    }
+
     fn is_free(&self, tool: &Pose, boxes: &[(Pose, Vector3<f64>)]) -> Result<(), Refusal> {
         let lowest = boxes.iter().map(|(tool_from_box, half)| {
             let pose = tool * tool_from_box;
@@ -157,6 +172,7 @@ mod tests {
         let blocked = HandFilter::new(&jaw, &block);
         let grasp = from_above(0.05);
         assert_eq!(free.check(&grasp, |_| true), Ok(grasp));
+        assert_eq!(free.opening(&grasp), jaw.max_width_m);
         assert_eq!(blocked.check(&grasp, |_| true), Err(Refusal::Collision));
         assert_eq!(
             free.check(&from_above(0.001), |_| true),

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::arrange::{Arrangement, MIDDLE, fixed, yaw};
 use super::pieces::Pieces;
 use super::place::{HeightMap, Held, N_TURNS, RELEASE, Turns, center_of_mass};
-use super::see::{Seen, look, solids};
+use super::see::{Measured, Seen, look, solids};
 use super::view::{HeldView, PointGrasp, TableView, label};
 use crate::objects::Part;
 use crate::objects::build::block;
@@ -58,6 +58,84 @@ pub struct Placing {
     pub view: TableView,
     /// Walls around a place that takes the object only if it is turned.
     pub slot: Option<Slot>,
+}
+
+/// What cameras see of an object in a hand over what is left.
+#[derive(Debug, Clone)]
+pub struct InHand {
+    /// What is left on the table.
+    pub rest: Arrangement,
+    /// What is in the hand; its bottom is where it was seen.
+    pub carried: Carried,
+    /// Everything that is not in the hand.
+    pub seen: Measured,
+    /// The object's points along the base's axes from its bottom centre, m.
+    pub held: Vec<[f32; 3]>,
+}
+
+/// Lower than this nothing hangs in a raised hand; what is higher is in it, m.
+const RAISED: f32 = 0.17;
+/// Height that a hand is raised to, m.
+const SHOWN: f64 = 0.36;
+
+impl Arrangement {
+    /// After body `object` was grasped and lifted: `poses` is where the bodies are, `base_from_tool` where
+    /// the hand is. The hand shows it to the cameras; what is in the hand is told from the rest by its
+    /// height. `None` if the rest does not come to rest, or too little is seen.
+    #[must_use]
+    pub fn taken(
+        &self,
+        object: usize,
+        poses: &[Pose],
+        base_from_tool: &Pose,
+        grasp: &TableGrasp,
+        jaw: &Jaw,
+        seed: u64,
+    ) -> Option<InHand> {
+        let mut rest = self.clone();
+        let mut body = rest.bodies.remove(object);
+        rest.instances.remove(object);
+        let mut left = poses.to_vec();
+        body.base_from_body = left.remove(object);
+        let rest = rest.moved(&left)?;
+        let at = base_from_tool.translation.vector;
+        let shown = Pose::translation(MIDDLE[0] - at.x, MIDDLE[1] - at.y, SHOWN - at.z);
+        body.base_from_body = shown * body.base_from_body;
+        body.motion = BodyMotion::Fixed;
+        let base_from_tool = shown * base_from_tool;
+        let mut all = rest.clone();
+        all.bodies.push(body.clone());
+        let mut seen = all.measure(seed, usize::MAX);
+        let is_held: Vec<bool> = seen.points.iter().map(|p| p[2] > RAISED).collect();
+        let part = |all: &[[f32; 3]], wanted: bool| -> Vec<[f32; 3]> {
+            let kept = all.iter().zip(&is_held).filter(|(_, is)| **is == wanted);
+            kept.map(|(v, _)| *v).collect()
+        };
+        let held = part(&seen.points, true);
+        if held.len() < FEWEST_HELD {
+            return None;
+        }
+        let bottom = bottom_centre(&held)?;
+        seen = Measured {
+            normals: part(&seen.normals, false),
+            points: part(&seen.points, false),
+        };
+        let origin = bottom.coords.cast::<f32>();
+        Some(InHand {
+            rest,
+            carried: Carried {
+                body,
+                base_from_tool,
+                opening: grasp.opening(jaw.max_width_m),
+                bottom,
+            },
+            seen,
+            held: held
+                .iter()
+                .map(|p| (Vector3::from(*p) - origin).into())
+                .collect(),
+        })
+    }
 }
 
 /// The inside of four walls on the table.

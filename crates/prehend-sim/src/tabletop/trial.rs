@@ -48,12 +48,23 @@ impl TrialOutcome {
 /// Tries a grasp on bodies that lie where `bodies` says.
 #[must_use]
 pub fn try_grasp(bodies: &[Body], jaw: &Jaw, grasp: &TableGrasp) -> TrialOutcome {
-    attempt_grasp(bodies, jaw, grasp).0
+    attempt_grasp(bodies, jaw, grasp).outcome
 }
 
-/// The same; and where everything is when it is over.
+/// A grasp that was tried.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What became of it.
+    pub outcome: TrialOutcome,
+    /// Where the bodies are when it is over.
+    pub poses: Vec<Pose>,
+    /// Where the hand is.
+    pub base_from_tool: Pose,
+}
+
+/// The same as [`try_grasp`]; and where everything is when it is over.
 #[must_use]
-pub fn attempt_grasp(bodies: &[Body], jaw: &Jaw, grasp: &TableGrasp) -> (TrialOutcome, Vec<Pose>) {
+pub fn attempt_grasp(bodies: &[Body], jaw: &Jaw, grasp: &TableGrasp) -> Attempt {
     let goal = grasp.base_from_tool();
     let back = goal * Pose::translation(0.0, 0.0, -STANDOFF);
     let opening = grasp.opening(jaw.max_width_m);
@@ -67,16 +78,23 @@ pub fn attempt_grasp(bodies: &[Body], jaw: &Jaw, grasp: &TableGrasp) -> (TrialOu
         fixed.add(index, &body.parts, &body.base_from_body);
     }
     if !SweptHand::new(jaw, opening).clears(&goal, &fixed, 0.0) {
-        let poses = bodies.iter().map(|body| body.base_from_body).collect();
-        return (TrialOutcome::Collided, poses);
+        return Attempt {
+            outcome: TrialOutcome::Collided,
+            poses: bodies.iter().map(|body| body.base_from_body).collect(),
+            base_from_tool: back,
+        };
     }
     let mut hand = FreeHand::new(Bench::new(bodies), jaw, &back, opening);
     let before: Vec<f64> = heights(&hand, bodies.len());
     hand.go(&goal, opening, 0.3);
     hand.go(&goal, 0.0, 0.2 + opening / 0.1);
-    let poses = |hand: &FreeHand| (0..bodies.len()).map(|i| hand.bench.pose(i)).collect();
+    let ended = |hand: &FreeHand, outcome| Attempt {
+        outcome,
+        poses: (0..bodies.len()).map(|i| hand.bench.pose(i)).collect(),
+        base_from_tool: hand.tool(),
+    };
     if hand.width() < 1e-3 {
-        return (TrialOutcome::Missed, poses(&hand));
+        return ended(&hand, TrialOutcome::Missed);
     }
     let closed: Vec<Pose> = in_hand(&hand, bodies.len());
     let up = Pose::translation(0.0, 0.0, LIFT) * goal;
@@ -98,7 +116,7 @@ pub fn attempt_grasp(bodies: &[Body], jaw: &Jaw, grasp: &TableGrasp) -> (TrialOu
         Some(body) if hand.width() > 1e-3 => TrialOutcome::Held { body },
         _ => TrialOutcome::Dropped,
     };
-    (outcome, poses(&hand))
+    ended(&hand, outcome)
 }
 
 /// What became of a placement.

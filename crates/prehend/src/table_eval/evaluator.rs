@@ -7,8 +7,8 @@ use prehend_policy::pick_place::{
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
-    Arrangement, LabelledScene, PlaceOutcome, Placing, SURFACE, Split, TableView, attempt_grasp,
-    try_grasp, try_place,
+    Arrangement, Attempt, InHand, LabelledScene, Measured, PlaceOutcome, Placing, SURFACE, Split,
+    TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
 };
 use prehend_types::{Stream, TableGrasp, derive_seed};
 use rand::SeedableRng;
@@ -30,6 +30,7 @@ const MOST_ALLOWED: usize = 200;
 /// Objects of a round of clearing, and failures in a row that end it.
 const ROUND: usize = 5;
 const STOP_AFTER: u32 = 2;
+const ALL_TURNS: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
 /// Points above the table that pairs are looked for among.
 const MOST_FACING: usize = 1280;
 /// Points of a dense cloud.
@@ -101,6 +102,11 @@ impl Evaluator<'_> {
         self.grasp(&scene, seed, &mut result)?;
         if let Some(placing) = &scene.placing {
             self.place(placing, seed, &mut result)?;
+        }
+        for proposer in [Proposer::Network, Proposer::Centroid] {
+            if let Some(is_done) = self.pick_then_place(&scene, proposer, seed)? {
+                result.pick_then_place.insert(proposer, is_done);
+            }
         }
         if self.clears {
             for proposer in [Proposer::Network, Proposer::Centroid, Proposer::Antipodal] {
@@ -241,12 +247,13 @@ impl Evaluator<'_> {
             "network_turn_0",
             straight.is_some_and(|place| run(&place.point, 0)),
         );
-        for (how, name) in [
-            (FreePlace::Random, "random_free"),
-            (FreePlace::Roomiest, "footprint"),
+        for (how, turns, name) in [
+            (FreePlace::Random, &[0][..], "random_free"),
+            (FreePlace::Roomiest, &[0], "footprint"),
+            (FreePlace::Roomiest, &ALL_TURNS, "footprint_turned"),
         ] {
-            let place = free_place(&view.points, &held.points, how, seed, counts);
-            say(name, place.is_some_and(|point| run(&point, 0)));
+            let place = free_place(&view.points, &held.points, how, turns, seed, counts);
+            say(name, place.is_some_and(|(point, turn)| run(&point, turn)));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let fitting: Vec<(Point3<f64>, usize)> = labels
@@ -297,6 +304,94 @@ impl Evaluator<'_> {
         Ok(())
     }
 
+    /// One object is taken up and put down elsewhere: by the network with what it sees at each moment, or
+    /// by the two geometric rules, across the narrow side and where there is most room. `None` if there is
+    /// nothing that can be grasped.
+    fn pick_then_place(
+        &mut self,
+        scene: &LabelledScene,
+        proposer: Proposer,
+        seed: u64,
+    ) -> Result<Option<bool>, Failure> {
+        if scene.picking.grasps.is_empty() {
+            return Ok(None);
+        }
+        let table = &scene.arrangement;
+        let seen = table.measure(derive_seed(seed, Stream::Camera, 50), DENSE);
+        let proposed = self.propose(proposer, &seen, seed)?;
+        let filter = HandFilter::new(self.jaw, &seen.points);
+        let grasp = proposed
+            .iter()
+            .find_map(|grasp| filter.check(grasp, |_| true).ok());
+        let Some(grasp) = grasp else {
+            return Ok(Some(false));
+        };
+        let attempt = attempt_grasp(&table.bodies, self.jaw, &grasp);
+        let TrialOutcome::Held { body } = attempt.outcome else {
+            return Ok(Some(false));
+        };
+        let look_seed = derive_seed(seed, Stream::Camera, 51);
+        let (poses, tool) = (&attempt.poses, &attempt.base_from_tool);
+        let Some(in_hand) = table.taken(body, poses, tool, &grasp, self.jaw, look_seed) else {
+            return Ok(Some(false));
+        };
+        let InHand { seen, held, .. } = &in_hand;
+        let place = match proposer {
+            Proposer::Network => {
+                let (inputs, raw, _) = self.look(
+                    &seen.points,
+                    &seen.normals,
+                    held,
+                    None,
+                    seed,
+                    &mut Vec::new(),
+                )?;
+                let best = places(&raw, &inputs, LEAST).into_iter().next();
+                best.map(|place| (place.point, place.turn))
+            }
+            _ => free_place(&seen.points, held, FreePlace::Roomiest, &[0], seed, |_| {
+                true
+            }),
+        };
+        let stands = place.is_some_and(|(point, turn)| {
+            let rest = &in_hand.rest.bodies;
+            try_place(rest, &in_hand.carried, self.jaw, &point, turn) == PlaceOutcome::Stands
+        });
+        Ok(Some(stands))
+    }
+
+    /// Grasps for what a camera sees, best first.
+    fn propose(
+        &mut self,
+        proposer: Proposer,
+        seen: &Measured,
+        seed: u64,
+    ) -> Result<Vec<TableGrasp>, Failure> {
+        Ok(match proposer {
+            Proposer::Centroid => centroid_grasps(&seen.points, SURFACE),
+            Proposer::Antipodal => {
+                let own: Vec<usize> = (0..seen.points.len())
+                    .filter(|i| seen.points[*i][2] > SURFACE)
+                    .take(MOST_FACING)
+                    .collect();
+                let of = |all: &[[f32; 3]]| own.iter().map(|i| all[*i]).collect::<Vec<_>>();
+                self.facing(&of(&seen.points), &of(&seen.normals), seed)
+            }
+            _ => {
+                let (inputs, raw, _) = self.look(
+                    &seen.points,
+                    &seen.normals,
+                    &[],
+                    None,
+                    seed,
+                    &mut Vec::new(),
+                )?;
+                let all = grasps(&raw, &inputs, LEAST);
+                all.into_iter().map(|proposed| proposed.grasp).collect()
+            }
+        })
+    }
+
     /// Objects taken off a table of five, and how many there were.
     fn clear(&mut self, proposer: Proposer, seed: u64) -> Result<[u64; 2], Failure> {
         let Some(mut table) = Arrangement::new(seed, self.split, Some(ROUND)) else {
@@ -307,29 +402,7 @@ impl Evaluator<'_> {
             look += 1;
             let seed = derive_seed(seed, Stream::Camera, 100 + look);
             let seen = table.measure(seed, DENSE);
-            let proposed: Vec<TableGrasp> = match proposer {
-                Proposer::Centroid => centroid_grasps(&seen.points, SURFACE),
-                Proposer::Antipodal => {
-                    let own: Vec<usize> = (0..seen.points.len())
-                        .filter(|i| seen.points[*i][2] > SURFACE)
-                        .take(MOST_FACING)
-                        .collect();
-                    let of = |all: &[[f32; 3]]| own.iter().map(|i| all[*i]).collect::<Vec<_>>();
-                    self.facing(&of(&seen.points), &of(&seen.normals), seed)
-                }
-                _ => {
-                    let (inputs, raw, _) = self.look(
-                        &seen.points,
-                        &seen.normals,
-                        &[],
-                        None,
-                        seed,
-                        &mut Vec::new(),
-                    )?;
-                    let all = grasps(&raw, &inputs, LEAST);
-                    all.into_iter().map(|proposed| proposed.grasp).collect()
-                }
-            };
+            let proposed = self.propose(proposer, &seen, seed)?;
             let filter = HandFilter::new(self.jaw, &seen.points);
             let chosen = proposed
                 .iter()
@@ -338,11 +411,9 @@ impl Evaluator<'_> {
                 failures += 1;
                 continue;
             };
-            let (outcome, poses) = attempt_grasp(&table.bodies, self.jaw, &grasp);
+            let Attempt { outcome, poses, .. } = attempt_grasp(&table.bodies, self.jaw, &grasp);
             let after = match outcome {
-                prehend_sim::tabletop::TrialOutcome::Held { body }
-                    if body < table.instances.len() =>
-                {
+                TrialOutcome::Held { body } if body < table.instances.len() => {
                     cleared += 1;
                     failures = 0;
                     let mut rest = table.clone();

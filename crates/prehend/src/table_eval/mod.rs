@@ -50,5 +50,7 @@ pub struct SceneResult {
     inference_ms: Vec<f64>,
     /// Confidence and success of the network's first grasp.
     calibration: Option<(f64, bool)>,
+    /// Whether one object was taken up and put down elsewhere.
+    pick_then_place: BTreeMap<Proposer, bool>,
     cleared: BTreeMap<Proposer, [u64; 2]>,
 }

@@ -22,6 +22,8 @@ pub struct Summary {
     pub top_place: BTreeMap<String, SuccessRate>,
     /// Precision and coverage of the network's placements.
     pub place_curve: Curve,
+    /// Objects taken up and put down elsewhere; the geometric pair goes by its grasp's name.
+    pub pick_then_place: BTreeMap<Proposer, SuccessRate>,
     /// Objects taken off tables of five.
     pub cleared: BTreeMap<Proposer, SuccessRate>,
     /// Mean difference between confidence and success of first grasps, over 15 bins.
@@ -66,6 +68,7 @@ impl Summary {
                 results.iter().flat_map(|r| &r.placed).collect(),
                 results.iter().map(|r| r.n_allowed_places).sum(),
             ),
+            pick_then_place: rates(results.iter().flat_map(|r| &r.pick_then_place)),
             cleared: counts(results),
             calibration_error: calibration(results),
             latency_ms: Latency {

@@ -8,7 +8,6 @@ mod reach;
 mod sight;
 mod way;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
@@ -21,7 +20,7 @@ use prehend_types::{
 pub use cell::{Area, Cell};
 use reach::{Leg, home, plan};
 use sight::{HeldObject, see_grasps, see_held, see_places};
-use way::{Waypoint, along, hold};
+use way::{Way, Waypoint, hold};
 
 use super::filter::HandFilter;
 use super::network::SceneNetwork;
@@ -41,6 +40,8 @@ const STILL: f64 = 0.05;
 const PATIENCE: f64 = 9.0;
 const CLOSING: f64 = 1.5;
 const OPENING: f64 = 0.5;
+/// A way that is stopped this near to its end has arrived, m.
+const TOUCHED: f64 = 0.015;
 /// Proposals that are looked into, and how far apart they are, m.
 const MOST_TRIED: usize = 60;
 const APART: f64 = 0.008;
@@ -78,7 +79,7 @@ pub struct Picker {
     seed: u64,
     n_looks: u64,
     phase: Phase,
-    way: VecDeque<Waypoint>,
+    way: Way,
     /// When the present way began.
     begun: Option<Stamp>,
     failed: Vec<Point3<f64>>,
@@ -116,7 +117,7 @@ impl Picker {
             seed: 0,
             n_looks: 0,
             phase: Phase::Look,
-            way: VecDeque::new(),
+            way: Way::default(),
             begun: None,
             failed: Vec::new(),
             counts: PickerCounts::default(),
@@ -142,7 +143,7 @@ impl Picker {
 
     fn begin(&mut self, phase: Phase, way: impl IntoIterator<Item = Waypoint>, now: &Observation) {
         self.phase = phase;
-        self.way = way.into_iter().collect();
+        self.way = Way::new(way);
         self.begun = Some(now.stamp);
     }
 
@@ -200,10 +201,14 @@ impl Picker {
                 second = second.or(Some(grasp));
                 continue;
             }
-            return self.approach(grasp, now);
+            let opening = filter.opening(&grasp);
+            return self.approach(grasp, opening, now);
         }
         match second {
-            Some(grasp) => self.approach(grasp, now),
+            Some(grasp) => {
+                let opening = filter.opening(&grasp);
+                self.approach(grasp, opening, now)
+            }
             None => {
                 self.counts.nothing_to_grasp += 1;
                 tracing::debug!(proposed = proposed.len(), "nothing to grasp");
@@ -215,6 +220,7 @@ impl Picker {
     fn approach(
         &mut self,
         grasp: TableGrasp,
+        opening: f64,
         now: &Observation,
     ) -> Result<ActionChunk, PolicyError> {
         self.counts.grasps += 1;
@@ -227,7 +233,7 @@ impl Picker {
             tilt = -grasp.approach.z,
             "grasp"
         );
-        let opening = grasp.opening(self.jaw.max_width_m) / self.jaw.max_width_m;
+        let opening = opening / self.jaw.max_width_m;
         let legs = legs_to(&grasp.base_from_tool());
         let way = self.way_of(&now.state.q, &legs, opening);
         self.begin(Phase::Approach(grasp), way, now);
@@ -250,7 +256,7 @@ impl Picker {
 
     /// One step of the present way, or what comes after it.
     fn go(&mut self, now: &Observation) -> Result<ActionChunk, PolicyError> {
-        if let Some(chunk) = along(&mut self.way, now)? {
+        if let Some(chunk) = self.way.along(now)? {
             return Ok(chunk);
         }
         match self.phase.clone() {
@@ -328,7 +334,8 @@ impl Picker {
     fn miss(&mut self, at: Point3<f64>, now: &Observation) {
         self.counts.misses += 1;
         let gripper = &now.state.gripper;
-        tracing::debug!(phase = ?self.phase, width = gripper.width, "missed");
+        let (left, points) = (self.way.left(now), self.way.len());
+        tracing::debug!(phase = ?self.phase, width = gripper.width, left, points, q = ?now.state.q, "missed");
         self.failed.push(at);
         self.go_and_look(now);
     }
@@ -385,15 +392,25 @@ impl Picker {
         pose
     }
 
-    /// A way that takes too long, or a hand that lost what it held.
-    fn is_stuck(&self, now: &Observation) -> bool {
+    /// What to do about something in the way, a way that takes too long, or a hand that lost what it held.
+    fn mend(&mut self, now: &Observation) {
         let is_late = self
             .begun
             .is_some_and(|begun| now.stamp.saturating_since(begun).as_secs_f64() > PATIENCE);
+        let gripper = &now.state.gripper;
         let is_lost = matches!(self.phase, Phase::Show | Phase::Lower)
-            && !now.state.gripper.is_grasping
-            && now.state.gripper.width < 0.002;
-        (is_late && !self.way.is_empty()) || is_lost
+            && !gripper.is_grasping
+            && gripper.width < 0.002;
+        let is_stalled = self.way.is_stalled(now);
+        let is_near = self.way.left(now) < TOUCHED;
+        match self.phase {
+            // It stands on the ground already, or on something.
+            Phase::Approach(_) | Phase::Lower if is_stalled && is_near => self.way = Way::default(),
+            _ if is_lost || is_stalled || (is_late && !self.way.is_over()) => {
+                self.miss(now.base_from_tcp.translation.vector.into(), now);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -406,7 +423,7 @@ impl Policy for Picker {
         self.seed = seed;
         self.n_looks = 0;
         self.phase = Phase::Look;
-        self.way.clear();
+        self.way = Way::default();
         self.begun = None;
         self.failed.clear();
     }
@@ -415,12 +432,7 @@ impl Policy for Picker {
         if self.begun.is_none() {
             self.go_and_look(observation);
         }
-        if self.is_stuck(observation) {
-            self.miss(
-                observation.base_from_tcp.translation.vector.into(),
-                observation,
-            );
-        }
+        self.mend(observation);
         self.go(observation)
     }
 }

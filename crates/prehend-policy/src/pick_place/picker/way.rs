@@ -3,12 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use prehend_types::{Action, ActionChunk, Observation, PolicyError, Pose};
+use prehend_types::{Action, ActionChunk, Observation, PolicyError, Pose, Stamp};
 
 /// Actions of a chunk, how many of them are meant to be executed, and how long one takes.
 const N_ACTIONS: usize = 8;
 const N_STEPS: usize = 2;
 const DT: Duration = Duration::from_millis(50);
+
+/// The tool comes nearer by this much, m, within this time, or something is in the way.
+const PROGRESS: f64 = 0.001;
+const STALL: Duration = Duration::from_millis(400);
 
 /// A pose on the way, how wide the gripper is meanwhile (0 to 1), how fast to go there (m/s), and how near
 /// is there (m and rad).
@@ -26,8 +30,8 @@ impl Waypoint {
         Self {
             pose,
             opening,
-            speed: 0.35,
-            near: [0.015, 0.06],
+            speed: 0.5,
+            near: [0.03, 0.2],
         }
     }
 
@@ -36,7 +40,7 @@ impl Waypoint {
         Self {
             pose,
             opening,
-            speed: 0.12,
+            speed: 0.15,
             near: [0.004, 0.03],
         }
     }
@@ -45,34 +49,90 @@ impl Waypoint {
         let off = self.pose.translation.vector - tool.translation.vector;
         off.norm() < self.near[0] && self.pose.rotation.angle_to(&tool.rotation) < self.near[1]
     }
+
+    /// A radian counts as 10 cm.
+    fn distance(&self, tool: &Pose) -> f64 {
+        let off = self.pose.translation.vector - tool.translation.vector;
+        off.norm() + 0.1 * self.pose.rotation.angle_to(&tool.rotation)
+    }
 }
 
-/// The next steps along a way; passed waypoints are taken off it. `None` at its end.
-pub(super) fn along(
-    way: &mut VecDeque<Waypoint>,
-    now: &Observation,
-) -> Result<Option<ActionChunk>, PolicyError> {
-    while way
-        .front()
-        .is_some_and(|next| next.is_reached(&now.base_from_tcp))
-    {
-        way.pop_front();
-    }
-    if way.is_empty() {
-        return Ok(None);
-    }
-    let mut tool = now.base_from_tcp;
-    let mut index = 0;
-    let actions = [(); N_ACTIONS].map(|()| {
-        if index + 1 < way.len() && way[index].is_reached(&tool) {
-            index += 1;
+/// Waypoints still to go, and how that goes.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    points: VecDeque<Waypoint>,
+    /// Least distance to the next waypoint so far, and since when.
+    best: Option<(f64, Stamp)>,
+}
+
+impl Way {
+    pub fn new(points: impl IntoIterator<Item = Waypoint>) -> Self {
+        Self {
+            points: points.into_iter().collect(),
+            best: None,
         }
-        let next = &way[index];
-        let action = Action::towards(&tool, &next.pose, next.opening, next.speed, DT);
-        tool *= action.delta();
-        action
-    });
-    chunk(now, &actions).map(Some)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// Waypoints that are left.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// How far it is to the end, m.
+    pub fn left(&self, now: &Observation) -> f64 {
+        let end = self.points.back().map(|last| last.pose.translation.vector);
+        end.map_or(0.0, |end| {
+            (end - now.base_from_tcp.translation.vector).norm()
+        })
+    }
+
+    /// Whether the tool has not come nearer to the next waypoint for a while: something is in the way.
+    pub fn is_stalled(&mut self, now: &Observation) -> bool {
+        let Some(next) = self.points.front() else {
+            return false;
+        };
+        let left = next.distance(&now.base_from_tcp);
+        match self.best {
+            Some((best, since)) if left > best - PROGRESS => {
+                now.stamp.saturating_since(since) > STALL
+            }
+            _ => {
+                self.best = Some((left, now.stamp));
+                false
+            }
+        }
+    }
+
+    /// The next steps; passed waypoints are taken off. `None` at its end.
+    pub fn along(&mut self, now: &Observation) -> Result<Option<ActionChunk>, PolicyError> {
+        let points = &mut self.points;
+        while points
+            .front()
+            .is_some_and(|next| next.is_reached(&now.base_from_tcp))
+        {
+            points.pop_front();
+            self.best = None;
+        }
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let mut tool = now.base_from_tcp;
+        let mut index = 0;
+        let actions = [(); N_ACTIONS].map(|()| {
+            if index + 1 < points.len() && points[index].is_reached(&tool) {
+                index += 1;
+            }
+            let next = &points[index];
+            let action = Action::towards(&tool, &next.pose, next.opening, next.speed, DT);
+            tool *= action.delta();
+            action
+        });
+        chunk(now, &actions).map(Some)
+    }
 }
 
 /// Stands still.

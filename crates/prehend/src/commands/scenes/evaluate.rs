@@ -119,6 +119,7 @@ impl fmt::Display for Evaluation {
             grasp_curve,
             top_place,
             place_curve,
+            pick_then_place,
             cleared,
             calibration_error,
             latency_ms,
@@ -130,6 +131,13 @@ impl fmt::Display for Evaluation {
         )?;
         for (proposer, rate) in top_grasp {
             write!(f, "\n  first grasp, {:24} {rate}", format!("{proposer:?}"))?;
+        }
+        for (proposer, rate) in pick_then_place {
+            write!(
+                f,
+                "\n  pick, then place, {:19} {rate}",
+                format!("{proposer:?}")
+            )?;
         }
         for (proposer, rate) in cleared {
             write!(f, "\n  cleared, {:28} {rate}", format!("{proposer:?}"))?;
