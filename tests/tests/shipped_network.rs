@@ -22,7 +22,7 @@ fn inputs(network: &SceneNetwork, view: &TableView) -> SceneInputs {
     let manifest = network.manifest();
     let order: Vec<usize> = (0..view.points.len()).collect();
     let n_points = manifest.grouping.n_points;
-    let chosen = SceneInputs::choose(&view.points, &order, n_points, SURFACE);
+    let chosen = SceneInputs::choose(&view.points, &order, n_points, SURFACE, None);
     let normals: Vec<[f32; 3]> = chosen.iter().map(|i| view.normals[*i]).collect();
     let held = view.held.as_ref().map_or(&[][..], |held| &held.points);
     SceneInputs::new(
@@ -53,11 +53,11 @@ fn the_network_still_grasps_and_places() {
             let proposed = grasps(&raw, &inputs, 0.2);
             let best = proposed
                 .iter()
-                .find(|p| filter.check(&p.grasp, |_| true).is_ok());
+                .find_map(|p| filter.check(&p.grasp, |_| true).ok());
             n_grasps += 1;
             held +=
-                usize::from(best.is_some_and(|p| {
-                    try_grasp(&scene.arrangement.bodies, &jaw, &p.grasp).is_held()
+                usize::from(best.is_some_and(|grasp| {
+                    try_grasp(&scene.arrangement.bodies, &jaw, &grasp).is_held()
                 }));
         }
         if let Some(placing) = &scene.placing {

@@ -47,7 +47,7 @@ pub struct SceneConfig {
     #[serde(default)]
     pub grid: Option<GridConfig>,
     /// What lies on the table, and where it goes; `clear` needs it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear: Option<ClearConfig>,
     /// What is drawn anew for every episode beside the scene; nothing by default.
     #[serde(default)]

@@ -179,7 +179,7 @@ mod tests {
             Err(Refusal::Table)
         );
         let flat = free
-            .check(&from_above(0.005), |_| true)
+            .check(&from_above(0.006), |_| true)
             .expect("held with the tips");
         assert!(flat.retreat > 0.0 && flat.retreat < jaw.tip());
         assert_eq!(free.check(&grasp, |_| false), Err(Refusal::Reach));

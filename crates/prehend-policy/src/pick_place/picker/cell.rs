@@ -71,3 +71,42 @@ impl Cell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell() -> Cell {
+        let area = |min_m, max_m| Area { min_m, max_m };
+        Cell {
+            pick: area([0.2, -0.4], [0.7, 0.1]),
+            place: area([0.3, 0.15], [0.6, 0.35]),
+            cameras_m: vec![[0.95, 0.5, 0.7], [0.95, -0.5, 0.7]],
+        }
+    }
+
+    #[test]
+    fn a_cell_that_makes_no_sense_is_named() {
+        assert_eq!(cell().fault(), None);
+        let mut turned = cell();
+        turned.pick.max_m = turned.pick.min_m;
+        assert!(turned.fault().is_some_and(|fault| fault.contains("pick")));
+        let mut blind = cell();
+        blind.cameras_m.clear();
+        assert!(blind.fault().is_some_and(|fault| fault.contains("camera")));
+        blind.cameras_m.push([f64::NAN; 3]);
+        assert!(blind.fault().is_some());
+    }
+
+    #[test]
+    fn surfaces_face_the_camera_that_sees_them() {
+        let cell = cell();
+        // A wall that looks to -y is seen from there, whatever sign its normal was given.
+        for sign in [1.0, -1.0] {
+            let facing = cell.facing(&[0.5, 0.0, 0.1], [0.0, sign, 0.0]);
+            assert!(facing[1].abs() > 0.99);
+        }
+        assert_eq!(cell.facing(&[0.5, 0.0, 0.0], [0.0, 0.0, -1.0])[2], 1.0);
+        assert_eq!(cell.facing(&[0.5, -0.2, 0.1], [0.0, -1.0, 0.0])[1], 1.0);
+    }
+}

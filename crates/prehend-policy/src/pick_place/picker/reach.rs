@@ -100,3 +100,51 @@ fn farthest(a: &JointPositions, b: &JointPositions) -> f64 {
     let apart = a.iter().zip(b.iter()).map(|(a, b)| (a - b).abs());
     apart.fold(0.0, f64::max)
 }
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{Translation3, UnitQuaternion, Vector3};
+
+    use super::*;
+
+    fn robot() -> Robot {
+        let folder = prehend_types::config::locate("robots/fr3").expect("shipped");
+        Robot::load(&folder).expect("sound")
+    }
+
+    fn down(x: f64, y: f64, z: f64) -> Pose {
+        let turn = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI);
+        Pose::from_parts(Translation3::new(x, y, z), turn)
+    }
+
+    #[test]
+    fn a_way_within_reach_ends_where_it_should_in_small_steps() {
+        let robot = robot();
+        let legs = [
+            Leg::Air(down(0.5, 0.2, 0.35)),
+            Leg::Straight(down(0.5, 0.2, 0.1)),
+        ];
+        let way = plan(&robot, *robot.home(), &legs).expect("in reach");
+        assert_eq!(way.len(), 2);
+        for (leg, poses) in legs.iter().zip(&way) {
+            let off = leg.end().inv_mul(poses.last().expect("an end"));
+            assert!(off.translation.vector.norm() < 1e-3 && off.rotation.angle() < 5e-3);
+        }
+        let home = robot.forward(robot.home());
+        let first = way[0][0].translation.vector - home.translation.vector;
+        assert!(first.norm() < 0.25, "{first}");
+    }
+
+    #[test]
+    fn what_is_out_of_reach_or_not_straight_is_refused() {
+        let robot = robot();
+        let plan = |legs: &[Leg]| plan(&robot, *robot.home(), legs);
+        assert!(plan(&[Leg::Air(down(1.2, 0.0, 0.2))]).is_none());
+        // The base is in the way of every straight line through it.
+        let across = [
+            Leg::Air(down(0.5, 0.0, 0.3)),
+            Leg::Straight(down(-0.5, 0.0, 0.3)),
+        ];
+        assert!(plan(&across).is_none());
+    }
+}

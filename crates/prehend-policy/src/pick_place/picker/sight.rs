@@ -105,6 +105,8 @@ fn ask(
     held: &[[f32; 3]],
     seed: u64,
 ) -> Result<(SceneInputs, crate::pick_place::RawScene), PolicyError> {
+    // Before anything is cut off: what is wrong with a cloud shows in all of it.
+    check_cloud(cloud, &vec![[0.0; 3]; cloud.len()])?;
     let near = Neighbourhood::new(cloud, NORMAL_RADIUS);
     let mut points: Vec<[f32; 3]> = cloud
         .iter()

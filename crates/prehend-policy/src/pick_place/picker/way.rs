@@ -145,3 +145,70 @@ fn chunk(now: &Observation, actions: &[Action]) -> Result<ActionChunk, PolicyErr
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use prehend_types::{GripperState, JointPositions, JointVelocities, PointCloud, RobotState};
+
+    use super::*;
+
+    fn at(x: f64, millis: u64) -> Observation {
+        let stamp = Stamp::ZERO.after(Duration::from_millis(millis));
+        Observation {
+            stamp,
+            cloud: PointCloud {
+                stamp,
+                frame: "base".to_owned(),
+                points: Vec::new(),
+                roles: Vec::new(),
+            },
+            state: RobotState {
+                stamp,
+                q: JointPositions::zeros(7).expect("seven"),
+                dq: JointVelocities::zeros(7).expect("seven"),
+                gripper: GripperState {
+                    width: 0.08,
+                    commanded: 1.0,
+                    is_grasping: false,
+                },
+            },
+            base_from_tcp: Pose::translation(x, 0.0, 0.3),
+        }
+    }
+
+    #[test]
+    fn a_way_leads_to_its_end_and_is_over_there() {
+        let mut way = Way::new([0.3, 0.5].map(|x| {
+            let pose = Pose::translation(x, 0.0, 0.3);
+            Waypoint::careful(pose, 0.5)
+        }));
+        let mut x = 0.2;
+        for step in 0..200 {
+            let now = at(x, 100 * step);
+            assert!(!way.is_stalled(&now), "at {x}");
+            let Some(chunk) = way.along(&now).expect("fits a chunk") else {
+                assert!((x - 0.5).abs() < 0.004, "ends at {x}");
+                assert!(way.is_over());
+                return;
+            };
+            for action in &chunk.actions()[..N_STEPS] {
+                assert!(action.translation.norm() <= 0.15 * 0.05 + 1e-12 && action.gripper == 0.5);
+                x += action.translation.x;
+            }
+        }
+        panic!("never there: {x}");
+    }
+
+    #[test]
+    fn a_tool_that_does_not_get_on_is_stalled() {
+        let mut way = Way::new([Waypoint::careful(Pose::translation(0.5, 0.0, 0.3), 0.5)]);
+        let stalled: Vec<bool> = (0..8)
+            .map(|step| way.is_stalled(&at(0.4, 100 * step)))
+            .collect();
+        assert_eq!(
+            stalled,
+            [false, false, false, false, false, true, true, true]
+        );
+        assert!(!way.is_stalled(&at(0.42, 900)), "it goes on");
+    }
+}
