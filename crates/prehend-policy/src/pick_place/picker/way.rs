@@ -12,7 +12,7 @@ const DT: Duration = Duration::from_millis(50);
 
 /// The tool comes nearer by this much, m, within this time, or something is in the way.
 const PROGRESS: f64 = 0.001;
-const STALL: Duration = Duration::from_millis(400);
+const STALL: Duration = Duration::from_millis(250);
 
 /// A pose on the way, how wide the gripper is meanwhile (0 to 1), how fast to go there (m/s), and how near
 /// is there (m and rad).
@@ -40,7 +40,7 @@ impl Waypoint {
         Self {
             pose,
             opening,
-            speed: 0.15,
+            speed: 0.12,
             near: [0.004, 0.03],
         }
     }
@@ -192,7 +192,7 @@ mod tests {
                 return;
             };
             for action in &chunk.actions()[..N_STEPS] {
-                assert!(action.translation.norm() <= 0.15 * 0.05 + 1e-12 && action.gripper == 0.5);
+                assert!(action.translation.norm() <= 0.12 * 0.05 + 1e-12 && action.gripper == 0.5);
                 x += action.translation.x;
             }
         }
