@@ -6,7 +6,7 @@ use prehend_types::{Stream, derive_seed};
 use super::arrange::Arrangement;
 use super::library::Split;
 use super::placing::{Placing, placing};
-use super::see::{look, solids};
+use super::see::{Seen, look, solids};
 use super::view::{TableView, label};
 
 /// A scene with its two views: all objects lie, or one of them is held.
@@ -44,5 +44,24 @@ impl LabelledScene {
             picking,
             placing,
         })
+    }
+
+    /// How much of its objects the cameras see, compared to each alone on the table: the mean over all, 0 to
+    /// 1. `None` if nothing of any would be seen.
+    #[must_use]
+    pub fn visible_share(&self) -> Option<f64> {
+        let arrangement = &self.arrangement;
+        let seed = derive_seed(arrangement.seed, Stream::Camera, 1);
+        let count = |seen: &[Seen], index: usize| {
+            seen.iter().filter(|seen| seen.body == Some(index)).count() as f64
+        };
+        let together = look(&solids(&arrangement.bodies), seed);
+        let shares = (0..arrangement.instances.len()).filter_map(|index| {
+            let alone = std::slice::from_ref(&arrangement.bodies[index]);
+            let alone = count(&look(&solids(alone), seed), 0);
+            (alone > 0.0).then(|| (count(&together, index) / alone).min(1.0))
+        });
+        let shares: Vec<f64> = shares.collect();
+        (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
     }
 }

@@ -1,6 +1,6 @@
 //! A scene with one object in the hand, and perhaps a slot that it only fits if it is turned.
 
-use nalgebra::{Point3, Vector3};
+use nalgebra::{Point3, UnitQuaternion, Vector3};
 use prehend_cloud::bottom_centre;
 use prehend_robot::Jaw;
 use prehend_types::{Pose, Stream, TableGrasp, derive_seed};
@@ -45,6 +45,8 @@ pub struct Carried {
     pub opening: f64,
     /// Its bottom centre as the cameras see it.
     pub bottom: Point3<f64>,
+    /// How it lay before it was taken up, but for turns about the vertical.
+    pub lay: UnitQuaternion<f64>,
 }
 
 /// A scene with one object in the hand.
@@ -128,6 +130,7 @@ impl Arrangement {
                 base_from_tool,
                 opening: grasp.opening(jaw.max_width_m),
                 bottom,
+                lay: self.bodies[object].base_from_body.rotation,
             },
             seen,
             held: held
@@ -354,6 +357,7 @@ fn carry(body: &Body, grasp: &TableGrasp, jaw: &Jaw, rng: &mut ChaCha8Rng) -> Op
         nalgebra::Translation3::from(to),
         yaw(rng.random_range(-3.1..3.1)),
     ) * Pose::translation(-at.x, -at.y, -at.z);
+    let lay = body.base_from_body.rotation;
     let mut body = body.clone();
     body.base_from_body = turn * body.base_from_body;
     body.motion = BodyMotion::Fixed;
@@ -366,6 +370,7 @@ fn carry(body: &Body, grasp: &TableGrasp, jaw: &Jaw, rng: &mut ChaCha8Rng) -> Op
         base_from_tool: turn * tool,
         opening: grasp.opening(jaw.max_width_m),
         bottom: Point3::origin(),
+        lay,
     })
 }
 

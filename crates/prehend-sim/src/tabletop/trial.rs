@@ -180,8 +180,8 @@ pub fn try_place(
     let mut bench = Bench::new(&bodies);
     bench.settle(1.5);
     let end = bench.pose(own);
-    let tilt =
-        (end.rotation * body.base_from_body.rotation.inverse() * Vector3::z()).angle(&Vector3::z());
+    // A hand that closed on it may have tilted it; what counts is that it lies as it lay.
+    let tilt = (end.rotation * carried.lay.inverse() * Vector3::z()).angle(&Vector3::z());
     let drift = end.translation.vector - body.base_from_body.translation.vector;
     if tilt > TILT || drift.norm() > DRIFT {
         return PlaceOutcome::Fell;

@@ -15,7 +15,7 @@ use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Executed, Proposer, SceneResult};
+use super::{Executed, Proposer, SceneResult, Stratum};
 use crate::exit::{Class, Failure};
 
 /// Surer than this is proposed at all.
@@ -98,7 +98,10 @@ impl Evaluator<'_> {
         let Some(scene) = LabelledScene::new(seed, self.split, None, self.jaw) else {
             return Ok(None);
         };
-        let mut result = SceneResult::default();
+        let mut result = SceneResult {
+            stratum: scene.visible_share().map(Stratum::of),
+            ..SceneResult::default()
+        };
         self.grasp(&scene, seed, &mut result)?;
         if let Some(placing) = &scene.placing {
             self.place(placing, seed, &mut result)?;
@@ -353,11 +356,13 @@ impl Evaluator<'_> {
                 true
             }),
         };
-        let stands = place.is_some_and(|(point, turn)| {
-            let rest = &in_hand.rest.bodies;
-            try_place(rest, &in_hand.carried, self.jaw, &point, turn) == PlaceOutcome::Stands
+        let rest = &in_hand.rest.bodies;
+        let outcome = place.map(|(point, turn)| {
+            let outcome = try_place(rest, &in_hand.carried, self.jaw, &point, turn);
+            tracing::debug!(seed, ?proposer, ?outcome, "picked, then placed");
+            outcome
         });
-        Ok(Some(stands))
+        Ok(Some(outcome == Some(PlaceOutcome::Stands)))
     }
 
     /// Grasps for what a camera sees, best first.

@@ -28,6 +28,28 @@ pub enum Proposer {
     Antipodal,
 }
 
+/// How much of its objects a scene shows, each compared to itself alone on the table; the mean over all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stratum {
+    /// Less than half.
+    Under50,
+    /// Half to four fifths.
+    From50To80,
+    /// More.
+    Over80,
+}
+
+impl Stratum {
+    fn of(visible_share: f64) -> Self {
+        match visible_share {
+            share if share < 0.5 => Self::Under50,
+            share if share < 0.8 => Self::From50To80,
+            _ => Self::Over80,
+        }
+    }
+}
+
 /// One executed proposal.
 #[derive(Debug, Clone)]
 struct Executed {
@@ -42,6 +64,8 @@ struct Executed {
 #[derive(Debug, Clone, Default)]
 pub struct SceneResult {
     top_grasp: BTreeMap<Proposer, bool>,
+    /// How much is hidden.
+    stratum: Option<Stratum>,
     executed: Vec<Executed>,
     n_allowed: u64,
     top_place: BTreeMap<String, bool>,

@@ -6,7 +6,7 @@ use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
 use super::curve::curve;
-use super::{Curve, Proposer, SceneResult};
+use super::{Curve, Proposer, SceneResult, Stratum};
 
 /// All figures of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +15,8 @@ pub struct Summary {
     pub scenes: usize,
     /// First grasps that held, by proposer.
     pub top_grasp: BTreeMap<Proposer, SuccessRate>,
+    /// The same, apart for scenes that show less and more of their objects.
+    pub top_grasp_by_visibility: BTreeMap<Stratum, BTreeMap<Proposer, SuccessRate>>,
     /// Precision and coverage of the network's grasps, without filter.
     pub grasp_curve: Curve,
     /// First placements that stood, by proposer: anywhere; with `slot_`, between walls where the object
@@ -59,6 +61,7 @@ impl Summary {
         Self {
             scenes: results.len(),
             top_grasp: rates(results.iter().flat_map(|r| &r.top_grasp)),
+            top_grasp_by_visibility: by_visibility(results),
             grasp_curve: curve(
                 results.iter().flat_map(|r| &r.executed).collect(),
                 results.iter().map(|r| r.n_allowed).sum(),
@@ -78,6 +81,15 @@ impl Summary {
             },
         }
     }
+}
+
+fn by_visibility(results: &[SceneResult]) -> BTreeMap<Stratum, BTreeMap<Proposer, SuccessRate>> {
+    let strata = [Stratum::Under50, Stratum::From50To80, Stratum::Over80];
+    let of = |stratum: Stratum| {
+        let own = results.iter().filter(|r| r.stratum == Some(stratum));
+        (stratum, rates(own.flat_map(|r| &r.top_grasp)))
+    };
+    strata.into_iter().map(of).collect()
 }
 
 fn rates<'a, K: Ord + Clone + 'a>(

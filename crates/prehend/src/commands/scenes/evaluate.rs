@@ -116,6 +116,7 @@ impl fmt::Display for Evaluation {
         let Summary {
             scenes,
             top_grasp,
+            top_grasp_by_visibility,
             grasp_curve,
             top_place,
             place_curve,
@@ -131,6 +132,12 @@ impl fmt::Display for Evaluation {
         )?;
         for (proposer, rate) in top_grasp {
             write!(f, "\n  first grasp, {:24} {rate}", format!("{proposer:?}"))?;
+        }
+        for (stratum, rates) in top_grasp_by_visibility {
+            for (proposer, rate) in rates {
+                let who = format!("{stratum:?}, {proposer:?}");
+                write!(f, "\n  first grasp, visible {who:28} {rate}")?;
+            }
         }
         for (proposer, rate) in pick_then_place {
             write!(
