@@ -7,7 +7,8 @@
 //!
 //! A user's URDF or MJCF file without such a folder goes through [`import`], which also drafts one.
 //! Collision meshes (STL, OBJ) become convex pieces, [`Shape::Convex`]; the split of concave ones is
-//! V-HACD from parry, the geometry library below rapier, and the only thing used of it.
+//! V-HACD from parry, the geometry library below rapier, and the only thing used of it. [`MeshBody`] is the
+//! same for the mesh of an object without a robot.
 //!
 //! This crate knows nothing of control, simulation or networks: it reads and computes, it never moves
 //! anything. Frames: `base` is the link that `robot.toml` names as base, `tcp` its tool centre point.
@@ -64,6 +65,7 @@ pub use kinematics::Jacobian;
 pub use limits::{Limits, VelocityEnvelope};
 pub use link::{Inertial, Link, Motion, Part};
 pub use llt::{JointMatrix, Llt};
+pub use mesh::{MeshBody, MeshBodyOptions, MeshError};
 pub use robot::{JointDynamics, Robot, TcpSpeed};
 pub use shape::{LinkShape, Shape};
 pub use spatial::{Twist, Wrench};

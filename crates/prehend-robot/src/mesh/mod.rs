@@ -1,5 +1,6 @@
 //! Turns STL and OBJ files into convex pieces.
 
+mod body;
 mod decompose;
 mod obj;
 mod roots;
@@ -7,6 +8,7 @@ mod solid;
 mod stl;
 mod store;
 
+pub use body::{MeshBody, MeshBodyOptions, MeshError};
 pub(crate) use roots::Roots;
 pub(crate) use solid::Solid;
 pub(crate) use store::{Cut, MeshStore, Pieces};
