@@ -42,7 +42,10 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), DataError> {
 }
 
 /// Removes what an interrupted [`write_atomic`] left in a folder. Call it only as its one writer.
-pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
+///
+/// # Errors
+/// [`DataError::Read`] or [`DataError::Write`].
+pub fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
     let fail = |source| DataError::read(folder, source);
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;

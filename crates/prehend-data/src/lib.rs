@@ -17,7 +17,7 @@ mod run_dir;
 mod store;
 mod writer;
 
-pub use atomic::write_atomic;
+pub use atomic::{remove_unfinished, write_atomic};
 pub use codec::{decode, encode, fingerprint};
 pub use episode::{EpisodeRecord, StepRecord};
 pub use error::DataError;

@@ -37,7 +37,7 @@ impl Limits {
 const LEANS: [f64; 2] = [-0.5, 0.5];
 /// Thinnest and widest that is grasped; the widest leaves the fingers room to come in, m.
 const THINNEST: f64 = 0.003;
-const ROOM: f64 = 0.006;
+pub(super) const ROOM: f64 = 0.006;
 /// Where a pad's surroundings are felt for support, m from the contact.
 const PATCH: f64 = 0.004;
 /// How far the hand comes in a straight line, m.

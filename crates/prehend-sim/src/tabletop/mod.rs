@@ -5,6 +5,7 @@
 //! - [`LabelledScene`]: what depth cameras see of it, with the grasps at every point and, if one object
 //!   is held, where it may be put down at which turn.
 //! - [`try_grasp`]: what really happens when a free-flying gripper does it.
+//! - [`ObjectTrials`]: one object grasped all over, and how often it was held.
 //!
 //! Labels are geometry: antipodal contacts, boxes of the gripper against convex pieces, and height maps.
 //! Physics judges them from outside.
@@ -18,8 +19,11 @@ mod picture;
 mod pieces;
 mod place;
 mod placing;
+mod resting;
 mod see;
+mod surface;
 mod trial;
+mod tried;
 mod view;
 
 pub use arrange::{Arrangement, ArrangementKind};
@@ -28,6 +32,8 @@ pub use library::{Instance, Split};
 pub use picture::Picture;
 pub use place::{N_TURNS, Turns};
 pub use placing::{Carried, InHand, Placing, Slot};
+pub use resting::Resting;
 pub use see::Measured;
 pub use trial::{Attempt, PlaceOutcome, TrialOutcome, attempt_grasp, try_grasp, try_place};
+pub use tried::{GraspOutcome, GraspTrial, ObjectTrials, TableObject, widest_grasp};
 pub use view::{HeldView, NORMAL_RADIUS, PointGrasp, PointLabel, SURFACE, TableView};
