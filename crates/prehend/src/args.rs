@@ -48,6 +48,8 @@ pub enum Command {
     Render(commands::render::Render),
     /// Turn a URDF or MJCF file into a robot.
     Robot(commands::robot::Robot),
+    /// Make objects, or import meshes, and try grasps on them by physics.
+    Objects(commands::objects::Objects),
     /// Make labelled scenes for the pick-and-place network.
     Scenes(commands::scenes::Scenes),
     /// Measure whether the simulator is true to contact.
@@ -62,7 +64,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Threads {
     /// Threads to work on; all cores by default. Results do not depend on it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, visible_alias = "workers", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
 

@@ -8,6 +8,7 @@ pub mod distill;
 pub mod doctor;
 pub mod eval;
 pub mod export;
+pub mod objects;
 pub mod render;
 pub mod replay;
 pub mod robot;
@@ -31,6 +32,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Replay(args) => args.run(session),
         Command::Render(args) => args.run(session),
         Command::Robot(args) => args.run(session),
+        Command::Objects(args) => args.run(session),
         Command::Scenes(args) => args.run(session),
         Command::Sim(args) => args.run(session),
         Command::Bench(args) => args.run(session),

@@ -5,6 +5,7 @@ mod collect;
 mod common;
 mod eval;
 mod live;
+mod objects;
 mod robot;
 mod scenes;
 mod simulator;

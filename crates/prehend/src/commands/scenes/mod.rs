@@ -5,7 +5,7 @@ mod export;
 mod generate;
 mod inspect;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use prehend_robot::Jaw;
@@ -61,6 +61,12 @@ pub struct GripperArgs {
 }
 
 impl GripperArgs {
+    /// Its file, as given.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.gripper
+    }
+
     /// Reads and checks it.
     ///
     /// # Errors
