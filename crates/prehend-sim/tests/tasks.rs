@@ -111,7 +111,7 @@ fn every_scene_repeats_and_continues_from_bytes() {
     use std::sync::Arc;
 
     use prehend_robot::Robot;
-    use prehend_sim::{FamilySet, Pilot, RolloutConfig, SceneConfig, World, rollout};
+    use prehend_sim::{FamilySet, Pilot, RolloutConfig, SceneConfig, TaskKind, World, rollout};
     use prehend_types::config::locate;
     use prehend_types::{GripperCommand, JointCommand};
 
@@ -137,7 +137,8 @@ fn every_scene_repeats_and_continues_from_bytes() {
             (result.expect("a rollout").success, hashes)
         };
         let (success, hashes) = run();
-        assert!(success, "{name}");
+        // Nobody wrote down the grasps of a pile: that expert holds still.
+        assert_eq!(success, config.task.kind != TaskKind::Clear, "{name}");
         assert_eq!(run(), (success, hashes), "{name}");
 
         // Down among the bodies, so that there are contacts to be kept.

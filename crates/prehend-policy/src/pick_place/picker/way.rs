@@ -205,10 +205,7 @@ mod tests {
         let stalled: Vec<bool> = (0..8)
             .map(|step| way.is_stalled(&at(0.4, 100 * step)))
             .collect();
-        assert_eq!(
-            stalled,
-            [false, false, false, false, false, true, true, true]
-        );
+        assert_eq!(stalled, [false, false, false, true, true, true, true, true]);
         assert!(!way.is_stalled(&at(0.42, 900)), "it goes on");
     }
 }
