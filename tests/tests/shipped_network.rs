@@ -3,7 +3,7 @@
 use prehend_policy::pick_place::{HandFilter, SceneInputs, SceneNetwork, grasps, places};
 use prehend_policy::{RuntimeOptions, is_offline};
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{LabelledScene, SURFACE, Split, TableView, try_grasp};
+use prehend_sim::tabletop::{LabelledScene, Split, TableView, try_grasp};
 use prehend_types::config::locate;
 
 /// Scenes that neither training, validation nor reports use.
@@ -22,7 +22,7 @@ fn inputs(network: &SceneNetwork, view: &TableView) -> SceneInputs {
     let manifest = network.manifest();
     let order: Vec<usize> = (0..view.points.len()).collect();
     let n_points = manifest.grouping.n_points;
-    let chosen = SceneInputs::choose(&view.points, &order, n_points, SURFACE, None);
+    let chosen = SceneInputs::choose(&view.points, &order, n_points, None);
     let normals: Vec<[f32; 3]> = chosen.iter().map(|i| view.normals[*i]).collect();
     let held = view.held.as_ref().map_or(&[][..], |held| &held.points);
     SceneInputs::new(

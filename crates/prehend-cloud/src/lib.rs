@@ -12,6 +12,7 @@ mod group;
 mod normals;
 mod pyramid;
 mod sample;
+mod surface;
 
 pub use bottom::bottom_centre;
 pub use crop::Crop;
@@ -20,3 +21,4 @@ pub use group::{ball_query, farthest_points, three_nearest};
 pub use normals::Neighbourhood;
 pub use pyramid::{Grouped, Grouping, Level, Span};
 pub use sample::{Quotas, sample_by_role};
+pub use surface::{NORMAL_RADIUS, SURFACE};

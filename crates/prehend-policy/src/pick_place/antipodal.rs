@@ -2,6 +2,7 @@
 //! without its network).
 
 use nalgebra::{Point3, Rotation3, Unit, Vector3};
+use prehend_cloud::SURFACE;
 use prehend_types::TableGrasp;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -20,14 +21,13 @@ const N_APPROACHES: usize = 12;
 pub fn antipodal_grasps(
     points: &[[f32; 3]],
     normals: &[[f32; 3]],
-    surface: f32,
     max_width: f64,
     n_pairs: usize,
     seed: u64,
 ) -> Vec<TableGrasp> {
     let wide = |v: &[f32; 3]| Vector3::from(*v).cast::<f64>();
     let mut above: Vec<usize> = (0..points.len())
-        .filter(|i| points[*i][2] > surface)
+        .filter(|i| points[*i][2] > SURFACE)
         .collect();
     above.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
@@ -81,7 +81,7 @@ mod tests {
     fn facing_sides_make_a_pair_and_the_first_way_is_from_above() {
         let points = [[0.4, -0.02, 0.05], [0.4, 0.02, 0.05], [0.5, 0.0, 0.05]];
         let normals = [[0.0, -1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-        let found = antipodal_grasps(&points, &normals, 0.005, 0.08, 10, 1);
+        let found = antipodal_grasps(&points, &normals, 0.08, 10, 1);
         assert_eq!(found.len(), N_APPROACHES);
         assert!((found[0].width - 0.04).abs() < 1e-6);
         assert!((found[0].approach + Vector3::z()).norm() < 1e-6);

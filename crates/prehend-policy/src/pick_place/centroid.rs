@@ -1,6 +1,7 @@
 //! A baseline: from above, across the narrow side of each lump of points.
 
 use nalgebra::{Matrix2, Point3, Vector2, Vector3};
+use prehend_cloud::SURFACE;
 use prehend_types::TableGrasp;
 
 /// Points nearer than this to each other are of one lump, m.
@@ -11,11 +12,11 @@ const FEWEST: usize = 12;
 const DEPTH: f64 = 0.030;
 const LOWEST: f64 = 0.014;
 
-/// One grasp from above for each lump higher than `surface` (m), highest first: the middle of its extent,
+/// One grasp from above for each lump higher than the table, highest first: the middle of its extent,
 /// closing along the direction of least spread.
 #[must_use]
-pub fn centroid_grasps(points: &[[f32; 3]], surface: f32) -> Vec<TableGrasp> {
-    let above: Vec<[f32; 3]> = points.iter().copied().filter(|p| p[2] > surface).collect();
+pub fn centroid_grasps(points: &[[f32; 3]]) -> Vec<TableGrasp> {
+    let above: Vec<[f32; 3]> = points.iter().copied().filter(|p| p[2] > SURFACE).collect();
     let mut found: Vec<(f32, TableGrasp)> = lumps(&above)
         .iter()
         .filter(|lump| lump.len() >= FEWEST)
@@ -99,10 +100,10 @@ mod tests {
             })
         };
         let points: Vec<[f32; 3]> = bar(0.0, 0.04).chain(bar(0.2, 0.08)).collect();
-        let found = centroid_grasps(&points, 0.005);
+        let found = centroid_grasps(&points);
         assert_eq!(found.len(), 2);
         assert!(found[0].contact.y > 0.1, "the higher one");
         assert!(found[0].closing.y.abs() > 0.99 && (found[0].width - 0.015).abs() < 1e-3);
-        assert!(centroid_grasps(&[], 0.005).is_empty());
+        assert!(centroid_grasps(&[]).is_empty());
     }
 }

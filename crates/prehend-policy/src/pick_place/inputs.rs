@@ -1,7 +1,7 @@
 //! Turns a cloud of a table into the tensors of the pick-and-place network. Training calls the very same
 //! code.
 
-use prehend_cloud::{Grouped, Grouping};
+use prehend_cloud::{Grouped, Grouping, SURFACE};
 
 /// Share of the points that are kept for what stands above the table.
 const ABOVE: f64 = 0.75;
@@ -25,8 +25,8 @@ pub struct SceneInputs {
 }
 
 impl SceneInputs {
-    /// Which `n` of the points are kept, those first in `order` first: three quarters above `surface` (m),
-    /// one quarter below. What one side lacks the other gives. With a `focus` (x and y, m) most of them lie
+    /// Which `n` of the points are kept, those first in `order` first: three quarters above the table,
+    /// one quarter on it. What one side lacks the other gives. With a `focus` (x and y, m) most of them lie
     /// around it. They are listed in the order of `order`, which should be random: neighbours are sampled
     /// by it. If there are too few in all, they are repeated.
     #[must_use]
@@ -34,7 +34,6 @@ impl SceneInputs {
         points: &[[f32; 3]],
         order: &[usize],
         n: usize,
-        surface: f32,
         focus: Option<[f32; 2]>,
     ) -> Vec<usize> {
         let is_near = |rank: &usize| {
@@ -42,7 +41,7 @@ impl SceneInputs {
             focus.is_some_and(|at| libm::hypotf(x - at[0], y - at[1]) < FOCUS_RADIUS)
         };
         let (near, far): (Vec<usize>, Vec<usize>) = (0..order.len()).partition(is_near);
-        let is_above = |rank: &usize| points[order[*rank]][2] > surface;
+        let is_above = |rank: &usize| points[order[*rank]][2] > SURFACE;
         let take = |ranks: Vec<usize>, n: usize, share: f64| {
             let (above, below): (Vec<usize>, Vec<usize>) = ranks.into_iter().partition(is_above);
             let wanted = ((n as f64 * share) as usize).min(above.len());
@@ -100,7 +99,7 @@ mod tests {
         let count = |above: usize, below: usize| {
             let points = cloud(above, below);
             let order: Vec<usize> = (0..points.len()).collect();
-            let chosen = SceneInputs::choose(&points, &order, 16, 0.01, None);
+            let chosen = SceneInputs::choose(&points, &order, 16, None);
             assert!(chosen.len() == 16 || points.is_empty());
             chosen.iter().filter(|i| points[**i][2] > 0.01).count()
         };
@@ -116,11 +115,11 @@ mod tests {
         let mut points: Vec<[f32; 3]> = (0..100).map(|i| [i as f32 * 0.1, 0.0, 0.0]).collect();
         points.extend((0..100).map(|i| [1.0 + i as f32 * 0.0005, 0.5, 0.0]));
         let order: Vec<usize> = (0..200).map(|i| i * 77 % 200).collect();
-        let chosen = SceneInputs::choose(&points, &order, 40, 0.01, Some([1.02, 0.5]));
+        let chosen = SceneInputs::choose(&points, &order, 40, Some([1.02, 0.5]));
         assert_eq!(chosen.iter().filter(|i| **i >= 100).count(), 24);
         let rank = |index: &usize| order.iter().position(|own| own == index);
         assert!(chosen.is_sorted_by_key(rank));
-        let few = SceneInputs::choose(&points[100..], &order[..0], 8, 0.01, None);
+        let few = SceneInputs::choose(&points[100..], &order[..0], 8, None);
         assert!(few.is_empty());
     }
 }

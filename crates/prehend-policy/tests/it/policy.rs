@@ -142,7 +142,7 @@ fn latencies_are_sorted_and_counted() {
 
 /// `cargo test --release -p prehend-policy -- --ignored --nocapture latency_of_a_real_size`
 #[test]
-#[ignore = "a measurement: prints latencies of a network of the shipped policy's size"]
+#[ignore = "a measurement of the shipped policy's size: run with --ignored --nocapture"]
 fn latency_of_a_real_size() {
     let (_written, bundle) = load(&Net::new(&[64, 128, 256], &[512, 512, 512]));
     let seen: Vec<Observation> = (0..16).map(|seed| observation(seed, 512)).collect();

@@ -143,153 +143,151 @@ pub(crate) struct PointGrasps {
     pub n_blocked: usize,
 }
 
-/// All grasps of a body with one finger at a point of its surface, `normal` pointing outwards: across the
-/// first way of [`squeezes`] that the hand can get to.
-pub(crate) fn grasps_at(
-    pieces: &Pieces,
-    jaw: &Jaw,
-    load: &Load,
-    limits: &Limits,
-    point: &Point3<f64>,
-    normal: &Vector3<f64>,
-) -> PointGrasps {
-    let mut found = PointGrasps::default();
-    for squeeze in squeezes(pieces, jaw, load, limits, point, normal) {
-        let tried = around(pieces, jaw, point, &squeeze);
-        if !tried.free.is_empty() {
-            return tried;
+/// One hand looks for grasps of one body among others.
+#[derive(Clone, Copy)]
+pub(crate) struct Search<'a> {
+    pub pieces: &'a Pieces,
+    pub jaw: &'a Jaw,
+    pub load: &'a Load,
+    pub limits: &'a Limits,
+}
+
+impl Search<'_> {
+    /// All grasps with one finger at a point of the body's surface, `normal` pointing outwards: across the
+    /// first way of [`Self::squeezes`] that the hand can get to.
+    pub fn at(&self, point: &Point3<f64>, normal: &Vector3<f64>) -> PointGrasps {
+        let mut found = PointGrasps::default();
+        for squeeze in self.squeezes(point, normal) {
+            let tried = self.around(point, &squeeze);
+            if !tried.free.is_empty() {
+                return tried;
+            }
+            found.n_blocked = found.n_blocked.max(tried.n_blocked);
         }
-        found.n_blocked = found.n_blocked.max(tried.n_blocked);
+        found
     }
-    found
-}
 
-/// Grasps from all sides about a closing axis.
-fn around(pieces: &Pieces, jaw: &Jaw, point: &Point3<f64>, squeeze: &Squeeze) -> PointGrasps {
-    let mut found = PointGrasps::default();
-    let closing = squeeze.closing;
-    let start = perpendicular(&closing);
-    let template = TableGrasp {
-        contact: *point,
-        closing: *closing,
-        approach: *start,
-        width: squeeze.width,
-        retreat: 0.0,
-    };
-    let hand = SweptHand::new(jaw, template.opening(jaw.max_width_m));
-    for turn in 0..N_APPROACHES {
-        let angle = std::f64::consts::TAU * turn as f64 / N_APPROACHES as f64;
-        let approach = Rotation3::from_axis_angle(&closing, angle) * *start;
-        let grasp = jaw
-            .retreats()
-            .map(|retreat| TableGrasp {
-                approach,
-                retreat,
-                ..template
-            })
-            .into_iter()
-            .find(|grasp| hand.is_free(&grasp.base_from_tool(), pieces));
-        match grasp {
-            Some(grasp) => found.free.push(grasp),
-            None => found.n_blocked += 1,
+    /// Grasps from all sides about a closing axis.
+    fn around(&self, point: &Point3<f64>, squeeze: &Squeeze) -> PointGrasps {
+        let mut found = PointGrasps::default();
+        let closing = squeeze.closing;
+        let start = perpendicular(&closing);
+        let template = TableGrasp {
+            contact: *point,
+            closing: *closing,
+            approach: *start,
+            width: squeeze.width,
+            retreat: 0.0,
+        };
+        let hand = SweptHand::new(self.jaw, template.opening(self.jaw.max_width_m));
+        for turn in 0..N_APPROACHES {
+            let angle = std::f64::consts::TAU * turn as f64 / N_APPROACHES as f64;
+            let approach = Rotation3::from_axis_angle(&closing, angle) * *start;
+            let grasp = self
+                .jaw
+                .retreats()
+                .map(|retreat| TableGrasp {
+                    approach,
+                    retreat,
+                    ..template
+                })
+                .into_iter()
+                .find(|grasp| hand.is_free(&grasp.base_from_tool(), self.pieces));
+            match grasp {
+                Some(grasp) => found.free.push(grasp),
+                None => found.n_blocked += 1,
+            }
         }
+        found
     }
-    found
-}
 
-/// The directions across a body at a point in which both surfaces can be pressed: straight in or half way
-/// between the normals of wedged surfaces, level if the cone allows it, or leaning a little.
-fn squeezes(
-    pieces: &Pieces,
-    jaw: &Jaw,
-    load: &Load,
-    limits: &Limits,
-    point: &Point3<f64>,
-    normal: &Vector3<f64>,
-) -> Vec<Squeeze> {
-    let straight = Unit::new_normalize(-normal);
-    let mut ways = Vec::with_capacity(2 + 2 * LEANS.len());
-    let exit = pieces.exit(load.body, point, &straight);
-    let between = exit.and_then(|exit| Unit::try_new(exit.normal - normal, 1e-6));
-    let middle = between.unwrap_or(straight);
-    ways.push(middle);
-    let level = Vector3::new(middle.x, middle.y, 0.0);
-    ways.extend(Unit::try_new(level, 0.5));
-    let aside = perpendicular(&middle);
-    let upright = Unit::new_normalize(middle.cross(&aside));
-    for axis in [aside, upright] {
-        ways.extend(
-            LEANS.map(|lean| Rotation3::from_axis_angle(&axis, lean * limits.cone) * middle),
-        );
+    /// The directions across the body at a point in which both surfaces can be pressed: straight in or half
+    /// way between the normals of wedged surfaces, level if the cone allows it, or leaning a little.
+    fn squeezes(&self, point: &Point3<f64>, normal: &Vector3<f64>) -> Vec<Squeeze> {
+        let straight = Unit::new_normalize(-normal);
+        let mut ways = Vec::with_capacity(2 + 2 * LEANS.len());
+        let exit = self.pieces.exit(self.load.body, point, &straight);
+        let between = exit.and_then(|exit| Unit::try_new(exit.normal - normal, 1e-6));
+        let middle = between.unwrap_or(straight);
+        ways.push(middle);
+        let level = Vector3::new(middle.x, middle.y, 0.0);
+        ways.extend(Unit::try_new(level, 0.5));
+        let aside = perpendicular(&middle);
+        let upright = Unit::new_normalize(middle.cross(&aside));
+        for axis in [aside, upright] {
+            ways.extend(
+                LEANS.map(|lean| {
+                    Rotation3::from_axis_angle(&axis, lean * self.limits.cone) * middle
+                }),
+            );
+        }
+        ways.into_iter()
+            .filter_map(|closing| self.squeeze(point, normal, closing))
+            .collect()
     }
-    ways.into_iter()
-        .filter_map(|closing| squeeze(pieces, jaw, load, limits, point, normal, closing))
-        .collect()
-}
 
-/// One of these, if it is sound.
-fn squeeze(
-    pieces: &Pieces,
-    jaw: &Jaw,
-    load: &Load,
-    limits: &Limits,
-    point: &Point3<f64>,
-    normal: &Vector3<f64>,
-    closing: Unit<Vector3<f64>>,
-) -> Option<Squeeze> {
-    if -closing.dot(normal) < libm::cos(limits.cone) {
-        return None;
+    /// One of these, if it is sound.
+    fn squeeze(
+        &self,
+        point: &Point3<f64>,
+        normal: &Vector3<f64>,
+        closing: Unit<Vector3<f64>>,
+    ) -> Option<Squeeze> {
+        let Load {
+            body,
+            center_of_mass,
+            weight,
+            friction,
+        } = self.load;
+        let steepest = libm::cos(self.limits.cone);
+        if -closing.dot(normal) < steepest {
+            return None;
+        }
+        let exit = self.pieces.exit(*body, point, &closing)?;
+        let fits = (THINNEST..=self.jaw.max_width_m - ROOM).contains(&exit.distance);
+        if !fits || closing.dot(&exit.normal) < steepest {
+            return None;
+        }
+        let far = point + closing.as_ref() * exit.distance;
+        let near = self.feel(point, &closing)?;
+        let other = self.feel(&far, &-closing)?;
+        // Dry friction on both patches against the weight, which wants to turn the object.
+        let middle = point + closing.as_ref() * (0.5 * exit.distance);
+        let lever = center_of_mass - middle;
+        let turning = weight * lever.xy().norm();
+        let holding = friction * self.jaw.force_n * (near + other);
+        (turning < holding).then_some(Squeeze {
+            closing,
+            width: exit.distance,
+        })
     }
-    let exit = pieces.exit(load.body, point, &closing)?;
-    let fits = (THINNEST..=jaw.max_width_m - ROOM).contains(&exit.distance);
-    if !fits || closing.dot(&exit.normal) < libm::cos(limits.cone) {
-        return None;
-    }
-    let far = point + closing.as_ref() * exit.distance;
-    let near = feel(pieces, load.body, limits, point, &closing)?;
-    let other = feel(pieces, load.body, limits, &far, &-closing)?;
-    // Dry friction on both patches against the weight, which wants to turn the object.
-    let middle = point + closing.as_ref() * (0.5 * exit.distance);
-    let lever = load.center_of_mass - middle;
-    let turning = load.weight * lever.xy().norm();
-    let holding = load.friction * jaw.force_n * (near + other);
-    (turning < holding).then_some(Squeeze {
-        closing,
-        width: exit.distance,
-    })
-}
 
-/// How far a pad that presses along `closing` reaches with its contact, as the mean arm of its friction,
-/// m; `None` unless it finds the surface on at least three of four sides.
-fn feel(
-    pieces: &Pieces,
-    body: usize,
-    limits: &Limits,
-    point: &Point3<f64>,
-    closing: &Unit<Vector3<f64>>,
-) -> Option<f64> {
-    let u = perpendicular(closing);
-    let sides = [*u, -*u, closing.cross(&u), -closing.cross(&u)];
-    let fallen = |side: &Vector3<f64>, off: f64| {
-        let from = point + side * off - closing.as_ref() * 0.02;
-        let hit = pieces.first_hit(body, &from, closing);
-        hit.map_or(f64::MAX, |hit| (hit.distance - 0.02).abs())
-    };
-    let n_felt = sides
-        .iter()
-        .filter(|side| fallen(side, PATCH) < limits.fallen);
-    if n_felt.count() < 3 {
-        return None;
-    }
-    let arm = |sides: &[Vector3<f64>]| {
-        let felt = sides
+    /// How far a pad that presses along `closing` reaches with its contact, as the mean arm of its
+    /// friction, m; `None` unless it finds the surface on at least three of four sides.
+    fn feel(&self, point: &Point3<f64>, closing: &Unit<Vector3<f64>>) -> Option<f64> {
+        let u = perpendicular(closing);
+        let sides = [*u, -*u, closing.cross(&u), -closing.cross(&u)];
+        let fallen = |side: &Vector3<f64>, off: f64| {
+            let from = point + side * off - closing.as_ref() * 0.02;
+            let hit = self.pieces.first_hit(self.load.body, &from, closing);
+            hit.map_or(f64::MAX, |hit| (hit.distance - 0.02).abs())
+        };
+        let n_felt = sides
             .iter()
-            .flat_map(|side| RINGS.map(|off| if fallen(side, off) < FLAT { off } else { 0.0 }));
-        felt.sum::<f64>() / (sides.len() * RINGS.len()) as f64
-    };
-    let (across, along) = (arm(&sides[..2]), arm(&sides[2..]));
-    let (least, most) = (across.min(along), across.max(along));
-    Some(POINT + least + LINE * (most - least))
+            .filter(|side| fallen(side, PATCH) < self.limits.fallen);
+        if n_felt.count() < 3 {
+            return None;
+        }
+        let arm = |sides: &[Vector3<f64>]| {
+            let felt = sides
+                .iter()
+                .flat_map(|side| RINGS.map(|off| if fallen(side, off) < FLAT { off } else { 0.0 }));
+            felt.sum::<f64>() / (sides.len() * RINGS.len()) as f64
+        };
+        let (across, along) = (arm(&sides[..2]), arm(&sides[2..]));
+        let (least, most) = (across.min(along), across.max(along));
+        Some(POINT + least + LINE * (most - least))
+    }
 }
 
 /// Some unit vector at right angles; the most horizontal one where that is plain.

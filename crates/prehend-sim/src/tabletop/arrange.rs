@@ -93,12 +93,6 @@ impl Arrangement {
         })
     }
 
-    /// Middle of the area that objects are arranged in, base frame, m.
-    #[must_use]
-    pub fn middle() -> Point3<f64> {
-        middle()
-    }
-
     /// The same without one object, and after whatever lay on it has come to rest; `None` if it does not.
     #[must_use]
     pub fn without(&self, object: usize) -> Option<Self> {
@@ -246,7 +240,7 @@ fn is_supported(own: &Pieces, standing: &Pieces, ground: f64) -> bool {
     })
 }
 
-/// Where the scene's middle is, on the table.
+/// Middle of the area that objects are arranged in, on the table, base frame, m.
 pub(crate) fn middle() -> Point3<f64> {
     Point3::new(MIDDLE[0], MIDDLE[1], 0.0)
 }

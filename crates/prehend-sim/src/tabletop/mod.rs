@@ -26,6 +26,7 @@ mod trial;
 mod tried;
 mod view;
 
+pub(crate) use arrange::middle;
 pub use arrange::{Arrangement, ArrangementKind};
 pub use labelled::LabelledScene;
 pub use library::{Instance, Split};
@@ -36,4 +37,4 @@ pub use resting::Resting;
 pub use see::Measured;
 pub use trial::{Attempt, PlaceOutcome, TrialOutcome, attempt_grasp, try_grasp, try_place};
 pub use tried::{GraspOutcome, GraspTrial, ObjectTrials, TableObject, widest_grasp};
-pub use view::{HeldView, NORMAL_RADIUS, PointGrasp, PointLabel, SURFACE, TableView};
+pub use view::{HeldView, PointGrasp, PointLabel, TableView};

@@ -3,14 +3,13 @@
 use std::f64::consts::PI;
 
 use nalgebra::{Point3, Vector3};
-use prehend_cloud::{Intrinsics, Neighbourhood, back_project};
+use prehend_cloud::{Intrinsics, NORMAL_RADIUS, Neighbourhood, back_project};
 use prehend_types::{Pose, Stream, derive_seed};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arrange::{Arrangement, middle};
-use super::view::NORMAL_RADIUS;
 use crate::camera::{Label, Solid, labelled_image, looking_at};
 use crate::config::NoiseConfig;
 use crate::scene::Body;

@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::antipodal::{Limits, Load, ROOM, grasps_at};
+use super::antipodal::{Limits, Load, ROOM, Search};
 use super::pieces::Pieces;
 use super::resting::{Resting, resting_poses};
 use super::surface::Surface;
@@ -163,6 +163,12 @@ impl ObjectTrials {
             let Some(surface) = Surface::new(&pieces) else {
                 return grasps;
             };
+            let search = Search {
+                pieces: &pieces,
+                jaw,
+                load: &load,
+                limits,
+            };
             for _ in 0..MOST_LINES {
                 if grasps.len() == most {
                     break;
@@ -170,7 +176,7 @@ impl ObjectTrials {
                 let Some(met) = surface.draw(&mut rng) else {
                     continue;
                 };
-                let at = grasps_at(&pieces, jaw, &load, limits, &met.point, &met.normal);
+                let at = search.at(&met.point, &met.normal);
                 self.n_squeezes += at.free.len() + at.n_blocked;
                 self.n_reached += at.free.len();
                 grasps.extend(at.free.choose(&mut rng));

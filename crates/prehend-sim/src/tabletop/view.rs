@@ -1,7 +1,7 @@
 //! Labelled views of an arrangement: what the pick-and-place network learns from.
 
 use nalgebra::{Point3, Unit, Vector3};
-use prehend_cloud::Neighbourhood;
+use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, SURFACE};
 use prehend_robot::Jaw;
 use prehend_types::TableGrasp;
 use rand::SeedableRng;
@@ -9,7 +9,7 @@ use rand::seq::{IteratorRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::antipodal::{Limits, Load, grasps_at};
+use super::antipodal::{Limits, Load, Search};
 use super::arrange::Arrangement;
 use super::pieces::Pieces;
 use super::place::Turns;
@@ -23,10 +23,6 @@ const N_SURFACE: usize = 640;
 /// Points of the table kept within a radius (m) of a place that the object is wanted at.
 const N_FOCUS: usize = 384;
 const FOCUS: f64 = 0.09;
-/// Higher than this over the table is above it, m: three times the depth noise at a metre.
-pub const SURFACE: f32 = 0.005;
-/// Radius of the surface that a normal is taken over, m.
-pub const NORMAL_RADIUS: f32 = 0.012;
 /// Grasps kept at a point.
 const MOST_GRASPS: usize = 8;
 /// Grasps of a lump that are tried in physics.
@@ -236,14 +232,13 @@ impl Labeller<'_> {
         let along = Unit::new_normalize(point - seen.eye);
         let hit = self.pieces.first_hit(load.body, &seen.eye, &along)?;
         let on_surface = seen.eye + along.as_ref() * hit.distance;
-        let mut found = grasps_at(
-            self.pieces,
-            self.jaw,
+        let search = Search {
+            pieces: self.pieces,
+            jaw: self.jaw,
             load,
             limits,
-            &on_surface,
-            &hit.normal,
-        );
+        };
+        let mut found = search.at(&on_surface, &hit.normal);
         found.free.shuffle(&mut self.rng);
         found.free.truncate(MOST_GRASPS);
         Some((found.free, found.n_blocked as u8))

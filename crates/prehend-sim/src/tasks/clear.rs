@@ -16,7 +16,7 @@ use crate::config::{needed, range, within};
 use crate::objects::FamilySet;
 use crate::objects::build::block;
 use crate::scene::{Body, BodyMotion, Scene};
-use crate::tabletop::{Arrangement, ArrangementKind, Split};
+use crate::tabletop::{Arrangement, ArrangementKind, Split, middle};
 
 /// Thickness of the painted mat, so that cameras see the table, m.
 const PAINT: f64 = 0.0005;
@@ -122,7 +122,7 @@ impl ClearEpisode {
         let [fewest, most] = clear.objects;
         let n_objects =
             fewest + (derive_seed(seed, Stream::Scene, 0) as usize) % (most - fewest + 1);
-        let middle = Arrangement::middle();
+        let middle = middle();
         let arrangement = (0..DRAWS).find_map(|draw| {
             let seed = derive_seed(seed, Stream::Scene, 1 + attempt * DRAWS + draw);
             let drawn = Arrangement::new(seed, split, Some(n_objects))?;

@@ -1,4 +1,5 @@
-//! The pinched capsule of MuJoCo's issue 3328: does a static grasp creep?
+//! The pinched capsule that MuJoCo's users reported (google-deepmind/mujoco#3328): does a static grasp
+//! creep?
 
 use nalgebra::{Point3, UnitQuaternion, Vector3};
 use prehend_robot::Shape;

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use prehend_nets::pick_place::{FEATURE_DIM, N_YAWS, PickPlaceConfig, SceneBatch};
 use prehend_policy::pick_place::SceneInputs;
-use prehend_sim::tabletop::{N_TURNS, PointLabel, SURFACE, TableView};
+use prehend_sim::tabletop::{N_TURNS, PointLabel, TableView};
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -131,7 +131,7 @@ impl Sample {
         order.shuffle(rng);
         let focus = focus(view, is_augmented, rng);
         let n_points = config.grouping.n_points;
-        let chosen = SceneInputs::choose(&view.points, &order, n_points, SURFACE, focus);
+        let chosen = SceneInputs::choose(&view.points, &order, n_points, focus);
         let about = [0.47, 0.0];
         let mut noisy = |point: [f32; 3]| {
             if !is_augmented {

@@ -1,14 +1,15 @@
 //! One scene: who proposes what, and what becomes of it.
 
 use nalgebra::Point3;
+use prehend_cloud::SURFACE;
 use prehend_policy::pick_place::{
     FreePlace, HandFilter, RawScene, SceneInputs, SceneManifest, SceneNetwork, antipodal_grasps,
     centroid_grasps, check_cloud, free_place, grasps, places,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
-    Arrangement, Attempt, InHand, LabelledScene, Measured, PlaceOutcome, Placing, SURFACE, Split,
-    TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
+    Arrangement, Attempt, InHand, LabelledScene, Measured, PlaceOutcome, Placing, Split, TableView,
+    TrialOutcome, attempt_grasp, try_grasp, try_place,
 };
 use prehend_types::{Stream, TableGrasp, derive_seed};
 use rand::SeedableRng;
@@ -48,7 +49,7 @@ pub fn look(
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let n = manifest.grouping.n_points;
-    let chosen = SceneInputs::choose(points, &order, n, SURFACE, focus);
+    let chosen = SceneInputs::choose(points, &order, n, focus);
     let inputs = SceneInputs::new(
         &manifest.grouping,
         chosen.iter().map(|i| points[*i]).collect(),
@@ -160,7 +161,7 @@ impl Evaluator<'_> {
             .top_grasp
             .insert(Proposer::NetworkUnfiltered, unfiltered);
         result.top_grasp.insert(Proposer::Oracle, run(&allowed[0]));
-        let centroid = centroid_grasps(&view.points, SURFACE);
+        let centroid = centroid_grasps(&view.points);
         result
             .top_grasp
             .insert(Proposer::Centroid, first(&centroid));
@@ -190,7 +191,7 @@ impl Evaluator<'_> {
 
     fn facing(&self, points: &[[f32; 3]], normals: &[[f32; 3]], seed: u64) -> Vec<TableGrasp> {
         let width = self.jaw.max_width_m - 0.006;
-        antipodal_grasps(points, normals, SURFACE, width, 60, seed)
+        antipodal_grasps(points, normals, width, 60, seed)
     }
 
     fn place(
@@ -373,7 +374,7 @@ impl Evaluator<'_> {
         seed: u64,
     ) -> Result<Vec<TableGrasp>, Failure> {
         Ok(match proposer {
-            Proposer::Centroid => centroid_grasps(&seen.points, SURFACE),
+            Proposer::Centroid => centroid_grasps(&seen.points),
             Proposer::Antipodal => {
                 let own: Vec<usize> = (0..seen.points.len())
                     .filter(|i| seen.points[*i][2] > SURFACE)

@@ -1,7 +1,7 @@
 //! What the network is asked, and what it proposes, from one observation.
 
 use nalgebra::{Point3, Vector3};
-use prehend_cloud::{Neighbourhood, bottom_centre};
+use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, bottom_centre};
 use prehend_types::{Observation, PolicyError, Pose};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -12,10 +12,6 @@ use crate::pick_place::{
     ProposedGrasp, ProposedPlace, SceneInputs, SceneNetwork, check_cloud, grasps, places,
 };
 
-/// Higher than this over the table is above it, m.
-const SURFACE: f32 = 0.005;
-/// Radius of the surface that a normal is taken over, m.
-const NORMAL_RADIUS: f32 = 0.012;
 /// Surer than this is considered at all.
 const LEAST: f64 = 0.15;
 /// What surrounds an area is looked at as well, m.
@@ -117,7 +113,7 @@ fn ask(
     points.shuffle(&mut rng);
     let manifest = network.manifest();
     let order: Vec<usize> = (0..points.len()).collect();
-    let chosen = SceneInputs::choose(&points, &order, manifest.grouping.n_points, SURFACE, None);
+    let chosen = SceneInputs::choose(&points, &order, manifest.grouping.n_points, None);
     let points: Vec<[f32; 3]> = chosen.iter().map(|index| points[*index]).collect();
     let up = [0.0, 0.0, f32::MAX];
     let normals: Vec<[f32; 3]> = points
