@@ -15,7 +15,7 @@ const THINNEST: f64 = 0.005;
 /// Ways about the closing axis from which the hand may come.
 const N_APPROACHES: usize = 12;
 
-/// Grasps between points that face each other, at most `max_width` apart, those that face best first. At
+/// Grasps between points above the table that face each other, at most `max_width` apart, best first. At
 /// most `n_pairs` pairs, each from twelve sides.
 #[must_use]
 pub fn antipodal_grasps(

@@ -200,7 +200,7 @@ fn a_library_without_an_interface_falls_back_instead_of_panicking() {
 }
 
 #[test]
-#[ignore = "run in a process of its own: it spoils ort for the rest of the process"]
+#[ignore = "the test above runs it in a process of its own: it spoils ort for the rest of one"]
 fn child_has_a_hollow_library() {
     if !is_child() {
         return;

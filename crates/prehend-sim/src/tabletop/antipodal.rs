@@ -144,7 +144,6 @@ pub(crate) struct PointGrasps {
 }
 
 /// One hand looks for grasps of one body among others.
-#[derive(Clone, Copy)]
 pub(crate) struct Search<'a> {
     pub pieces: &'a Pieces,
     pub jaw: &'a Jaw,
