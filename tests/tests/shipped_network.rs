@@ -60,7 +60,7 @@ fn the_network_still_grasps_and_places() {
                     try_grasp(&scene.arrangement.bodies, &jaw, &grasp).is_held()
                 }));
         }
-        if let Some(placing) = &scene.placing {
+        for placing in &scene.placings {
             let view = &placing.view;
             let inputs = inputs(&network, view);
             let raw = network.infer(&inputs).expect("infers");

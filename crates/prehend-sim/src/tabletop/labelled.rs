@@ -5,19 +5,20 @@ use prehend_types::{Stream, derive_seed};
 
 use super::arrange::Arrangement;
 use super::library::Split;
-use super::placing::{Placing, placing};
+use super::placing::{Placing, placings};
 use super::see::{Seen, look, solids};
 use super::view::{TableView, label};
 
-/// A scene with its two views: all objects lie, or one of them is held.
+/// A scene with its views: all objects lie, or one of them is held.
 #[derive(Debug, Clone)]
 pub struct LabelledScene {
     /// What lay there.
     pub arrangement: Arrangement,
     /// The hand is empty.
     pub picking: TableView,
-    /// One object is held, if any could be grasped.
-    pub placing: Option<Placing>,
+    /// One object is held: with what the seed drew, then with a slot that it has to be turned for. Empty if
+    /// none could be grasped.
+    pub placings: Vec<Placing>,
 }
 
 impl LabelledScene {
@@ -38,11 +39,11 @@ impl LabelledScene {
             None,
             derive_seed(seed, Stream::Labels, 0),
         );
-        let placing = placing(&arrangement, &picking, jaw, seed);
+        let placings = placings(&arrangement, &picking, jaw, seed);
         Some(Self {
             arrangement,
             picking,
-            placing,
+            placings,
         })
     }
 

@@ -20,9 +20,8 @@ use crate::scene::{Body, BodyMotion};
 /// Points kept of a held object, and fewest that must be seen of it: from less nobody could tell what it is.
 const N_HELD: usize = 384;
 const FEWEST_HELD: usize = 30;
-/// Share of placing views with a slot, and of those with one that the object does not fit as it is held.
-const SLOTS: f64 = 0.45;
-const TURNED: f64 = 0.75;
+/// Share of drawn placing views with a slot that the object may fit as it is held.
+const SLOTS: f64 = 0.15;
 /// Something this much longer than wide does not fit a slot at every turn.
 const LONG: f64 = 1.3;
 /// Farthest from the table that a point of a slot's floor is measured, m; lower than any wall.
@@ -31,8 +30,9 @@ const FLOOR: f64 = 0.006;
 const LOWEST_WALL: f64 = 0.010;
 const HIGHEST_WALL: f64 = 0.035;
 const FINGER_GAP: f64 = 0.002;
-/// How many objects are taken up until one can be seen well.
+/// How many objects are taken up until one can be seen well; grasps of each until it fits a slot turned.
 const ATTEMPTS: usize = 4;
+const TURNED_GRASPS: usize = 3;
 
 /// An object on its way through the air.
 #[derive(Debug, Clone)]
@@ -179,19 +179,38 @@ enum Task {
     Reorient,
 }
 
-/// Takes one object up and looks again.
-pub(crate) fn placing(
+/// Takes one object up and looks again: once for what is drawn, once where it has to be turned.
+pub(crate) fn placings(
     arrangement: &Arrangement,
     picking: &TableView,
     jaw: &Jaw,
     seed: u64,
-) -> Option<Placing> {
-    let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Labels, 1));
-    let task = match (rng.random_bool(SLOTS), rng.random_bool(TURNED)) {
-        (false, _) => Task::Free,
-        (true, false) => Task::Slot,
-        (true, true) => Task::Reorient,
+) -> Vec<Placing> {
+    let drawn = |rng: &mut ChaCha8Rng| match rng.random_bool(SLOTS) {
+        true => Task::Slot,
+        false => Task::Free,
     };
+    let looks = (1..=2).filter_map(|look| {
+        let seed = derive_seed(seed, Stream::Labels, look);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let task = if look == 1 {
+            drawn(&mut rng)
+        } else {
+            Task::Reorient
+        };
+        placing(arrangement, picking, jaw, task, seed, &mut rng)
+    });
+    looks.collect()
+}
+
+fn placing(
+    arrangement: &Arrangement,
+    picking: &TableView,
+    jaw: &Jaw,
+    task: Task,
+    seed: u64,
+    rng: &mut ChaCha8Rng,
+) -> Option<Placing> {
     // An object first, so that large ones are not carried more often.
     let mut objects: Vec<u8> = picking
         .grasps
@@ -200,14 +219,14 @@ pub(crate) fn placing(
         .collect();
     objects.sort_unstable();
     objects.dedup();
-    objects.shuffle(&mut rng);
-    let mut attempt = |object: u8, task: Task| {
+    objects.shuffle(rng);
+    let mut attempt = |object: u8| {
         let grasps: Vec<&PointGrasp> = picking
             .grasps
             .iter()
             .filter(|grasp| picking.objects[usize::from(grasp.point)] == Some(object))
             .collect();
-        let grasp = grasps.choose(&mut rng)?.at(&picking.points);
+        let grasp = grasps.choose(rng)?.at(&picking.points);
         take_up(
             arrangement,
             usize::from(object),
@@ -215,21 +234,20 @@ pub(crate) fn placing(
             jaw,
             task,
             seed,
-            &mut rng,
+            rng,
         )
     };
-    let turned = objects.iter().filter(|_| task == Task::Reorient);
-    // Each object three times: another grasp may leave more room for the walls.
-    turned
-        .flat_map(|object| [object; 3])
-        .find_map(|object| attempt(*object, task))
-        .or_else(|| {
-            let task = if task == Task::Slot { task } else { Task::Free };
-            let objects = objects.iter().take(ATTEMPTS);
-            objects
-                .into_iter()
-                .find_map(|object| attempt(*object, task))
-        })
+    // Each object again with another grasp, which may leave more room for the walls.
+    let attempts = if task == Task::Reorient {
+        objects.len() * TURNED_GRASPS
+    } else {
+        ATTEMPTS
+    };
+    objects
+        .iter()
+        .cycle()
+        .take(attempts)
+        .find_map(|object| attempt(*object))
 }
 
 /// One object in the hand; `None` if the hand is in the way, too little is seen, or the slot is not what

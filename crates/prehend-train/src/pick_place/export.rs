@@ -90,7 +90,7 @@ pub fn scene_inputs(checkpoint: &PickPlaceCheckpoint, scenes: &[StoredScene]) ->
     let mut rng = ChaCha8Rng::seed_from_u64(checkpoint.seed);
     let views = scenes
         .iter()
-        .flat_map(|scene| std::iter::once(&scene.picking).chain(&scene.placing));
+        .flat_map(|scene| std::iter::once(&scene.picking).chain(&scene.placings));
     views
         .map(|view| Sample::new(view, &checkpoint.network, false, &mut rng).inputs)
         .collect()

@@ -11,13 +11,13 @@ use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
 /// Changes whenever labels do.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// What the scenes of a folder have in common.
 const KIND_FILE: &str = "scenes.json";
 /// Seeds from here on are for validation and reports.
 const FIRST_UNTRAINED: u64 = 700_000;
 
-/// The two views of one scene.
+/// The views of one scene.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredScene {
     /// What it is.
@@ -27,7 +27,7 @@ pub struct StoredScene {
     /// Nothing is held.
     pub picking: TableView,
     /// One object is held.
-    pub placing: Option<TableView>,
+    pub placings: Vec<TableView>,
 }
 
 /// What the scenes of a folder have in common.
@@ -137,7 +137,11 @@ impl SceneStore {
             kind: self.kind.clone(),
             seed,
             picking: scene.picking,
-            placing: scene.placing.map(|placing| placing.view),
+            placings: scene
+                .placings
+                .into_iter()
+                .map(|placing| placing.view)
+                .collect(),
         };
         let path = self.path(seed);
         write_atomic(&path, &seal(&stored, &path)?)?;
@@ -183,7 +187,7 @@ impl SceneStore {
         if scene.kind != self.kind {
             return refuse(path, format!("is a scene of {:?}: remove it", scene.kind));
         }
-        for view in std::iter::once(&scene.picking).chain(&scene.placing) {
+        for view in std::iter::once(&scene.picking).chain(&scene.placings) {
             let n = view.points.len();
             let lengths = [view.normals.len(), view.objects.len(), view.labels.len()];
             let grasps = view.grasps.iter().all(|grasp| usize::from(grasp.point) < n);

@@ -205,7 +205,7 @@ impl PickPlaceRun<'_> {
 fn views(scenes: &[StoredScene]) -> Vec<&TableView> {
     let views = scenes
         .iter()
-        .flat_map(|scene| std::iter::once(&scene.picking).chain(&scene.placing));
+        .flat_map(|scene| std::iter::once(&scene.picking).chain(&scene.placings));
     views.filter(|view| view.points.len() >= 64).collect()
 }
 

@@ -104,7 +104,7 @@ impl Evaluator<'_> {
             ..SceneResult::default()
         };
         self.grasp(&scene, seed, &mut result)?;
-        if let Some(placing) = &scene.placing {
+        for placing in &scene.placings {
             self.place(placing, seed, &mut result)?;
         }
         for proposer in [Proposer::Network, Proposer::Centroid] {
@@ -240,7 +240,7 @@ impl Evaluator<'_> {
             (true, false) => "reorient_",
         };
         let mut say =
-            |name: &str, is_good| result.top_place.insert(format!("{task}{name}"), is_good);
+            |name: &str, is_good| result.top_place.push((format!("{task}{name}"), is_good));
         let best = proposed.first();
         say(
             "network",
@@ -284,7 +284,8 @@ impl Evaluator<'_> {
                     .map(|turn| (point, turn)),
             );
         }
-        result.n_allowed_places = allowed.len() as u64;
+        let first_allowed = result.n_allowed_places;
+        result.n_allowed_places += allowed.len() as u64;
         let rows = raw.places.chunks_exact(8).zip(&chosen);
         for (row, index) in rows.step_by(4) {
             let turns = held.turns[*index];
@@ -300,7 +301,9 @@ impl Evaluator<'_> {
                 result.placed.push(Executed {
                     confidence: f64::from(*confidence),
                     is_good: turns.fit >> turn & 1 == 1,
-                    covers: covers.map(|(index, _)| index as u32).collect(),
+                    covers: covers
+                        .map(|(index, _)| first_allowed as u32 + index as u32)
+                        .collect(),
                     scene: seed,
                 });
             }

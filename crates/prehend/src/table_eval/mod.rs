@@ -68,7 +68,7 @@ pub struct SceneResult {
     stratum: Option<Stratum>,
     executed: Vec<Executed>,
     n_allowed: u64,
-    top_place: BTreeMap<String, bool>,
+    top_place: Vec<(String, bool)>,
     placed: Vec<Executed>,
     n_allowed_places: u64,
     inference_ms: Vec<f64>,

@@ -66,7 +66,11 @@ impl Summary {
                 results.iter().flat_map(|r| &r.executed).collect(),
                 results.iter().map(|r| r.n_allowed).sum(),
             ),
-            top_place: rates(results.iter().flat_map(|r| &r.top_place)),
+            top_place: rates(
+                results
+                    .iter()
+                    .flat_map(|r| r.top_place.iter().map(|(name, is_good)| (name, is_good))),
+            ),
             place_curve: curve(
                 results.iter().flat_map(|r| &r.placed).collect(),
                 results.iter().map(|r| r.n_allowed_places).sum(),

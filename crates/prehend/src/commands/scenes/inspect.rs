@@ -53,8 +53,8 @@ struct Body {
     points: usize,
     graspable_points: usize,
     grasps: usize,
-    /// Points at which the held object fits at any turn; `None` if nothing is held.
-    places: Option<usize>,
+    /// Look by look with something in the hand, points at which it fits at any turn.
+    places: Vec<usize>,
 }
 
 /// What is drawn of one view: how much of each point, and grippers.
@@ -89,7 +89,7 @@ impl Inspect {
             Some(network) => self.network_says(network, view, false)?,
             None => labels_say(view, false),
         };
-        let mut picture = Picture::new(2);
+        let mut picture = Picture::new(1 + scene.placings.len() as u32);
         draw(&mut picture, view, &picking, GRASPABLE);
         let filter = HandFilter::new(&jaw, &view.points);
         let mut drawn: Vec<TableGrasp> = Vec::new();
@@ -103,14 +103,14 @@ impl Inspect {
                 drawn.push(grasp);
             }
         }
-        let mut n_places = None;
-        picture.choose(1);
-        if let Some(placing) = &scene.placing {
+        let mut n_places = Vec::new();
+        for (number, placing) in (1..).zip(&scene.placings) {
+            picture.choose(number);
             let said = match &mut network {
                 Some(network) => self.network_says(network, &placing.view, true)?,
                 None => labels_say(&placing.view, true),
             };
-            n_places = Some(said.shares.iter().filter(|share| **share > 0.0).count());
+            n_places.push(said.shares.iter().filter(|share| **share > 0.0).count());
             draw(&mut picture, &placing.view, &said, [30, 140, 60]);
             if let Some(held) = &placing.view.held {
                 let bottom = placing.carried.bottom.coords.cast::<f32>();
@@ -220,9 +220,9 @@ impl fmt::Display for Body {
             "wrote {:?}: {} objects, {} points, {} of them graspable, {} grasps",
             self.out, self.objects, self.points, self.graspable_points, self.grasps
         )?;
-        match self.places {
-            Some(places) => write!(f, "; the held object fits at {places} points"),
-            None => write!(f, "; nothing is held"),
+        for places in &self.places {
+            write!(f, "; the held object fits at {places} points")?;
         }
+        Ok(())
     }
 }
