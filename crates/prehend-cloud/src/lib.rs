@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bottom;
+mod clearance;
 mod crop;
 mod depth;
 mod group;
@@ -15,6 +16,7 @@ mod sample;
 mod surface;
 
 pub use bottom::bottom_centre;
+pub use clearance::{CLEARANCE_DIM, N_TURNS, clearances};
 pub use crop::Crop;
 pub use depth::{DepthImage, Intrinsics, back_project, deproject};
 pub use group::{ball_query, farthest_points, three_nearest};

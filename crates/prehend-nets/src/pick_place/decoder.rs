@@ -10,14 +10,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::N_YAWS;
 use super::attention::Attention;
 use super::encoder::{BOTTOM_WIDTH, Indices, Pyramid, UP_WIDTHS};
 use super::net::Stage;
 use super::ops::{CODE_DIM, Head, Mlp, max_of_groups, per_row, place_code, rows, transpose};
 use crate::layers::{Norm, linear};
 use burn::nn::Linear;
-use prehend_cloud::Grouping;
+use prehend_cloud::{CLEARANCE_DIM, Grouping, N_TURNS};
 
 /// Width of tokens.
 pub(super) const WIDTH: usize = 96;
@@ -25,6 +24,8 @@ pub(super) const WIDTH: usize = 96;
 const MASK_WIDTH: usize = UP_WIDTHS[0];
 const N_HEADS: usize = 4;
 const FEEDFORWARD_WIDTH: usize = 192;
+/// Width of what judges clearances.
+const FIT_WIDTH: usize = 48;
 /// A grasp token's mask starts as the points within this of its anchor, m: half an object.
 const NEAR: f32 = 0.05;
 /// How sure it starts of them, and of all others that they are not meant: a logit.
@@ -72,11 +73,25 @@ impl Layer {
     }
 }
 
+/// What is added to every stage's masks: of grasps `[B, N, G]`, of places `[B, N, 8]`.
+struct Known {
+    nearness: Tensor<3>,
+    fit: Tensor<3>,
+}
+
 /// One level as the tokens see it.
 #[derive(Module, Debug)]
 struct Memory {
     project: Linear,
     position: Head,
+}
+
+/// What is known of the held object.
+pub(super) struct HeldObject {
+    /// `[B, 96]`: added to the place tokens.
+    pub token: Tensor<2>,
+    /// `[B, N, 8 * CLEARANCE_DIM]`.
+    pub clearances: Tensor<3>,
 }
 
 /// From the pyramid and the held object to masks.
@@ -92,6 +107,7 @@ pub struct Decoder {
     mask_point: Linear,
     grasp_mask: Head,
     place_mask: Head,
+    fit: Head,
     objectness: Linear,
     first_norm: Norm,
     n_grasps: usize,
@@ -99,7 +115,7 @@ pub struct Decoder {
 
 impl Decoder {
     pub(super) fn new(rng: &mut ChaCha8Rng, n_grasps: usize, device: &Device) -> Self {
-        let n_tokens = n_grasps + N_YAWS;
+        let n_tokens = n_grasps + N_TURNS;
         let mut learned = || {
             let values: Vec<f32> = (0..n_tokens * WIDTH)
                 .map(|_| 2.0 * rng.random::<f32>() - 1.0)
@@ -123,25 +139,25 @@ impl Decoder {
             mask_point: linear(rng, [WIDTH, MASK_WIDTH], 1.0, device),
             grasp_mask: Head::new(rng, [WIDTH, WIDTH, MASK_WIDTH], device),
             place_mask: Head::new(rng, [WIDTH, WIDTH, MASK_WIDTH], device),
+            fit: Head::new(rng, [CLEARANCE_DIM, FIT_WIDTH, 1], device),
             objectness: linear(rng, [WIDTH, 1], 1.0, device),
             first_norm: Norm::new(WIDTH, device),
             n_grasps,
         }
     }
 
-    /// `points` `[B, N, 3]`, m, from the cloud's middle; `held` `[B, 96]` is added to the place tokens.
-    /// Returns a stage for the tokens as they start and one after every layer.
+    /// `points` `[B, N, 3]`, m, from the cloud's middle. Returns a stage for the tokens as they start and one after every layer.
     pub(super) fn forward(
         &self,
         grouping: &Grouping,
         pyramid: &Pyramid,
         indices: &Indices,
         points: Tensor<3>,
-        held: Tensor<2>,
+        held: HeldObject,
     ) -> Vec<Stage> {
-        let n_batch = held.dims()[0];
-        let n_tokens = self.n_grasps + N_YAWS;
-        let device = held.device();
+        let n_batch = held.token.dims()[0];
+        let n_tokens = self.n_grasps + N_TURNS;
+        let device = held.token.device();
         let queries = self.queries.val().reshape([1, n_tokens, WIDTH]);
         let off = per_row(points.clone(), place_code);
         let off = off.reshape([n_batch * grouping.n_points, CODE_DIM]);
@@ -155,8 +171,8 @@ impl Decoder {
         let prompt = Tensor::cat(
             vec![
                 anchors.reshape([n_batch, self.n_grasps, WIDTH]),
-                held.reshape([n_batch, 1, WIDTH])
-                    + Tensor::<3>::zeros([n_batch, N_YAWS, WIDTH], &device),
+                held.token.reshape([n_batch, 1, WIDTH])
+                    + Tensor::<3>::zeros([n_batch, N_TURNS, WIDTH], &device),
             ],
             1,
         );
@@ -165,7 +181,11 @@ impl Decoder {
             + Tensor::<3>::zeros([n_batch, n_tokens, WIDTH], &device);
         let points = self.mask_point.forward(located);
         let points = points.reshape([n_batch, grouping.n_points, MASK_WIDTH]);
-        let mut stages = vec![self.stage(&tokens, &points, &nearness)];
+        let known = Known {
+            nearness,
+            fit: self.fit(held.clearances),
+        };
+        let mut stages = vec![self.stage(&tokens, &points, &known)];
         let levels = [&pyramid.bottom, &pyramid.up[2], &pyramid.up[1]];
         for (step, layer) in self.layers.iter().enumerate() {
             let level = 2 - step;
@@ -177,7 +197,7 @@ impl Decoder {
             let features = features.reshape([n_batch, n_rows, WIDTH]) + position;
             let handicap = self.handicap(grouping, indices, &stages[step], level);
             tokens = layer.forward(tokens, &place, features, &handicap);
-            stages.push(self.stage(&tokens, &points, &nearness));
+            stages.push(self.stage(&tokens, &points, &known));
         }
         stages
     }
@@ -191,7 +211,15 @@ impl Decoder {
         (far * -2.0 + 1.0) * self.nearness.val().reshape([1, 1, 1])
     }
 
-    fn stage(&self, tokens: &Tensor<3>, points: &Tensor<3>, nearness: &Tensor<3>) -> Stage {
+    /// What clearances say of every point and turn, `[B, N, 8]`: an inner product of a turn's token with a
+    /// point cannot say whether a shape fits between walls.
+    fn fit(&self, clearances: Tensor<3>) -> Tensor<3> {
+        let [n_batch, n_points, _] = clearances.dims();
+        let rows = clearances.reshape([n_batch * n_points * N_TURNS, CLEARANCE_DIM]);
+        self.fit.forward(rows).reshape([n_batch, n_points, N_TURNS])
+    }
+
+    fn stage(&self, tokens: &Tensor<3>, points: &Tensor<3>, known: &Known) -> Stage {
         let [n_batch, n_tokens, _] = tokens.dims();
         let part =
             |span: std::ops::Range<usize>| tokens.clone().slice([0..n_batch, span, 0..WIDTH]);
@@ -204,8 +232,8 @@ impl Decoder {
         };
         Stage {
             objectness: objectness.reshape([n_batch, self.n_grasps]),
-            grasps: mask(grasps, &self.grasp_mask) + nearness.clone(),
-            places: mask(part(self.n_grasps..n_tokens), &self.place_mask),
+            grasps: mask(grasps, &self.grasp_mask) + known.nearness.clone(),
+            places: mask(part(self.n_grasps..n_tokens), &self.place_mask) + known.fit.clone(),
         }
     }
 
@@ -219,7 +247,7 @@ impl Decoder {
         level: usize,
     ) -> Tensor<3> {
         let [n_batch, n_points, _] = stage.grasps.dims();
-        let n_tokens = self.n_grasps + N_YAWS;
+        let n_tokens = self.n_grasps + N_TURNS;
         let masks = Tensor::cat(vec![stage.grasps.clone(), stage.places.clone()], 2).detach();
         let mut pooled = masks.reshape([n_batch * n_points, n_tokens]);
         for step in 0..=level {

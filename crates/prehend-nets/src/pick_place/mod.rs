@@ -22,8 +22,6 @@ pub use net::{PickPlaceConfig, PickPlaceNet, Prediction, SceneBatch, Stage};
 
 /// Columns of `features`: unit normal (3, zero where it is unknown), height above the support (1, m).
 pub const FEATURE_DIM: usize = 4;
-/// Turns of the held object about the vertical that are told apart: 45 degrees each.
-pub const N_YAWS: usize = 8;
 /// Classes of the grasp's width.
 pub const N_WIDTHS: usize = 10;
 /// Columns of `touch`: raw closing direction (3), raw approach direction (3), width classes.

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::decoder::{Decoder, WIDTH};
+use super::decoder::{Decoder, HeldObject, WIDTH};
 use super::encoder::{Indices, PointEncoder};
 use super::heads::TouchHeads;
 use super::ops::{Mlp, max_of_groups};
@@ -47,6 +47,8 @@ pub struct SceneBatch {
     /// `[B, H, 3]`, m: points of the held object along the base's axes, from its bottom centre; zeros if
     /// nothing is held.
     pub held: Tensor<3>,
+    /// `[B, N, 8 * CLEARANCE_DIM]`: see [`prehend_cloud::clearances`].
+    pub clearances: Tensor<3>,
 }
 
 /// What the tokens say after a layer: logits.
@@ -126,10 +128,13 @@ impl PickPlaceNet {
                 .forward(&config.grouping, flat, features, &indices, &batch.weights);
         let n_held = batch.held.dims()[1];
         let held = batch.held.reshape([n_batch * n_held, 3]) * 20.0;
-        let held = max_of_groups(self.held.forward(held), n_held);
+        let object = HeldObject {
+            token: max_of_groups(self.held.forward(held), n_held),
+            clearances: batch.clearances,
+        };
         let stages = self
             .decoder
-            .forward(&config.grouping, &pyramid, &indices, points, held);
+            .forward(&config.grouping, &pyramid, &indices, points, object);
         let touch = self.touch.forward(&pyramid.up[0]);
         Prediction {
             stages,

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use prehend_cloud::Grouping;
+use prehend_cloud::{CLEARANCE_DIM, Grouping, N_TURNS};
 use prehend_types::config::{self, require};
 use serde::{Deserialize, Serialize};
 
@@ -16,16 +16,15 @@ use crate::graph::check_graph;
 use crate::manifest::{FileEntry, GraphSpec, Origin, TensorSpec};
 
 /// The format that this version writes and reads.
-const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Far more than such a network has.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const GRAPH_FILE: &str = "network.onnx";
 const GOLDEN_FILE: &str = "golden.json";
 /// Every so many points of a golden scene have their output written down.
 pub(crate) const GOLDEN_STRIDE: usize = 16;
-/// Numbers that the network says of each point besides its masks: touch (16), turns (8).
+/// Numbers that the network says of each point besides its masks.
 const N_TOUCH: usize = 16;
-const N_TURNS: usize = 8;
 
 /// Everything `policy.toml` of a pick-and-place network says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +102,7 @@ impl SceneManifest {
                 TensorSpec::index("indices", &[1, self.grouping.n_indices()]),
                 TensorSpec::float("weights", &[1, self.grouping.n_weights()]),
                 TensorSpec::float("held", &[1, self.n_held, 3]),
+                TensorSpec::float("clearances", &[1, n_points, N_TURNS * CLEARANCE_DIM]),
             ],
             outputs: vec![
                 TensorSpec::float("objectness", &[1, self.n_grasps()]),

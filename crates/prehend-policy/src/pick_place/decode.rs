@@ -1,13 +1,12 @@
 //! From the network's numbers to grasps and placements.
 
 use nalgebra::{Point3, Vector3};
+use prehend_cloud::N_TURNS;
 use prehend_types::TableGrasp;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::SceneInputs;
 
-/// Turns of the held object that are told apart.
-const N_TURNS: usize = 8;
 /// Classes of width, and the width of one, m.
 const N_WIDTHS: usize = 10;
 const WIDTH_CLASS: f64 = 0.008;

@@ -1,7 +1,7 @@
 //! Turns a cloud of a table into the tensors of the pick-and-place network. Training calls the very same
 //! code.
 
-use prehend_cloud::{Grouped, Grouping, SURFACE};
+use prehend_cloud::{Grouped, Grouping, SURFACE, clearances};
 
 /// Share of the points that are kept for what stands above the table.
 const ABOVE: f64 = 0.75;
@@ -22,6 +22,8 @@ pub struct SceneInputs {
     /// Points of the held object along the base's axes, from its bottom centre, m; zeros if nothing is
     /// held.
     pub held: Vec<[f32; 3]>,
+    /// For each point, for each turn: see [`clearances`].
+    pub clearances: Vec<f32>,
 }
 
 impl SceneInputs {
@@ -76,10 +78,12 @@ impl SceneInputs {
             0 => [0.0; 3],
             n => held[row * n.max(n_held) / n_held % n],
         });
+        let held: Vec<[f32; 3]> = held.collect();
         Self {
             features,
             grouped: grouping.build(&points),
-            held: held.collect(),
+            clearances: clearances(&points, &held),
+            held,
             points,
         }
     }

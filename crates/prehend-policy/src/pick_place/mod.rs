@@ -13,7 +13,7 @@ mod network;
 mod picker;
 
 pub use antipodal::antipodal_grasps;
-pub use bundle::{GoldenScene, SceneBundle, SceneManifest};
+pub use bundle::{FORMAT_VERSION, GoldenScene, SceneBundle, SceneManifest};
 pub use centroid::centroid_grasps;
 pub use decode::{ProposedGrasp, ProposedPlace, RawScene, grasps, places};
 pub use filter::{HandFilter, Refusal};

@@ -27,7 +27,7 @@ enum Engine {
     OnnxRuntime(Box<Session>),
     Embedded {
         plan: Arc<TypedRunnableModel>,
-        /// Which of the five inputs each of the plan's is.
+        /// Which of the six inputs each of the plan's is.
         order: Vec<usize>,
     },
 }
@@ -146,11 +146,12 @@ impl SceneNetwork {
             reason: one_line(&reason),
         };
         let spec = manifest.graph();
-        let floats: [&[f32]; 4] = [
+        let floats: [&[f32]; 5] = [
             inputs.points.as_flattened(),
             inputs.features.as_flattened(),
             &inputs.grouped.weights,
             inputs.held.as_flattened(),
+            &inputs.clearances,
         ];
         let indices: Vec<i32> = inputs.grouped.indices.iter().map(|i| *i as i32).collect();
         let float = |index: usize| floats[if index < 2 { index } else { index - 1 }];
@@ -178,13 +179,14 @@ impl SceneNetwork {
                 let near = OrtTensor::from_array((shape(2), indices.clone()))
                     .map_err(|e| failed(e.to_string()))?;
                 let (points, features) = (tensor(0)?, tensor(1)?);
-                let (weights, held) = (tensor(3)?, tensor(4)?);
+                let (weights, held, clearances) = (tensor(3)?, tensor(4)?, tensor(5)?);
                 let values = ort::inputs! {
                     "points" => points,
                     "features" => features,
                     "indices" => near,
                     "weights" => weights,
                     "held" => held,
+                    "clearances" => clearances,
                 };
                 let outputs = session.run(values).map_err(|e| failed(e.to_string()))?;
                 let read = |name: &str| -> Result<Vec<f32>, InferenceError> {

@@ -31,7 +31,7 @@ pub use arrange::{Arrangement, ArrangementKind};
 pub use labelled::LabelledScene;
 pub use library::{Instance, Split};
 pub use picture::Picture;
-pub use place::{N_TURNS, Turns};
+pub use place::Turns;
 pub use placing::{Carried, InHand, Placing, Slot};
 pub use resting::Resting;
 pub use see::Measured;

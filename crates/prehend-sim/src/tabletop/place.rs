@@ -4,6 +4,7 @@
 //! counts in each column: a collision anywhere along the way is a comparison of two height maps.
 
 use nalgebra::{Point3, Vector2, Vector3};
+use prehend_cloud::N_TURNS;
 use prehend_robot::{Jaw, Shape};
 use prehend_types::Pose;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,6 @@ use super::pieces::Pieces;
 use super::see::HALF_SIDE;
 use crate::objects::Part;
 
-/// Turns that are told apart.
-pub const N_TURNS: usize = 8;
 /// Side of a column, m.
 const CELL: f64 = 0.004;
 /// Columns along each side of the scene.

@@ -1,7 +1,7 @@
 //! A scene with one object in the hand, and perhaps a slot that it only fits if it is turned.
 
 use nalgebra::{Point3, UnitQuaternion, Vector3};
-use prehend_cloud::bottom_centre;
+use prehend_cloud::{N_TURNS, bottom_centre};
 use prehend_robot::Jaw;
 use prehend_types::{Pose, Stream, TableGrasp, derive_seed};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::arrange::{Arrangement, MIDDLE, fixed, yaw};
 use super::pieces::Pieces;
-use super::place::{HeightMap, Held, N_TURNS, RELEASE, Turns, center_of_mass};
+use super::place::{HeightMap, Held, RELEASE, Turns, center_of_mass};
 use super::see::{Measured, Seen, look, solids};
 use super::view::{HeldView, PointGrasp, TableView, label};
 use crate::objects::Part;
@@ -30,6 +30,10 @@ const FLOOR: f64 = 0.006;
 const LOWEST_WALL: f64 = 0.010;
 const HIGHEST_WALL: f64 = 0.035;
 const FINGER_GAP: f64 = 0.002;
+/// Room that an object has between walls, both sides together, m: from what a look can hardly tell to what it
+/// can.
+const TIGHTEST: f64 = 0.018;
+const WIDEST: f64 = 0.060;
 /// How many objects are taken up until one can be seen well; grasps of each until it fits a slot turned.
 const ATTEMPTS: usize = 4;
 const TURNED_GRASPS: usize = 3;
@@ -148,6 +152,8 @@ pub struct Slot {
     pub base_from_slot: Pose,
     /// Length and width, m.
     pub inner: [f64; 2],
+    /// How much longer and wider it is than the object's least rectangle, m.
+    pub room: f64,
 }
 
 impl Slot {
@@ -454,7 +460,7 @@ fn walls(
     let turn = rng.random_range(0..N_TURNS);
     let tilt = rng.random_range(-0.05..0.05);
     let facing = shadow.angle + std::f64::consts::TAU * turn as f64 / N_TURNS as f64 + tilt;
-    let room = rng.random_range(0.018..0.028);
+    let room = rng.random_range(TIGHTEST..WIDEST);
     let [length, width] = [shadow.size.x + room, shadow.size.y + room];
     let height = rng
         .random_range(LOWEST_WALL..HIGHEST_WALL)
@@ -485,6 +491,7 @@ fn walls(
             let slot = Slot {
                 base_from_slot: body.base_from_body,
                 inner: [length, width],
+                room,
             };
             return Some((body, slot));
         }

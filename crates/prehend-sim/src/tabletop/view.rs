@@ -20,7 +20,8 @@ use crate::scene::BodyMotion;
 /// Points kept above the table and on it.
 const N_ABOVE: usize = 1280;
 const N_SURFACE: usize = 640;
-/// Points of the table kept within a radius (m) of a place that the object is wanted at.
+/// Points of the table kept within a radius (m) of a place that the object is wanted at, besides those
+/// elsewhere; as many of those above it are kept there first.
 const N_FOCUS: usize = 384;
 const FOCUS: f64 = 0.09;
 /// Grasps kept at a point.
@@ -117,7 +118,9 @@ pub(crate) fn label(
         focus.is_some_and(|at| libm::hypot(x - at[0], y - at[1]) < FOCUS)
     };
     above.shuffle(&mut rng);
-    above.truncate(N_ABOVE);
+    let (mut near, far): (Vec<&Seen>, Vec<&Seen>) = above.into_iter().partition(is_near);
+    let others = near.split_off(near.len().min(N_FOCUS));
+    let above = near.into_iter().chain(far).chain(others).take(N_ABOVE);
     surface.shuffle(&mut rng);
     let (near, far): (Vec<&Seen>, Vec<&Seen>) = surface.into_iter().partition(is_near);
     let surface = near
@@ -126,7 +129,7 @@ pub(crate) fn label(
         .chain(far.into_iter().take(N_SURFACE));
     let cloud: Vec<[f32; 3]> = seen.iter().map(|seen| seen.point).collect();
     let near = Neighbourhood::new(&cloud, NORMAL_RADIUS);
-    let chosen: Vec<&Seen> = above.into_iter().chain(surface).collect();
+    let chosen: Vec<&Seen> = above.chain(surface).collect();
     let mut labeller = Labeller {
         arrangement,
         pieces,

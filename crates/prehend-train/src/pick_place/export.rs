@@ -4,9 +4,12 @@ use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor};
 use burn_onnx::export::OnnxExporter;
+use prehend_cloud::{CLEARANCE_DIM, N_TURNS};
 use prehend_nets::pick_place::{FEATURE_DIM, PickPlaceNet, SceneBatch};
 use prehend_policy::Origin;
-use prehend_policy::pick_place::{GoldenScene, RawScene, SceneBundle, SceneInputs, SceneManifest};
+use prehend_policy::pick_place::{
+    FORMAT_VERSION, GoldenScene, RawScene, SceneBundle, SceneInputs, SceneManifest,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -16,7 +19,14 @@ use super::store::StoredScene;
 use crate::TrainError;
 use crate::export::finish_graph;
 
-const INPUTS: [&str; 5] = ["points", "features", "indices", "weights", "held"];
+const INPUTS: [&str; 6] = [
+    "points",
+    "features",
+    "indices",
+    "weights",
+    "held",
+    "clearances",
+];
 const OUTPUTS: [&str; 2] = ["objectness", "points_said"];
 /// Largest difference between burn and an engine in any probability or direction.
 const TOLERANCE: f32 = 1e-3;
@@ -29,7 +39,7 @@ const N_GOLDEN: usize = 3;
 ///
 /// # Errors
 /// [`TrainError::Export`] if burn-onnx refuses an operation, [`TrainError::Graph`] if the graph has other
-/// inputs than five.
+/// inputs than six.
 pub fn scene_graph(checkpoint: &PickPlaceCheckpoint) -> Result<Vec<u8>, TrainError> {
     let device = Device::flex();
     let net = checkpoint.net(&device);
@@ -42,15 +52,20 @@ pub fn scene_graph(checkpoint: &PickPlaceCheckpoint) -> Result<Vec<u8>, TrainErr
         ),
         Tensor::<2, Int>::zeros([1, grouping.n_indices()], &device),
         Tensor::<2>::zeros([1, grouping.n_weights()], &device),
-        Tensor::<3>::zeros([1, network.n_held, 3], &device),
+        (
+            Tensor::<3>::zeros([1, network.n_held, 3], &device),
+            Tensor::<3>::zeros([1, grouping.n_points, N_TURNS * CLEARANCE_DIM], &device),
+        ),
     );
-    let forward = |net: &PickPlaceNet, ((points, features), indices, weights, held)| {
+    let forward = |net: &PickPlaceNet,
+                   ((points, features), indices, weights, (held, clearances))| {
         let batch = SceneBatch {
             points,
             features,
             indices,
             weights,
             held,
+            clearances,
         };
         net.forward(network, batch).last()
     };
@@ -117,7 +132,7 @@ pub fn export_scene(
     let golden: Vec<GoldenScene> = golden.collect();
     let manifest = SceneManifest {
         name: name.to_owned(),
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         gripper: checkpoint.gripper.clone(),
         n_held: checkpoint.network.n_held,
         golden_tolerance: TOLERANCE,

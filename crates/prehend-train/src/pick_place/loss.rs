@@ -2,7 +2,8 @@
 
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use prehend_nets::pick_place::{N_YAWS, Prediction, Stage, TOUCH_DIM, touch_frames};
+use prehend_cloud::N_TURNS;
+use prehend_nets::pick_place::{Prediction, Stage, TOUCH_DIM, touch_frames};
 use rand_chacha::ChaCha8Rng;
 
 use super::hard::Masks;
@@ -152,11 +153,11 @@ fn stage_loss(stage: &Stage, samples: &[Sample], device: &Device) -> (Tensor<1>,
         if labels.turns.is_empty() {
             continue;
         }
-        let own = &places[view * n_points * N_YAWS..][..n_points * N_YAWS];
-        for turn in 0..N_YAWS {
+        let own = &places[view * n_points * N_TURNS..][..n_points * N_TURNS];
+        for turn in 0..N_TURNS {
             place_masks.push(
-                view * N_YAWS + turn,
-                (0..n_points).map(|row| own[row * N_YAWS + turn]),
+                view * N_TURNS + turn,
+                (0..n_points).map(|row| own[row * N_TURNS + turn]),
                 |row| labels.turns[row][0] >> turn & 1 == 1,
                 |row| labels.turns[row][1] >> turn & 1 == 0,
                 HARDEST[1],
@@ -173,7 +174,7 @@ fn stage_loss(stage: &Stage, samples: &[Sample], device: &Device) -> (Tensor<1>,
         |x: &Tensor<3>, n: usize| x.clone().swap_dims(1, 2).reshape([n_views * n, n_points]);
     let masks = [
         grasp_masks.loss(&columns(&stage.grasps, n_tokens), device),
-        place_masks.loss(&columns(&stage.places, N_YAWS), device),
+        place_masks.loss(&columns(&stage.places, N_TURNS), device),
     ];
     for mask in masks.into_iter().flatten() {
         total = total + mask * MASK;
@@ -205,11 +206,11 @@ fn count(stage: &Stage, samples: &[Sample], tokens_of: &[Vec<usize>], parts: &mu
             }
         }
         for (row, [fit, unsure]) in labels.turns.iter().enumerate() {
-            for turn in 0..N_YAWS {
+            for turn in 0..N_TURNS {
                 if unsure >> turn & 1 == 1 {
                     continue;
                 }
-                let is_said = places[(view * n_points + row) * N_YAWS + turn] > 0.0;
+                let is_said = places[(view * n_points + row) * N_TURNS + turn] > 0.0;
                 let fits = fit >> turn & 1 == 1;
                 parts.places[0] += f64::from(u8::from(is_said && fits));
                 parts.places[1] += f64::from(u8::from(is_said || fits));

@@ -1,9 +1,10 @@
 //! From stored views to batches: choice of points, augmentation, neighbours, labels.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use prehend_nets::pick_place::{FEATURE_DIM, N_YAWS, PickPlaceConfig, SceneBatch};
+use prehend_cloud::{CLEARANCE_DIM, N_TURNS};
+use prehend_nets::pick_place::{FEATURE_DIM, PickPlaceConfig, SceneBatch};
 use prehend_policy::pick_place::SceneInputs;
-use prehend_sim::tabletop::{N_TURNS, PointLabel, TableView};
+use prehend_sim::tabletop::{PointLabel, TableView};
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -248,10 +249,12 @@ pub(super) fn tensors(samples: &[Sample], config: &PickPlaceConfig, device: &Dev
             flat(|i| i.held.as_flattened().to_vec()),
             [n, config.n_held, 3],
         ),
+        clearances: float(
+            flat(|i| i.clearances.clone()),
+            [n, n_points, N_TURNS * CLEARANCE_DIM],
+        ),
     }
 }
-
-const _: () = assert!(N_TURNS == N_YAWS);
 
 #[cfg(test)]
 mod tests {
