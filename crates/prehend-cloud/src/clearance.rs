@@ -31,14 +31,16 @@ const SUPPORT: usize = 2;
 const N_SHADOW: usize = 64;
 /// Higher than this over the point that the object is put on is in the way, mm: noise is not. Higher than the
 /// object's own seen surface surely is. Lower than the point by this does not carry.
-const STEP: u8 = 7;
-const SURE_STEP: u8 = 3;
-const GAP: u8 = 10;
+const STEP: i16 = 7;
+const SURE_STEP: i16 = 3;
+const GAP: i16 = 10;
+/// Heights end here, mm.
+const HIGHEST: i16 = 255;
 /// Height that counts as one, mm.
 const TALL: f32 = 50.0;
 
-/// One number for each growth.
-type Lanes = [u8; GROWTHS.len()];
+/// One number for each growth: a vector register full.
+type Lanes = [i16; GROWTHS.len()];
 
 /// For each point, for each turn, [`CLEARANCE_DIM`] numbers. `points` in the base frame with the table at
 /// zero, m; `held` along the base's axes from what is put on a point, m. Zeros if nothing is held: no points, or
@@ -62,8 +64,9 @@ pub fn clearances(points: &[[f32; 3]], held: &[[f32; 3]]) -> Vec<f32> {
     out
 }
 
-fn millimetres(height: f32) -> u8 {
-    (height * 1000.0) as u8
+/// Whole millimetres from the table to [`HIGHEST`].
+fn millimetres(height: f32) -> i16 {
+    ((height * 1000.0) as i16).clamp(0, HIGHEST)
 }
 
 /// The highest that was seen in each column, mm, and that grown sideways.
@@ -80,7 +83,7 @@ impl Heights {
             columns: vec![Lanes::default(); SIDE * SIDE],
             origin: [mean(0) - half, mean(1) - half],
         };
-        let mut map = vec![0_u8; SIDE * SIDE];
+        let mut map = vec![0_i16; SIDE * SIDE];
         for point in points {
             let column = column(own.place(point));
             map[column] = map[column].max(millimetres(point[2]));
@@ -113,7 +116,7 @@ fn column([x, y]: [i32; 2]) -> usize {
 
 /// Each column as high as its highest neighbour: of eight, or of the four beside it. By turns they make eight
 /// corners, nearly a circle.
-fn grow(map: &[u8], with_corners: bool) -> Vec<u8> {
+fn grow(map: &[i16], with_corners: bool) -> Vec<i16> {
     let mut along = map.to_vec();
     for (row, out) in map.chunks_exact(SIDE).zip(along.chunks_exact_mut(SIDE)) {
         for x in 1..SIDE - 1 {
@@ -137,7 +140,7 @@ struct Shadow {
     /// For each turn, their places, in fractions of columns.
     turned: Vec<Vec<[i32; 2]>>,
     /// Their heights, mm.
-    heights: Vec<u8>,
+    heights: Vec<i16>,
     /// Where each region begins: by thirds of the length, then by thirds of the width.
     regions: [usize; 10],
     /// Length, width and height, m.
@@ -179,23 +182,26 @@ impl Shadow {
     }
 
     /// Lays the shadow with its origin over a place whose height is `floor`, mm.
-    fn lay(&self, heights: &Heights, [x, y]: [i32; 2], floor: u8, turn: usize) -> Met {
+    fn lay(&self, heights: &Heights, [x, y]: [i32; 2], floor: i16, turn: usize) -> Met {
         let mut met = Met::default();
-        let step = floor.saturating_add(STEP);
-        let gap = floor.saturating_sub(GAP);
+        let step = (floor + STEP).min(HIGHEST);
+        let gap = floor - GAP;
+        let turned = &self.turned[turn];
         for (region, blocked) in met.blocked.iter_mut().enumerate() {
-            for index in self.regions[region]..self.regions[region + 1] {
-                let [dx, dy] = self.turned[turn][index];
-                let there = &heights.columns[column([x + dx, y + dy])];
-                let surely = floor
-                    .saturating_add(self.heights[index])
-                    .saturating_add(SURE_STEP);
-                for lane in 0..GROWTHS.len() {
-                    blocked[lane] += u8::from(there[lane] > step);
-                    met.surely[lane] += u8::from(there[lane] > surely);
-                    met.tops[lane] = met.tops[lane].max(there[lane]);
+            let own = self.regions[region]..self.regions[region + 1];
+            for ([dx, dy], height) in turned[own.clone()].iter().zip(&self.heights[own]) {
+                let there = heights.columns[column([x + dx, y + dy])];
+                for (n, there) in blocked.iter_mut().zip(there) {
+                    *n += i16::from(there > step);
                 }
-                met.unsupported += u8::from(there[SUPPORT] < gap);
+                for (top, there) in met.tops.iter_mut().zip(there) {
+                    *top = (*top).max(there);
+                }
+                let surely = (floor + height + SURE_STEP).min(HIGHEST);
+                for (n, lane) in met.surely.iter_mut().zip(SURELY) {
+                    *n += i16::from(there[lane] > surely);
+                }
+                met.unsupported += i16::from(there[SUPPORT] < gap);
             }
         }
         met.floor = floor;
@@ -207,10 +213,10 @@ impl Shadow {
 #[derive(Default)]
 struct Met {
     blocked: [Lanes; 9],
-    surely: Lanes,
+    surely: [i16; SURELY.len()],
     tops: Lanes,
-    unsupported: u8,
-    floor: u8,
+    unsupported: i16,
+    floor: i16,
 }
 
 /// The regions at either end, and at either side.
@@ -218,9 +224,9 @@ const SIDES: [[usize; 3]; 4] = [[0, 1, 2], [6, 7, 8], [0, 3, 6], [2, 5, 8]];
 
 impl Met {
     fn tell(&self, shadow: &Shadow, height: f32, out: &mut Vec<f32>) {
-        let share = |n: u32, of: usize| n as f32 / of.max(1) as f32;
+        let share = |n: i16, of: usize| f32::from(n) / of.max(1) as f32;
         let of = |regions: &[usize], lane: usize| {
-            let blocked = regions.iter().map(|r| u32::from(self.blocked[*r][lane]));
+            let blocked = regions.iter().map(|r| self.blocked[*r][lane]);
             let n = regions
                 .iter()
                 .map(|r| shadow.regions[r + 1] - shadow.regions[*r]);
@@ -232,13 +238,13 @@ impl Met {
             out.extend(SIDES.iter().map(|regions| of(regions, lane)));
         }
         for lane in TOPS {
-            let over = self.tops[lane].saturating_sub(self.floor);
+            let over = (self.tops[lane] - self.floor).max(0);
             out.push((f32::from(over) / TALL).min(1.0));
         }
-        for lane in SURELY {
-            out.push(share(self.surely[lane].into(), N_SHADOW));
+        for surely in self.surely {
+            out.push(share(surely, N_SHADOW));
         }
-        out.push(share(self.unsupported.into(), N_SHADOW));
+        out.push(share(self.unsupported, N_SHADOW));
         out.extend(shadow.size.map(|v| v * 10.0));
         out.push(height * 10.0);
     }

@@ -81,8 +81,9 @@ pub struct InHand {
 
 /// Lower than this nothing hangs in a raised hand; what is higher is in it, m.
 const RAISED: f32 = 0.17;
-/// Height that a hand is raised to, m.
-const SHOWN: f64 = 0.36;
+/// How far a hand is raised from where it grasped, m: all that it holds is in it then, and not so high that a
+/// camera which looks at the table would miss it.
+const LIFT: f64 = 0.20;
 
 impl Arrangement {
     /// After body `object` was grasped and lifted: `poses` is where the bodies are, `base_from_tool` where
@@ -105,7 +106,8 @@ impl Arrangement {
         body.base_from_body = left.remove(object);
         let rest = rest.moved(&left)?;
         let at = base_from_tool.translation.vector;
-        let shown = Pose::translation(MIDDLE[0] - at.x, MIDDLE[1] - at.y, SHOWN - at.z);
+        let height = grasp.base_from_tool().translation.z + LIFT;
+        let shown = Pose::translation(MIDDLE[0] - at.x, MIDDLE[1] - at.y, height - at.z);
         body.base_from_body = shown * body.base_from_body;
         body.motion = BodyMotion::Fixed;
         let base_from_tool = shown * base_from_tool;

@@ -20,7 +20,8 @@ pub struct Summary {
     /// Precision and coverage of the network's grasps, without filter.
     pub grasp_curve: Curve,
     /// First placements that stood, by proposer: anywhere; with `slot_`, between walls where the object
-    /// also fits as it is; with `reorient_`, between walls where it has to be turned.
+    /// also fits as it is; with `reorient_`, between walls where it has to be turned, and these again by the
+    /// room between walls and object, both sides together.
     pub top_place: BTreeMap<String, SuccessRate>,
     /// Precision and coverage of the network's placements.
     pub place_curve: Curve,
