@@ -88,3 +88,26 @@ fn another_gripper_and_a_changed_network_are_refused() {
         "{output:?}"
     );
 }
+
+#[test]
+fn an_audit_counts_what_labels_and_physics_agree_on() {
+    let args = ["scenes", "audit", "--scenes", "2", "--json"];
+    let output = run(&args);
+    // Two scenes may fall short of what is required of many.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: serde_json::Value = serde_json::from_str(text.trim()).expect("JSON");
+    assert_eq!(report["seed"], 820_000);
+    let group = |name: &str| report["groups"][name].clone();
+    for name in ["places_agree", "grasps_hold"] {
+        let (n, successes) = (&group(name)["n"], &group(name)["successes"]);
+        assert!(n.as_u64() > Some(5), "{text}");
+        assert!(successes.as_u64() <= n.as_u64(), "{text}");
+        assert!(group(name)["wilson_low"].is_number(), "{text}");
+    }
+    let n = |name: &str| group(name)["n"].as_u64().expect("counted");
+    assert_eq!(
+        n("places_agree"),
+        n("allowed_places_stand") + n("forbidden_places_fail")
+    );
+}
