@@ -74,6 +74,14 @@ impl Jaw {
             config::require(holds, path, field, message)
         };
         need(
+            config::is_plain_name(&self.name),
+            "name",
+            format!(
+                "is {:?}, must be 1 to 64 of a-z, A-Z, 0-9, _ or -",
+                self.name
+            ),
+        )?;
+        need(
             (0.005..=0.5).contains(&self.max_width_m),
             "max_width_m",
             format!(
@@ -160,6 +168,15 @@ mod tests {
             assert!(inner(0.0).abs() < 1e-3);
             assert!((inner(0.04) - inner(0.0) - 0.02).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused() {
+        let path = config::locate("robots/grippers/franka_hand.toml").expect("shipped");
+        let mut jaw = Jaw::load(&path).expect("sound");
+        jaw.name = "../fr3".to_owned();
+        let error = jaw.check(&path).expect_err("no plain name").to_string();
+        assert!(error.contains("`name`"), "{error}");
     }
 
     #[test]

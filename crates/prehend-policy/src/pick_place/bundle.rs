@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use prehend_cloud::{CLEARANCE_DIM, Grouping, N_TURNS};
-use prehend_types::config::{self, require};
+use prehend_types::config::{self, is_plain_name, require};
 use serde::{Deserialize, Serialize};
 
 use super::decode::RawScene;
@@ -131,6 +131,13 @@ impl SceneManifest {
                 self.format_version
             ),
         )?;
+        for (field, name) in [("name", &self.name), ("gripper", &self.gripper)] {
+            need(
+                is_plain_name(name),
+                field,
+                format!("is {name:?}, must be 1 to 64 of a-z, A-Z, 0-9, _ or -"),
+            )?;
+        }
         need(
             (1..=8192).contains(&self.grouping.n_points)
                 && self.grouping.levels.iter().all(|level| {

@@ -60,3 +60,18 @@ fn a_changed_card_is_found() {
     );
     assert!(refused.to_string().contains("README.md"), "{refused}");
 }
+
+#[test]
+fn a_gripper_whose_name_leads_out_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = copy(folder.path());
+    let path = dir.join("policy.toml");
+    let text = fs::read_to_string(&path).expect("there");
+    let led_out = text.replace("\"franka_hand\"", "\"../../../tmp/hand\"");
+    assert_ne!(text, led_out);
+    fs::write(&path, led_out).expect("writes");
+    let refused = SceneBundle::load(&dir)
+        .expect_err("no plain name")
+        .to_string();
+    assert!(refused.contains("`gripper`"), "{refused}");
+}
