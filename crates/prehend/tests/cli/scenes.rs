@@ -1,6 +1,9 @@
 //! `prehend scenes`, seen from outside.
 
-use crate::common::run;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::common::{prehend, run};
 
 #[test]
 fn scenes_are_the_same_bytes_for_any_number_of_threads() {
@@ -110,4 +113,31 @@ fn an_audit_counts_what_labels_and_physics_agree_on() {
         n("places_agree"),
         n("allowed_places_stand") + n("forbidden_places_fail")
     );
+}
+
+#[test]
+fn scenes_that_were_not_begun_are_not_called_unsettled() {
+    let args = [
+        "scenes",
+        "evaluate",
+        "models/pick-place",
+        "--scenes",
+        "400",
+        "--no-clearing",
+        "--json",
+    ];
+    let mut command = prehend(&args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    // Whether it has begun a scene by then or not.
+    std::thread::sleep(Duration::from_secs(4));
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(status.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: serde_json::Value = serde_json::from_str(text.trim()).expect("JSON");
+    assert!(report["unsettled"].as_u64() < Some(20), "{text}");
 }

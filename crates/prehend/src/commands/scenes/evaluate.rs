@@ -1,9 +1,7 @@
 //! Turns a network into numbers, beside what it has to beat.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
@@ -52,6 +50,7 @@ struct Evaluation {
     graph_sha256: String,
     engine: String,
     split: Split,
+    /// Scenes whose objects never came to rest.
     unsettled: u64,
     #[serde(flatten)]
     summary: Summary,
@@ -83,27 +82,24 @@ impl Evaluate {
         };
         let engine = open()?.network.provider().to_owned();
         let progress = Progress::new("scenes", seeds.len() as u64);
-        let results: Mutex<BTreeMap<u64, SceneResult>> = Mutex::default();
         let work = |evaluator: &mut Evaluator<'_>, seed: u64| {
-            if let Some(result) = evaluator.scene(seed)? {
-                results
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(seed, result);
-            }
+            let result = evaluator.scene(seed)?;
             progress.step(String::new());
-            Ok(())
+            Ok(result)
         };
-        for_each_seed(self.threads.count(), &seeds, &session.interrupt, open, work)?;
+        let threads = self.threads.count();
+        // Of an evaluation that is stopped, fewer than there are seeds.
+        let begun = for_each_seed(threads, &seeds, &session.interrupt, open, work);
         progress.finish();
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let results: Vec<SceneResult> = results.into_values().collect();
+        let begun = begun?;
+        let unsettled = begun.iter().filter(|result| result.is_none()).count() as u64;
+        let results: Vec<SceneResult> = begun.into_iter().flatten().collect();
         let body = Evaluation {
             network: bundle.manifest.name.clone(),
             graph_sha256: bundle.graph_sha256(),
             engine,
             split: self.split.into(),
-            unsettled: self.scenes - results.len() as u64,
+            unsettled,
             summary: Summary::new(&results),
         };
         session.report(Some(self.seed), &body, &body)?;
