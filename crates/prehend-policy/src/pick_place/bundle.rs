@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use prehend_cloud::{CLEARANCE_DIM, Grouping, N_TURNS};
+use prehend_types::N_WIDTHS;
 use prehend_types::config::{self, is_plain_name, require};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ const GOLDEN_FILE: &str = "golden.json";
 /// Every so many points of a golden scene have their output written down.
 pub(crate) const GOLDEN_STRIDE: usize = 16;
 /// Numbers that the network says of each point besides its masks.
-const N_TOUCH: usize = 16;
+const N_TOUCH: usize = 6 + N_WIDTHS;
 
 /// Everything `policy.toml` of a pick-and-place network says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,24 @@
 //! `prehend scenes`, seen from outside.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::{prehend, run};
+use crate::common::{check_refused, prehend, run};
+
+/// The Franka hand with another opening, as a file.
+fn hand(folder: &Path, max_width_m: &str) -> String {
+    let shipped = prehend_types::config::locate("robots/grippers/franka_hand.toml");
+    let text = std::fs::read_to_string(shipped.expect("shipped")).expect("reads");
+    let changed = text.replace(
+        "max_width_m = 0.08",
+        &format!("max_width_m = {max_width_m}"),
+    );
+    assert_ne!(text, changed);
+    let path = folder.join("hand.toml");
+    std::fs::write(&path, changed).expect("writes");
+    path.to_str().expect("plain").to_owned()
+}
 
 #[test]
 fn scenes_are_the_same_bytes_for_any_number_of_threads() {
@@ -113,6 +128,46 @@ fn an_audit_counts_what_labels_and_physics_agree_on() {
         n("places_agree"),
         n("allowed_places_stand") + n("forbidden_places_fail")
     );
+}
+
+#[test]
+fn grippers_that_open_too_wide_or_too_little_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wide = hand(folder.path(), "0.1");
+    let train = [
+        "train",
+        "pick-place",
+        "--data",
+        "nowhere",
+        "--validation",
+        "nowhere",
+        "--out",
+        "nowhere",
+        "--gripper",
+        &wide,
+    ];
+    let words = ["hand.toml", "max_width_m", "0.080 m"];
+    check_refused(&train, 3, &words);
+    let evaluate = [
+        "scenes",
+        "evaluate",
+        "models/pick-place",
+        "--gripper",
+        &wide,
+    ];
+    check_refused(&evaluate, 3, &words);
+    let out = folder.path().join("said.png");
+    let inspect = [
+        "scenes",
+        "inspect",
+        "--network",
+        "models/pick-place",
+        "--out",
+        out.to_str().expect("plain"),
+        "--gripper",
+        &wide,
+    ];
+    check_refused(&inspect, 3, &words);
 }
 
 #[test]

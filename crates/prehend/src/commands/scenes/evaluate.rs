@@ -62,15 +62,10 @@ impl Evaluate {
     /// # Errors
     /// An input was refused, or the network failed.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let jaw = self.gripper.open()?;
+        let (jaw, file) = self.gripper.open_with_file()?;
         let seeds: Vec<u64> = seed_range(self.seed, self.scenes)?.collect();
         let bundle = SceneBundle::load(&locate(&self.network)?)?;
-        if bundle.manifest.gripper != jaw.name {
-            return Err(Failure::bad_input(format!(
-                "{:?} is for gripper {:?}, --gripper is {:?}",
-                self.network, bundle.manifest.gripper, jaw.name
-            )));
-        }
+        bundle.manifest.check_jaw(&jaw, &file)?;
         let runtime = self.engine.open()?;
         let open = || -> Result<Evaluator<'_>, Failure> {
             Ok(Evaluator {

@@ -76,7 +76,16 @@ impl GripperArgs {
     /// # Errors
     /// The file was refused.
     pub fn open(&self) -> Result<Jaw, Failure> {
-        Ok(Jaw::load(&locate(&self.gripper)?)?)
+        Ok(self.open_with_file()?.0)
+    }
+
+    /// As [`Self::open`], with the file that was found.
+    ///
+    /// # Errors
+    /// The file was refused.
+    pub fn open_with_file(&self) -> Result<(Jaw, PathBuf), Failure> {
+        let file = locate(&self.gripper)?;
+        Ok((Jaw::load(&file)?, file))
     }
 }
 
