@@ -19,10 +19,11 @@ fn jaw() -> Jaw {
 }
 
 fn scenes(folder: &Path) -> Vec<StoredScene> {
-    let store = SceneStore::create(folder, Split::Train, &jaw()).expect("a folder");
+    let writer = SceneStore::create(folder, Split::Train, &jaw()).expect("a folder");
     for seed in 0..4 {
-        assert!(store.generate(seed, &jaw()).expect("stores"));
+        assert!(writer.generate(seed).expect("stores"));
     }
+    let store = writer.store();
     store.load_for(Split::Train, &jaw()).expect("reads back")
 }
 
@@ -90,10 +91,57 @@ fn a_resumed_run_ends_where_an_uninterrupted_one_does_and_exports() {
 }
 
 #[test]
+fn scenes_for_a_gripper_that_was_changed_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let writer = SceneStore::create(folder.path(), Split::Train, &jaw()).expect("new");
+    let store = writer.store().clone();
+    drop(writer);
+    let mut other = jaw();
+    other.pad.size_m[0] += 0.001;
+    let read = store.load_for(Split::Train, &other).map(drop);
+    let added = SceneStore::create(folder.path(), Split::Train, &other).map(drop);
+    for refused in [read, added] {
+        let said = refused.expect_err("another gripper").to_string();
+        for word in ["scenes.json", "franka_hand", "generate the scenes anew"] {
+            assert!(said.contains(word), "{said}");
+        }
+    }
+    // Folders of versions before this one say nothing of the gripper but its name.
+    let old = r#"{"version":3,"split":"train","gripper":"franka_hand"}"#;
+    std::fs::write(folder.path().join("scenes.json"), old).expect("writes");
+    let said = SceneStore::open(folder.path())
+        .expect_err("old")
+        .to_string();
+    assert!(
+        said.contains("version 3") && said.contains("anew"),
+        "{said}"
+    );
+}
+
+#[test]
+fn one_process_adds_to_a_folder_and_finds_what_a_killed_one_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let create = || SceneStore::create(folder.path(), Split::Train, &jaw());
+    let first = create().expect("new");
+    let said = create().expect_err("in use").to_string();
+    assert!(said.contains("another folder"), "{said}");
+    drop(first);
+    let left = folder.path().join(".unfinished-x");
+    std::fs::write(&left, b"half").expect("writes");
+    let again = create().expect("free again");
+    assert!(!left.exists());
+    assert!(!again.is_unsettled(7));
+    std::fs::write(folder.path().join("scene_00000007.unsettled"), b"").expect("writes");
+    assert!(again.is_unsettled(7) && !again.store().contains(7));
+    assert!(again.store().load().expect("no scene").is_empty());
+}
+
+#[test]
 fn a_damaged_scene_or_network_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = SceneStore::create(folder.path(), Split::Train, &jaw()).expect("a folder");
-    assert!(store.generate(5, &jaw()).expect("stores"));
+    let writer = SceneStore::create(folder.path(), Split::Train, &jaw()).expect("a folder");
+    assert!(writer.generate(5).expect("stores"));
+    let store = writer.store();
     assert!(store.contains(5) && !store.contains(6));
     let path = folder.path().join("scene_00000005.bin");
     let mut bytes = std::fs::read(&path).expect("there");
@@ -116,10 +164,11 @@ fn scenes_that_are_kept_for_tests_are_not_trained_on() {
         error.to_string()
     };
     let test = SceneStore::create(&folder.path().join("test"), Split::Test, &jaw).expect("made");
-    assert!(refused(&test).contains("Test"));
+    assert!(refused(test.store()).contains("Test"));
     let late = SceneStore::create(&folder.path().join("late"), Split::Train, &jaw).expect("made");
-    assert!(late.generate(700_001, &jaw).expect("stores"));
-    assert!(refused(&late).contains("700000"));
+    assert!(late.generate(700_001).expect("stores"));
+    assert!(refused(late.store()).contains("700000"));
+    drop(late);
     let other = SceneStore::create(&folder.path().join("late"), Split::Test, &jaw);
     let error = other.expect_err("another kind").to_string();
     assert!(error.contains("another folder"), "{error}");

@@ -36,6 +36,9 @@ pub struct SceneManifest {
     pub format_version: u32,
     /// Name of the gripper that it was trained for, a file in `robots/grippers/`.
     pub gripper: String,
+    /// Digest of that file's content; `None` in bundles that only name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gripper_fingerprint: Option<String>,
     /// Points of the held object.
     pub n_held: usize,
     /// Largest difference to the golden outputs that is allowed.

@@ -48,6 +48,10 @@ impl SceneManifest {
         if self.gripper != jaw.name {
             return refuse("another gripper");
         }
+        let fingerprint = self.gripper_fingerprint.as_ref();
+        if fingerprint.is_some_and(|expected| *expected != jaw.fingerprint()) {
+            return refuse("one of other sizes or force");
+        }
         Ok(())
     }
 }
@@ -62,15 +66,21 @@ mod tests {
     #[test]
     fn only_the_gripper_that_a_network_is_for_is_taken() {
         let bundle = SceneBundle::load(&locate("models/pick-place").expect("shipped"));
-        let manifest = bundle.expect("sound").manifest;
+        let mut manifest = bundle.expect("sound").manifest;
         let file = locate("robots/grippers/franka_hand.toml").expect("shipped");
         let jaw = Jaw::load(&file).expect("sound");
         let said = |manifest: &SceneManifest, jaw: &Jaw| {
             let refused = manifest.check_jaw(jaw, &file);
             refused.map_or_else(|error| error.to_string(), |()| "fine".to_owned())
         };
+        // It only names its gripper, as all did before.
+        assert_eq!(said(&manifest, &jaw), "fine");
+        manifest.gripper_fingerprint = Some(jaw.fingerprint());
         assert_eq!(said(&manifest, &jaw), "fine");
         let mut other = jaw.clone();
+        other.pad.size_m[0] += 0.002;
+        assert!(said(&manifest, &other).contains("other sizes"));
+        other = jaw.clone();
         other.name = "another".to_owned();
         assert!(said(&manifest, &other).contains("\"another\""));
         other = jaw.clone();

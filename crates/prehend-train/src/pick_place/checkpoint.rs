@@ -7,12 +7,13 @@ use burn::tensor::Device;
 use prehend_data::write_atomic;
 use prehend_nets::pick_place::{PickPlaceConfig, PickPlaceNet};
 use prehend_nets::unflatten;
+use prehend_robot::Jaw;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// State of a run after a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,9 @@ pub struct PickPlaceCheckpoint {
     pub config: String,
     /// Gripper that the labels were made for.
     pub gripper: String,
-    /// What it was trained on.
+    /// [`Jaw::fingerprint`] of that gripper.
+    pub gripper_fingerprint: String,
+    /// Number, seeds and digest of the scenes that it was trained on.
     pub data: String,
     /// Seed of the run.
     pub seed: u64,
@@ -41,13 +44,20 @@ pub struct PickPlaceCheckpoint {
 }
 
 impl PickPlaceCheckpoint {
-    pub(super) fn start(network: PickPlaceConfig, config: String, seed: u64) -> Self {
+    pub(super) fn start(
+        network: PickPlaceConfig,
+        config: String,
+        jaw: &Jaw,
+        data: String,
+        seed: u64,
+    ) -> Self {
         Self {
             version: VERSION,
             network,
             config,
-            gripper: String::new(),
-            data: String::new(),
+            gripper: jaw.name.clone(),
+            gripper_fingerprint: jaw.fingerprint(),
+            data,
             seed,
             step: 0,
             samples: 0,

@@ -26,7 +26,7 @@ use super::config::PickPlaceTraining;
 use super::loss::{Emphasis, Parts, loss};
 use super::metrics::{PickPlaceLine, PickPlaceValidation};
 use super::sample::{Sample, tensors};
-use super::store::StoredScene;
+use super::store::{StoredScene, describe};
 use super::touch::control;
 use crate::TrainError;
 use crate::checkpoint::CHECKPOINT_FILE;
@@ -100,7 +100,7 @@ impl PickPlaceRun<'_> {
             });
         }
         let mut state = begin(config, self.jaw, &folder.join(CHECKPOINT_FILE), self.resume)?;
-        state.checkpoint.data = format!("{} scenes", self.training.len());
+        state.checkpoint.data = describe(self.training)?;
         let first = state.checkpoint.step;
         if first == 0 {
             let provenance = Provenance {
@@ -261,9 +261,10 @@ fn begin(
         .with_grad_clipping(Some(GradientClippingConfig::Norm(config.clip_norm)))
         .init();
     if !path.exists() {
-        let mut checkpoint = PickPlaceCheckpoint::start(config.network.clone(), text, config.seed);
+        let network = config.network.clone();
+        let mut checkpoint =
+            PickPlaceCheckpoint::start(network, text, jaw, String::new(), config.seed);
         checkpoint.average = flatten(&net);
-        checkpoint.gripper.clone_from(&jaw.name);
         return Ok(State {
             net,
             optimiser,
@@ -274,7 +275,7 @@ fn begin(
         return refuse("is there already: resume it, or choose another run folder");
     }
     let old = PickPlaceCheckpoint::load(path)?;
-    if old.config != text || old.gripper != jaw.name {
+    if old.config != text || old.gripper_fingerprint != jaw.fingerprint() {
         return refuse("was made with other settings: restore them, or choose another folder");
     }
     let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(old.parameters.clone()))?;

@@ -168,6 +168,38 @@ fn grippers_that_open_too_wide_or_too_little_are_refused() {
         &wide,
     ];
     check_refused(&inspect, 3, &words);
+
+    let narrow = hand(folder.path(), "0.007");
+    let out = folder.path().join("scenes");
+    let generate = [
+        "scenes",
+        "generate",
+        "--out",
+        out.to_str().expect("plain"),
+        "--gripper",
+        &narrow,
+    ];
+    check_refused(&generate, 3, &["hand.toml", "max_width_m", "or more"]);
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_seed_that_never_came_to_rest_is_not_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("plain");
+    let generate = |n: &str| {
+        let output = run(&["scenes", "generate", "--out", out, "--scenes", n, "--json"]);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        serde_json::from_str::<serde_json::Value>(text.trim()).expect("JSON")
+    };
+    generate("1");
+    let note = folder.path().join("scene_00000001.unsettled");
+    std::fs::write(note, b"").expect("writes");
+    let report = generate("3");
+    let counts = ["scenes", "unsettled", "skipped"].map(|name| report[name].as_u64());
+    assert_eq!(counts, [Some(1); 3], "{report}");
+    assert!(!folder.path().join("scene_00000001.bin").exists());
 }
 
 #[test]

@@ -8,6 +8,9 @@ mod store;
 mod summary;
 mod verify;
 
+pub use generate::library;
+pub use verify::check_gripper;
+
 use clap::{Args, Subcommand};
 
 use crate::exit::{Failure, Verdict};
