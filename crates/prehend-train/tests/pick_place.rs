@@ -7,11 +7,11 @@ use prehend_policy::pick_place::SceneNetwork;
 use prehend_policy::{EngineChoice, Runtime, RuntimeOptions};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::Split;
-use prehend_train::Starter;
 use prehend_train::pick_place::{
-    PickPlaceCheckpoint, PickPlaceRun, PickPlaceTraining, SceneStore, StoredScene, burn_says,
-    export_scene, scene_inputs,
+    PickPlaceCheckpoint, PickPlaceLine, PickPlaceReport, PickPlaceRun, PickPlaceTraining,
+    SceneStore, StoredScene, burn_says, export_scene, scene_inputs,
 };
+use prehend_train::{METRICS_FILE, PLOT_FILE, Starter, TrainError};
 use prehend_types::config::locate;
 
 fn jaw() -> Jaw {
@@ -39,24 +39,56 @@ fn settings() -> PickPlaceTraining {
     settings
 }
 
-fn run(scenes: &[StoredScene], folder: &Path, resume: bool, stop_at: u64) -> PickPlaceCheckpoint {
+/// What may differ between the parts of a run.
+struct Part<'a> {
+    settings: PickPlaceTraining,
+    jaw: Jaw,
+    scenes: &'a [StoredScene],
+    resume: bool,
+    stop_at: u64,
+}
+
+impl<'a> Part<'a> {
+    fn new(scenes: &'a [StoredScene], resume: bool, stop_at: u64) -> Self {
+        Self {
+            settings: settings(),
+            jaw: jaw(),
+            scenes,
+            resume,
+            stop_at,
+        }
+    }
+}
+
+fn attempt(part: &Part<'_>, folder: &Path) -> Result<PickPlaceReport, TrainError> {
     let steps = std::cell::Cell::new(0);
     let should_stop = || {
         steps.set(steps.get() + 1);
-        steps.get() >= stop_at
+        steps.get() >= part.stop_at
     };
     let starter = Starter::default();
     let run = PickPlaceRun {
-        config: &settings(),
-        jaw: &jaw(),
-        training: scenes,
-        validation: scenes,
+        config: &part.settings,
+        jaw: &part.jaw,
+        training: part.scenes,
+        validation: part.scenes,
         folder,
-        resume,
+        resume: part.resume,
         starter: &starter,
     };
-    let report = run.train(&should_stop);
+    run.train(&should_stop)
+}
+
+fn run(scenes: &[StoredScene], folder: &Path, resume: bool, stop_at: u64) -> PickPlaceCheckpoint {
+    let report = attempt(&Part::new(scenes, resume, stop_at), folder);
     PickPlaceCheckpoint::load(&report.expect("trains").checkpoint).expect("loads")
+}
+
+fn log(folder: &Path) -> Vec<PickPlaceLine> {
+    let text = std::fs::read_to_string(folder.join(METRICS_FILE)).expect("a log");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line"))
+        .collect()
 }
 
 #[test]
@@ -66,8 +98,22 @@ fn a_resumed_run_ends_where_an_uninterrupted_one_does_and_exports() {
     let whole = run(&scenes, &folder.path().join("whole"), false, u64::MAX);
     let parts = folder.path().join("parts");
     assert_eq!(run(&scenes, &parts, false, 2).step, 2);
+    // What a killed run logged after its last checkpoint is done again.
+    let path = parts.join(METRICS_FILE);
+    let mut text = std::fs::read_to_string(&path).expect("a log");
+    let lost = PickPlaceLine {
+        step: 3,
+        loss: Some(12_345.0),
+        ..PickPlaceLine::default()
+    };
+    text += &serde_json::to_string(&lost).expect("a line");
+    std::fs::write(&path, text + "\n{\"step\":").expect("writes");
     let resumed = run(&scenes, &parts, true, u64::MAX);
     assert_eq!((resumed.step, whole.step), (4, 4));
+    let steps: Vec<u64> = log(&parts).iter().map(|line| line.step).collect();
+    assert_eq!(steps, [0, 1, 2, 3, 4]);
+    let page = std::fs::read_to_string(parts.join(PLOT_FILE)).expect("curves");
+    assert!(page.contains("validation loss") && page.contains("<polyline"));
     let inputs = scene_inputs(&whole, &scenes);
     let said: Vec<_> = inputs
         .iter()
@@ -88,6 +134,56 @@ fn a_resumed_run_ends_where_an_uninterrupted_one_does_and_exports() {
         let difference = network.infer(inputs).expect("infers").difference(said);
         assert!(difference < 1e-4, "{difference}");
     }
+}
+
+#[test]
+fn a_run_goes_on_only_as_it_was_begun() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenes = scenes(&folder.path().join("scenes"));
+    let runs = folder.path().join("runs");
+    let refused = |part: &Part<'_>, folder: &Path| {
+        let error = attempt(part, folder).expect_err("must be refused");
+        error.to_string()
+    };
+    let said = refused(&Part::new(&scenes, true, 1), &runs.join("mistyped"));
+    assert!(said.contains("nothing to resume"), "{said}");
+    assert!(
+        !runs.exists(),
+        "no folder is made for a run that is not begun"
+    );
+
+    let own = runs.join("own");
+    assert_eq!(run(&scenes, &own, false, 1).step, 1);
+    let said = refused(&Part::new(&scenes[..3], true, 1), &own);
+    assert!(
+        said.contains("seeds 0 to 3") && said.contains("seeds 0 to 2"),
+        "{said}"
+    );
+    let mut other = Part::new(&scenes, true, 1);
+    other.jaw.pad.size_m[0] += 0.001;
+    let said = refused(&other, &own);
+    assert!(said.contains("another gripper"), "{said}");
+    let data = PickPlaceCheckpoint::load(&own.join("latest.checkpoint"))
+        .expect("whole")
+        .data;
+    assert!(data.starts_with("4 scenes, seeds 0 to 3, digest"), "{data}");
+}
+
+#[test]
+fn validation_does_not_wait_for_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenes = scenes(&folder.path().join("scenes"));
+    let mut part = Part::new(&scenes, false, u64::MAX);
+    part.settings.log_every_steps = 3;
+    part.settings.validate_every_steps = 2;
+    let own = folder.path().join("run");
+    attempt(&part, &own).expect("trains");
+    let lines = log(&own);
+    let steps = |is_so: fn(&&PickPlaceLine) -> bool| -> Vec<u64> {
+        lines.iter().filter(is_so).map(|line| line.step).collect()
+    };
+    assert_eq!(steps(|line| line.validation.is_some()), [0, 2, 4]);
+    assert_eq!(steps(|line| line.loss.is_some()), [3, 4]);
 }
 
 #[test]
