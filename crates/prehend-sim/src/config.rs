@@ -158,6 +158,10 @@ pub struct CloudConfig {
     pub crop: Crop,
     /// Points kept per role when there are too many; their sum is the size of the cloud.
     pub quotas: Quotas,
+    /// Whether the cloud is what a camera gives, with the table in it and every point as `other`: nothing says
+    /// what is the target, what the receptacle. False by default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unmarked: bool,
 }
 
 /// What is to be done, and when an episode ends.

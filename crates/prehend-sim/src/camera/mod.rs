@@ -22,6 +22,6 @@ pub use fit::{Fit, FitError, PlaneFrames, Recording, Residual, StepFrames, fit};
 pub use mesh::{MeshError, TriangleMesh};
 pub use rays::{Hit, cast};
 pub use shutter::{LabelledCloud, expose, image, images, labelled_image};
-pub(crate) use shutter::{looking_at, observe};
-pub(crate) use solids::solids;
+pub(crate) use shutter::{look, looking_at, observe};
 pub use solids::{Label, Solid, SolidShape};
+pub(crate) use solids::{solids, table};

@@ -12,7 +12,7 @@ use super::eye::{Cast, Field};
 use super::film::Film;
 use super::noise::Noise;
 use super::pick::{Picked, Shot, pick};
-use super::{Label, Solid, solids};
+use super::{Label, Solid, solids, table};
 use crate::SceneConfig;
 use crate::config::{CameraConfig, NoiseConfig};
 use crate::randomise::CameraDraws;
@@ -26,8 +26,10 @@ pub(crate) fn observe(
     scene: &Scene,
     state: &WorldState,
 ) -> Observation {
-    let solids = solids(robot, scene, state);
-    let picked = expose(&solids, config, scene.seed, state.steps);
+    let mut picked = look(robot, config, scene, state);
+    if config.cloud.unmarked {
+        picked.roles.fill(Role::Other);
+    }
     Observation {
         stamp: state.stamp(),
         cloud: PointCloud {
@@ -39,6 +41,20 @@ pub(crate) fn observe(
         state: state.robot_state(),
         base_from_tcp: robot.forward(&state.q),
     }
+}
+
+/// What the cameras see of a state, with labels whether or not the robot is told them.
+pub(crate) fn look(
+    robot: &Robot,
+    config: &SceneConfig,
+    scene: &Scene,
+    state: &WorldState,
+) -> LabelledCloud {
+    let mut solids = solids(robot, scene, state);
+    if config.cloud.unmarked {
+        solids.push(table(&config.cloud.crop, scene.bodies.len()));
+    }
+    expose(&solids, config, scene.seed, state.steps)
 }
 
 /// A labelled cloud in the base frame, cropped and sampled.

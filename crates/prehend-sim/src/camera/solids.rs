@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use prehend_cloud::Crop;
 use prehend_robot::{Robot, Shape};
 use prehend_types::{Pose, Role};
 
 use super::TriangleMesh;
+use crate::objects::build::block;
 use crate::scene::Scene;
 use crate::state::WorldState;
 
@@ -70,6 +72,24 @@ pub struct Solid {
     pub base_from_shape: Pose,
     /// What it belongs to.
     pub label: Label,
+}
+
+/// Thickness of what stands for the table's top, m.
+const PAINT: f64 = 0.0005;
+
+/// The table's top where the cloud is not cropped, as one more thing to see.
+pub(crate) fn table(crop: &Crop, index: usize) -> Solid {
+    let span = |axis: usize| f64::from(crop.max_m[axis] - crop.min_m[axis]);
+    let middle = |axis: usize| 0.5 * f64::from(crop.max_m[axis] + crop.min_m[axis]);
+    let part = block([span(0), span(1), PAINT], [0.0; 3]);
+    Solid {
+        shape: part.shape.into(),
+        base_from_shape: Pose::translation(middle(0), middle(1), 0.0) * part.body_from_part,
+        label: Label::Body {
+            index,
+            role: Role::Other,
+        },
+    }
 }
 
 /// All solids of a world at one moment.

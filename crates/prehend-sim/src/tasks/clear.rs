@@ -18,8 +18,6 @@ use crate::objects::build::block;
 use crate::scene::{Body, BodyMotion, Scene};
 use crate::tabletop::{Arrangement, ArrangementKind, Split, middle};
 
-/// Thickness of the painted mat, so that cameras see the table, m.
-const PAINT: f64 = 0.0005;
 /// Thickness of the tray's walls, m.
 const WALL: f64 = 0.008;
 /// Arrangements that are drawn until one lies inside of its area.
@@ -143,7 +141,6 @@ impl ClearEpisode {
             body.base_from_body = to_area * body.base_from_body;
         }
         bodies.push(tray(clear));
-        bodies.push(mat(config));
         Some(Self {
             scene: Scene {
                 seed,
@@ -166,30 +163,18 @@ impl ClearEpisode {
 fn tray(clear: &ClearConfig) -> Body {
     let [length, width] = clear.tray_size_m;
     let height = clear.tray_wall_m;
-    let [x, y] = [0.5 * (length + WALL), 0.5 * (width + WALL)];
+    let off = [0.5 * (length + WALL), 0.5 * (width + WALL)];
     let parts = vec![
-        block([length + 2.0 * WALL, WALL, height], [0.0, y, 0.0]),
-        block([length + 2.0 * WALL, WALL, height], [0.0, -y, 0.0]),
-        block([WALL, width, height], [x, 0.0, 0.0]),
-        block([WALL, width, height], [-x, 0.0, 0.0]),
+        block([length + 2.0 * WALL, WALL, height], [0.0, off[1], 0.0]),
+        block([length + 2.0 * WALL, WALL, height], [0.0, -off[1], 0.0]),
+        block([WALL, width, height], [off[0], 0.0, 0.0]),
+        block([WALL, width, height], [-off[0], 0.0, 0.0]),
     ];
-    still(parts, BodyMotion::Fixed, clear.tray_m)
-}
-
-/// What makes the table visible: all that the cloud is cropped to.
-fn mat(config: &SceneConfig) -> Body {
-    let crop = &config.cloud.crop;
-    let span = |axis: usize| f64::from(crop.max_m[axis] - crop.min_m[axis]);
-    let middle = |axis: usize| 0.5 * f64::from(crop.max_m[axis] + crop.min_m[axis]);
-    let parts = vec![block([span(0), span(1), PAINT], [0.0, 0.0, 0.0])];
-    still(parts, BodyMotion::Painted, [middle(0), middle(1)])
-}
-
-fn still(parts: Vec<crate::objects::Part>, motion: BodyMotion, [x, y]: [f64; 2]) -> Body {
+    let [x, y] = clear.tray_m;
     Body {
         parts,
         role: Role::Other,
-        motion,
+        motion: BodyMotion::Fixed,
         mass: 1.0,
         friction: 0.6,
         base_from_body: Pose::translation(x, y, 0.0),

@@ -7,6 +7,7 @@ use prehend_types::{GripperCommand, GripperState, JointCommand, JointVelocities,
 
 use super::World;
 use crate::arm::{Arm, ArmMode};
+use crate::camera;
 use crate::command_line::{CommandLine, Order};
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, Physics};
@@ -180,8 +181,11 @@ impl World {
 
     fn sees_target(&self) -> bool {
         let least = self.config.min_target_points();
-        let points = || self.observe().cloud.roles;
+        let look = || {
+            let state = self.state.rounded();
+            camera::look(&self.robot, &self.config, self.scene(), &state).roles
+        };
         let is_target = |role: &Role| *role == Role::Target;
-        least == 0 || points().into_iter().filter(is_target).count() >= least
+        least == 0 || look().into_iter().filter(is_target).count() >= least
     }
 }
