@@ -1,6 +1,6 @@
 //! Turns observations into the tensors of the graph. Training calls the very same code.
 
-use prehend_types::{Observation, PolicyError, Role};
+use prehend_types::{Observation, PointCloud, PolicyError, Role};
 
 /// Columns of `proprio`.
 pub const N_PROPRIO: usize = 12;
@@ -104,14 +104,20 @@ fn refused<T>(reason: impl Into<String>) -> Result<T, PolicyError> {
     })
 }
 
+/// Refuses clouds in another frame than the robot's base.
+pub(crate) fn check_frame(cloud: &PointCloud) -> Result<(), PolicyError> {
+    if cloud.frame == "base" {
+        return Ok(());
+    }
+    refused(format!(
+        "the cloud is in frame {:?}, expected \"base\": transform it first",
+        cloud.frame
+    ))
+}
+
 fn check_cloud(observation: &Observation) -> Result<(), PolicyError> {
     let cloud = &observation.cloud;
-    if cloud.frame != "base" {
-        return refused(format!(
-            "the cloud is in frame {:?}, expected \"base\"",
-            cloud.frame
-        ));
-    }
+    check_frame(cloud)?;
     if cloud.roles.len() != cloud.len() {
         return refused(format!(
             "{} points but {} roles",

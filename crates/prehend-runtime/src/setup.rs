@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use prehend_policy::pick_place::{Picker, SceneBundle, SceneNetwork};
+use prehend_policy::pick_place::{Grounded, Picker, SceneBundle, SceneNetwork};
 use prehend_policy::{Bundle, OnnxPolicy, Runtime};
 use prehend_robot::{Jaw, Robot};
 use prehend_sim::SceneConfig;
-use prehend_types::config::locate;
+use prehend_types::{Policy, config::locate};
 
 use crate::RuntimeError;
 use crate::control_node::ControlSettings;
@@ -25,6 +25,9 @@ impl LaunchFile {
         match &self.policy.cell {
             Some(_) => drop(self.load_scene_bundle()?),
             None => drop(self.load_bundle(&robot)?),
+        }
+        if let Some(grounding) = &self.policy.grounding {
+            SceneBundle::load(&locate(&grounding.network)?)?;
         }
         Ok(())
     }
@@ -94,10 +97,14 @@ impl LaunchFile {
             policy.manifest().name,
             policy.provider()
         );
-        Ok(NamedPolicy {
-            provider: policy.provider().to_owned(),
-            policy: Box::new(policy),
-        })
+        let provider = policy.provider().to_owned();
+        let mut policy: Box<dyn Policy> = Box::new(policy);
+        if let Some(grounding) = &self.policy.grounding {
+            let network = SceneBundle::load(&locate(&grounding.network)?)?;
+            let network = SceneNetwork::from_bundle(&network, &runtime)?;
+            policy = Box::new(Grounded::new(policy, network, grounding.cell.clone()));
+        }
+        Ok(NamedPolicy { policy, provider })
     }
 
     /// Settings of the control node.

@@ -4,8 +4,8 @@ use nalgebra::{Matrix2, Point3, Vector2, Vector3};
 use prehend_cloud::SURFACE;
 use prehend_types::TableGrasp;
 
-/// Points nearer than this to each other are of one lump, m.
-const LUMP: f32 = 0.012;
+use super::lumps::lumps;
+
 /// Fewest points of a lump.
 const FEWEST: usize = 12;
 /// How far below a lump's top the tool goes at most, and how near to the table, m.
@@ -27,32 +27,6 @@ pub fn centroid_grasps(points: &[[f32; 3]]) -> Vec<TableGrasp> {
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     found.into_iter().map(|(_, grasp)| grasp).collect()
-}
-
-fn lumps(points: &[[f32; 3]]) -> Vec<Vec<usize>> {
-    let mut lumps = Vec::new();
-    let mut is_taken = vec![false; points.len()];
-    for start in 0..points.len() {
-        if std::mem::replace(&mut is_taken[start], true) {
-            continue;
-        }
-        let mut lump = vec![start];
-        let mut next = 0;
-        while let Some(&from) = lump.get(next) {
-            next += 1;
-            for index in 0..points.len() {
-                let square: f32 = (0..3)
-                    .map(|i| (points[index][i] - points[from][i]).powi(2))
-                    .sum();
-                if !is_taken[index] && square < LUMP * LUMP {
-                    is_taken[index] = true;
-                    lump.push(index);
-                }
-            }
-        }
-        lumps.push(lump);
-    }
-    lumps
 }
 
 fn across(points: &[[f32; 3]], lump: &[usize]) -> Option<TableGrasp> {

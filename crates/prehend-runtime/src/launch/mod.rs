@@ -15,7 +15,8 @@ use prehend_types::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    ControlSection, DriverSection, LinkSection, OperatorSection, PolicySection, Wires,
+    ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection, PolicySection,
+    Wires,
 };
 
 use crate::NodeKind;

@@ -75,6 +75,9 @@ pub struct PolicySection {
     /// What the pick-and-place network has to know of the cell; it is what decides if this is there.
     #[serde(default)]
     pub cell: Option<Cell>,
+    /// Who tells a flow policy which points are target and receptacle; without it the cloud has to.
+    #[serde(default)]
+    pub grounding: Option<GroundingSection>,
     /// Which engine runs it: `auto` (default), `onnx_runtime` or `embedded`.
     #[serde(default)]
     pub engine: EngineChoice,
@@ -94,6 +97,16 @@ pub struct PolicySection {
     /// the next one, ms. Half the time between two clouds lets none of the right ones slip. Default 25.
     #[serde(default = "default_lead_millis")]
     pub lead_millis: u64,
+}
+
+/// The pick-and-place network that supplies roles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroundingSection {
+    /// Folder of the network, found as `config::locate` does.
+    pub network: PathBuf,
+    /// What it has to know of the cell.
+    pub cell: Cell,
 }
 
 /// The process that turns action chunks into joint commands.
@@ -258,8 +271,20 @@ impl LaunchFile {
                 self.policy.provider.name()
             ),
         )?;
-        if let Some(fault) = self.policy.cell.as_ref().and_then(Cell::fault) {
-            need(false, "policy.cell", fault.to_owned())?;
+        let grounding = self.policy.grounding.as_ref();
+        need(
+            grounding.is_none() || self.policy.cell.is_none(),
+            "policy.grounding",
+            "stands beside `policy.cell`: the network there decides alone, take one of the two out",
+        )?;
+        let cells = [
+            ("policy.cell", self.policy.cell.as_ref()),
+            ("policy.grounding.cell", grounding.map(|own| &own.cell)),
+        ];
+        for (field, cell) in cells {
+            if let Some(fault) = cell.and_then(Cell::fault) {
+                need(false, field, fault.to_owned())?;
+            }
         }
         need(
             self.policy.warm_up_runs <= 10_000,

@@ -8,22 +8,25 @@ mod reach;
 mod sight;
 mod way;
 
+use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use prehend_robot::{Jaw, Robot};
 use prehend_types::{
     ActionChunk, JointPositions, Observation, Policy, PolicyError, Pose, Stamp, Stream, TableGrasp,
-    derive_seed,
+    Tally, derive_seed,
 };
 
 pub use cell::{Area, Cell};
 use reach::{Leg, home, plan};
-use sight::{HeldObject, see_grasps, see_held, see_places};
+use sight::{HeldObject, see_below, see_held};
+pub(super) use sight::{see_grasps, see_places};
 use way::{Way, Waypoint, hold};
 
 use super::filter::HandFilter;
 use super::network::SceneNetwork;
+use crate::inputs::check_frame;
 
 /// From how far behind a grasp the hand comes in a straight line, m.
 const STANDOFF: f64 = 0.08;
@@ -32,6 +35,11 @@ const ACROSS: f64 = 0.36;
 const SHOW: f64 = 0.40;
 /// The object is let go this far above where it comes to rest, m: as in training.
 const RELEASE: f64 = 0.006;
+/// Quarter turns to see what is held.
+const MOST_TURNS: u8 = 3;
+/// How far what was not seen may reach below the tool, and from how high it is dropped, m.
+const UNSEEN: f64 = 0.15;
+const DROP: f64 = 0.01;
 /// How far above its place it is before the last straight way down, m.
 const ABOVE: f64 = 0.10;
 /// Slower than this in every joint stands still, rad/s.
@@ -59,11 +67,17 @@ enum Phase {
         grasp: TableGrasp,
     },
     /// Up, and to where the cameras see what is held.
-    Show,
-    Lower,
+    Show {
+        turned: u8,
+    },
+    /// Down to the place, to open the fingers this far there: 0 closed, 1 all the way.
+    Lower {
+        opening: f64,
+    },
     Open {
         since: Stamp,
         back: Pose,
+        opening: f64,
     },
     Leave,
 }
@@ -83,24 +97,7 @@ pub struct Picker {
     /// When the present way began.
     begun: Option<Stamp>,
     failed: Vec<Point3<f64>>,
-    counts: PickerCounts,
-}
-
-/// What a picker did since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PickerCounts {
-    /// Looks for a grasp.
-    pub looks: u64,
-    /// Looks that showed none that can be carried out.
-    pub nothing_to_grasp: u64,
-    /// Grasps begun.
-    pub grasps: u64,
-    /// Grasps that held nothing, or lost it.
-    pub misses: u64,
-    /// Objects put where the network proposed.
-    pub placed: u64,
-    /// Objects let go over the middle of the area, because no place was found.
-    pub dropped_off: u64,
+    tally: Tally,
 }
 
 impl Picker {
@@ -120,7 +117,7 @@ impl Picker {
             way: Way::default(),
             begun: None,
             failed: Vec::new(),
-            counts: PickerCounts::default(),
+            tally: Tally::new(),
         }
     }
 
@@ -130,10 +127,8 @@ impl Picker {
         self.network.provider()
     }
 
-    /// What it did.
-    #[must_use]
-    pub fn counts(&self) -> PickerCounts {
-        self.counts
+    fn count(&mut self, name: &'static str) {
+        *self.tally.entry(name).or_default() += 1;
     }
 
     fn next_seed(&mut self) -> u64 {
@@ -163,7 +158,7 @@ impl Picker {
         if !is_still(now) {
             return hold(now, 1.0);
         }
-        self.counts.looks += 1;
+        self.count("looks");
         let seed = self.next_seed();
         let proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
         let filter = HandFilter::new(&self.jaw, &now.cloud.points);
@@ -187,11 +182,15 @@ impl Picker {
             if turn(&sides[1]) < turn(&sides[0]) {
                 sides.swap(0, 1);
             }
-            let Some(grasp) = sides
-                .iter()
-                .find_map(|side| filter.check(side, reaches).ok())
-            else {
-                continue;
+            let checked = filter
+                .check(&sides[0], reaches)
+                .or_else(|_| filter.check(&sides[1], reaches));
+            let grasp = match checked {
+                Ok(grasp) => grasp,
+                Err(refusal) => {
+                    *self.tally.entry(refusal.of_grasp()).or_default() += 1;
+                    continue;
+                }
             };
             if self
                 .failed
@@ -210,7 +209,7 @@ impl Picker {
                 self.approach(grasp, opening, now)
             }
             None => {
-                self.counts.nothing_to_grasp += 1;
+                self.count("nothing_to_grasp");
                 tracing::debug!(proposed = proposed.len(), "nothing to grasp");
                 hold(now, 1.0)
             }
@@ -223,7 +222,7 @@ impl Picker {
         opening: f64,
         now: &Observation,
     ) -> Result<ActionChunk, PolicyError> {
-        self.counts.grasps += 1;
+        self.count("grasps");
         let [x, y, z] = grasp.contact.coords.into();
         tracing::debug!(
             x,
@@ -273,24 +272,28 @@ impl Picker {
                 hold(now, 0.0)
             }
             Phase::Close { since, grasp } => self.close(since, &grasp, now),
-            Phase::Show => self.show(now),
-            Phase::Lower => {
-                self.begin(
-                    Phase::Open {
-                        since: now.stamp,
-                        back: now.base_from_tcp,
-                    },
-                    [],
-                    now,
-                );
-                hold(now, 1.0)
+            Phase::Show { turned } => self.show(turned, now),
+            Phase::Lower { opening } => {
+                let (since, back) = (now.stamp, now.base_from_tcp);
+                let open = Phase::Open {
+                    since,
+                    back,
+                    opening,
+                };
+                self.begin(open, [], now);
+                hold(now, opening)
             }
-            Phase::Open { since, back } => {
+            Phase::Open {
+                since,
+                back,
+                opening,
+            } => {
                 if now.stamp.saturating_since(since).as_secs_f64() < OPENING {
-                    return hold(now, 1.0);
+                    return hold(now, opening);
                 }
                 let out = back * Pose::translation(0.0, 0.0, -STANDOFF);
-                self.begin(Phase::Leave, [Waypoint::careful(out, 1.0)], now);
+                let way = [Waypoint::careful(out, opening)];
+                self.begin(Phase::Leave, way, now);
                 self.go(now)
             }
             Phase::Leave => {
@@ -321,7 +324,7 @@ impl Picker {
                 let across = poses.into_iter().skip(1).flatten();
                 way.extend(across.map(|pose| Waypoint::transit(pose, 0.0)));
             }
-            self.begin(Phase::Show, way, now);
+            self.begin(Phase::Show { turned: 0 }, way, now);
             return self.go(now);
         }
         if now.stamp.saturating_since(since).as_secs_f64() > CLOSING {
@@ -332,7 +335,7 @@ impl Picker {
     }
 
     fn miss(&mut self, at: Point3<f64>, now: &Observation) {
-        self.counts.misses += 1;
+        self.count("misses");
         let gripper = &now.state.gripper;
         let (left, points) = (self.way.left(now), self.way.len());
         tracing::debug!(phase = ?self.phase, width = gripper.width, left, points, q = ?now.state.q, "missed");
@@ -340,26 +343,39 @@ impl Picker {
         self.go_and_look(now);
     }
 
-    fn show(&mut self, now: &Observation) -> Result<ActionChunk, PolicyError> {
+    fn show(&mut self, turned: u8, now: &Observation) -> Result<ActionChunk, PolicyError> {
         if !is_still(now) {
             return hold(now, 0.0);
         }
         let held = see_held(now);
+        if held.is_none() && turned < MOST_TURNS {
+            self.count("turned_to_see");
+            let way = self.quarter_turn(now);
+            self.begin(Phase::Show { turned: turned + 1 }, way, now);
+            return self.go(now);
+        }
+        let scene = see_below(now);
         let seed = self.next_seed();
         let proposed = match &held {
-            Some(held) => see_places(&mut self.network, &self.cell, now, held, seed)?,
+            Some(held) => see_places(&mut self.network, &self.cell, &scene, &held.points, seed)?,
             None => Vec::new(),
         };
-        let target = held.as_ref().and_then(|held| {
-            let mut tried = 0;
-            proposed.iter().find_map(|place| {
-                tried += 1;
-                let tool = put_down(held, &place.point, place.turn);
-                let is_reached = tried <= MOST_TRIED
-                    && plan(&self.robot, now.state.q, &legs_down(&tool)).is_some();
-                is_reached.then_some(tool)
-            })
-        });
+        // To let go, the fingers open no farther than what they hold asks for: there may be walls.
+        let opening = TableGrasp::opening_for(now.state.gripper.width, self.jaw.max_width_m);
+        let filter = HandFilter::new(&self.jaw, &scene);
+        let mut target = None;
+        for place in proposed.iter().take(MOST_TRIED) {
+            let Some(held) = &held else { break };
+            let tool = put_down(&held.base_from_tool, &held.bottom, &place.point, place.turn);
+            let reaches = || plan(&self.robot, now.state.q, &legs_down(&tool)).is_some();
+            match filter.check_descent(&tool, opening, reaches) {
+                Ok(()) => {
+                    target = Some(tool);
+                    break;
+                }
+                Err(refusal) => *self.tally.entry(refusal.of_place()).or_default() += 1,
+            }
+        }
         let n_held = held.as_ref().map_or(0, |held| held.points.len());
         tracing::debug!(
             n_held,
@@ -367,28 +383,52 @@ impl Picker {
             found = target.is_some(),
             "place"
         );
-        let target = match target {
-            Some(target) => {
-                self.counts.placed += 1;
-                target
-            }
-            None => {
-                self.counts.dropped_off += 1;
-                self.over_the_middle(now)
-            }
-        };
+        self.count(if target.is_some() {
+            "placed"
+        } else {
+            "dropped_off"
+        });
+        let target = target.unwrap_or_else(|| self.over_the_middle(now, held.as_ref(), &scene));
         let way = self.way_of(&now.state.q, &legs_down(&target), 0.0);
         self.failed.clear();
-        self.begin(Phase::Lower, way, now);
+        let opening = opening / self.jaw.max_width_m;
+        self.begin(Phase::Lower { opening }, way, now);
         self.go(now)
     }
 
-    /// Low over the middle of the area, with the hand as it is.
-    fn over_the_middle(&self, now: &Observation) -> Pose {
+    /// What the hand hides from one side it shows from another; no way if the arm cannot turn there.
+    fn quarter_turn(&self, now: &Observation) -> Vec<Waypoint> {
+        let quarter = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), FRAC_PI_2);
+        [quarter, quarter.inverse()]
+            .into_iter()
+            .find_map(|turn| {
+                let mut pose = now.base_from_tcp;
+                pose.rotation = turn * pose.rotation;
+                plan(&self.robot, now.state.q, &[Leg::Air(pose)])
+            })
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|pose| Waypoint::transit(pose, 0.0))
+            .collect()
+    }
+
+    /// Over the middle of the area with the hand as it is, just higher than what lies there.
+    fn over_the_middle(
+        &self,
+        now: &Observation,
+        held: Option<&HeldObject>,
+        scene: &[[f32; 3]],
+    ) -> Pose {
         let area = &self.cell.place;
         let middle = |axis: usize| 0.5 * f64::from(area.min_m[axis] + area.max_m[axis]);
+        let tool = now.base_from_tcp.translation.z;
+        let below = held.map_or(UNSEEN, |held| tool - held.bottom.z);
+        let inside = scene.iter().filter(|point| area.contains(**point, 0.0));
+        let highest = inside.map(|point| point[2]).fold(0.0, f32::max);
         let mut pose = now.base_from_tcp;
-        pose.translation.vector = Vector3::new(middle(0), middle(1), 0.20);
+        let height = f64::from(highest) + below + DROP;
+        pose.translation.vector = Vector3::new(middle(0), middle(1), height.min(tool));
         pose
     }
 
@@ -398,14 +438,16 @@ impl Picker {
             .begun
             .is_some_and(|begun| now.stamp.saturating_since(begun).as_secs_f64() > PATIENCE);
         let gripper = &now.state.gripper;
-        let is_lost = matches!(self.phase, Phase::Show | Phase::Lower)
+        let is_lost = matches!(self.phase, Phase::Show { .. } | Phase::Lower { .. })
             && !gripper.is_grasping
             && gripper.width < 0.002;
         let is_stalled = self.way.is_stalled(now);
         let is_near = self.way.left(now) < TOUCHED;
         match self.phase {
             // It stands on the ground already, or on something.
-            Phase::Approach(_) | Phase::Lower if is_stalled && is_near => self.way = Way::default(),
+            Phase::Approach(_) | Phase::Lower { .. } if is_stalled && is_near => {
+                self.way = Way::default();
+            }
             _ if is_lost || is_stalled || (is_late && !self.way.is_over()) => {
                 self.miss(now.base_from_tcp.translation.vector.into(), now);
             }
@@ -426,9 +468,15 @@ impl Policy for Picker {
         self.way = Way::default();
         self.begun = None;
         self.failed.clear();
+        self.tally.clear();
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
+        check_frame(&observation.cloud)?;
         if self.begun.is_none() {
             self.go_and_look(observation);
         }
@@ -496,11 +544,17 @@ fn mirrored(grasp: &TableGrasp) -> TableGrasp {
     }
 }
 
-/// Where the tool has to be so that the held object's bottom centre is over a point, turned.
-fn put_down(held: &HeldObject, point: &Point3<f64>, turn: usize) -> Pose {
+/// Where the tool has to be so that the bottom centre of what it holds at `base_from_tool` is over a point, turned
+/// by eighths of a full turn.
+#[must_use]
+pub fn put_down(
+    base_from_tool: &Pose,
+    bottom: &Point3<f64>,
+    point: &Point3<f64>,
+    turn: usize,
+) -> Pose {
     let angle = std::f64::consts::TAU * turn as f64 / 8.0;
     let yaw = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
     let there = Translation3::from(point.coords + Vector3::z() * RELEASE);
-    let here = Translation3::from(-held.bottom.coords);
-    there * yaw * here * held.base_from_tool
+    there * yaw * Translation3::from(-bottom.coords) * base_from_tool
 }

@@ -1,7 +1,7 @@
 //! What the network is asked, and what it proposes, from one observation.
 
 use nalgebra::{Point3, Vector3};
-use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, bottom_centre};
+use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, bottom_centre, is_in_hand};
 use prehend_types::{Observation, PolicyError, Pose};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -9,16 +9,15 @@ use rand_chacha::ChaCha8Rng;
 
 use super::cell::{Area, Cell};
 use crate::pick_place::{
-    ProposedGrasp, ProposedPlace, SceneInputs, SceneNetwork, check_cloud, grasps, places,
+    ProposedGrasp, ProposedPlace, RawScene, SceneInputs, SceneNetwork, check_cloud, grasps, places,
 };
 
 /// Surer than this is considered at all.
 const LEAST: f64 = 0.15;
 /// What surrounds an area is looked at as well, m.
 const AROUND: f32 = 0.05;
-/// What is in the hand: points this near to the tool, and at least this high over the table, m.
-const HELD_RADIUS: f64 = 0.20;
-const HELD_LOW: f32 = 0.17;
+/// Fewer points than this show nothing of an area, and nothing of what is held.
+const FEWEST: usize = 64;
 const FEWEST_HELD: usize = 20;
 
 /// The object in the hand as it was seen.
@@ -32,14 +31,17 @@ pub(super) struct HeldObject {
     pub base_from_tool: Pose,
 }
 
-/// Grasps in an area, surest first.
-pub(super) fn see_grasps(
+/// Grasps in the area to pick from, surest first.
+pub(in crate::pick_place) fn see_grasps(
     network: &mut SceneNetwork,
     cell: &Cell,
     now: &Observation,
     seed: u64,
 ) -> Result<Vec<ProposedGrasp>, PolicyError> {
-    let (inputs, said) = ask(network, cell, &cell.pick, &now.cloud.points, &[], seed)?;
+    let said = ask(network, cell, &cell.pick, &now.cloud.points, &[], seed)?;
+    let Some((inputs, said)) = said else {
+        return Ok(Vec::new());
+    };
     let proposed = grasps(&said, &inputs, LEAST).into_iter();
     let is_inside = |proposed: &ProposedGrasp| {
         let at = proposed.grasp.contact.cast::<f32>();
@@ -48,36 +50,36 @@ pub(super) fn see_grasps(
     Ok(proposed.filter(is_inside).collect())
 }
 
-/// Places in an area for what is held, surest first.
-pub(super) fn see_places(
+/// Places in the area to put things, surest first: on what `scene` shows, for `held`, whose points are along
+/// the base's axes from its bottom centre, m.
+pub(in crate::pick_place) fn see_places(
     network: &mut SceneNetwork,
     cell: &Cell,
-    now: &Observation,
-    held: &HeldObject,
+    scene: &[[f32; 3]],
+    held: &[[f32; 3]],
     seed: u64,
 ) -> Result<Vec<ProposedPlace>, PolicyError> {
-    let scene: Vec<[f32; 3]> = now
-        .cloud
-        .points
-        .iter()
-        .copied()
-        .filter(|p| p[2] < HELD_LOW)
-        .collect();
-    let (inputs, said) = ask(network, cell, &cell.place, &scene, &held.points, seed)?;
+    let Some((inputs, said)) = ask(network, cell, &cell.place, scene, held, seed)? else {
+        return Ok(Vec::new());
+    };
     let proposed = places(&said, &inputs, LEAST).into_iter();
     let is_inside =
         |place: &ProposedPlace| cell.place.contains(place.point.cast::<f32>().into(), 0.0);
     Ok(proposed.filter(is_inside).collect())
 }
 
-/// What hangs in the hand, if enough of it is seen: the hand is far above everything else.
+/// Everything that does not hang in the raised hand.
+pub(super) fn see_below(now: &Observation) -> Vec<[f32; 3]> {
+    let tool = now.base_from_tcp.translation.vector.into();
+    let points = now.cloud.points.iter().copied();
+    points.filter(|point| !is_in_hand(point, &tool)).collect()
+}
+
+/// What hangs in the raised hand, if enough of it is seen.
 pub(super) fn see_held(now: &Observation) -> Option<HeldObject> {
-    let tool = now.base_from_tcp.translation.vector;
-    let near = |p: &&[f32; 3]| {
-        let off = Vector3::from(**p).cast::<f64>() - tool;
-        p[2] > HELD_LOW && off.norm() < HELD_RADIUS
-    };
-    let points: Vec<[f32; 3]> = now.cloud.points.iter().filter(near).copied().collect();
+    let tool = now.base_from_tcp.translation.vector.into();
+    let points = now.cloud.points.iter().copied();
+    let points: Vec<[f32; 3]> = points.filter(|point| is_in_hand(point, &tool)).collect();
     if points.len() < FEWEST_HELD {
         return None;
     }
@@ -93,6 +95,7 @@ pub(super) fn see_held(now: &Observation) -> Option<HeldObject> {
     })
 }
 
+/// What the network says of an area; `None` if next to nothing is seen there.
 fn ask(
     network: &mut SceneNetwork,
     cell: &Cell,
@@ -100,7 +103,7 @@ fn ask(
     cloud: &[[f32; 3]],
     held: &[[f32; 3]],
     seed: u64,
-) -> Result<(SceneInputs, crate::pick_place::RawScene), PolicyError> {
+) -> Result<Option<(SceneInputs, RawScene)>, PolicyError> {
     // Before anything is cut off: what is wrong with a cloud shows in all of it.
     check_cloud(cloud, &vec![[0.0; 3]; cloud.len()])?;
     let near = Neighbourhood::new(cloud, NORMAL_RADIUS);
@@ -109,6 +112,9 @@ fn ask(
         .copied()
         .filter(|p| area.contains(*p, AROUND))
         .collect();
+    if points.len() < FEWEST {
+        return Ok(None);
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     points.shuffle(&mut rng);
     let manifest = network.manifest();
@@ -120,7 +126,6 @@ fn ask(
         .iter()
         .map(|point| cell.facing(point, near.normal(point, &up)))
         .collect();
-    check_cloud(&points, &normals)?;
     let mut order: Vec<usize> = (0..held.len()).collect();
     order.shuffle(&mut rng);
     let held: Vec<[f32; 3]> = order.iter().map(|index| held[*index]).collect();
@@ -130,5 +135,5 @@ fn ask(
         .map_err(|error| PolicyError::Inference {
             reason: error.to_string(),
         })?;
-    Ok((inputs, said))
+    Ok(Some((inputs, said)))
 }
