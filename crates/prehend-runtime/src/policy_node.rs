@@ -1,5 +1,6 @@
 //! Turns clouds and states into action chunks, one each time the executed part of the last one ends.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use prehend_link::messages::{
 };
 use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
 use prehend_robot::Robot;
-use prehend_types::{Observation, Policy, Stamp, Stream, derive_seed};
+use prehend_types::{Observation, Policy, Stamp, Stream, Tally, derive_seed};
 use serde::{Deserialize, Serialize};
 
 use crate::history::StateHistory;
@@ -55,6 +56,9 @@ pub struct PolicyReport {
     pub publish_ms: Millis,
     /// From the cloud's stamp until the chunk was sent.
     pub total_ms: Millis,
+    /// What the policy counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tally: BTreeMap<String, u64>,
     /// The link's account of the clouds.
     pub cloud_link: LinkCounts,
 }
@@ -183,6 +187,7 @@ impl Worker {
             let event = received.message;
             match event.kind {
                 EventKind::Started if self.episode != Some(event.epoch) => {
+                    add(&mut self.report.tally, &self.policy.tally());
                     self.policy
                         .reset(derive_seed(event.seed, Stream::Policy, 0));
                     self.episode = Some(event.epoch);
@@ -280,7 +285,10 @@ impl Worker {
     }
 
     fn snapshot(&self) -> PolicyReport {
+        let mut tally = self.report.tally.clone();
+        add(&mut tally, &self.policy.tally());
         PolicyReport {
+            tally,
             cloud_age_ms: self.times.cloud_age.millis(),
             observe_ms: self.times.observe.millis(),
             act_ms: self.times.act.millis(),
@@ -289,5 +297,11 @@ impl Worker {
             cloud_link: self.clouds.counts(),
             ..self.report.clone()
         }
+    }
+}
+
+fn add(sum: &mut BTreeMap<String, u64>, more: &Tally) {
+    for (name, n) in more {
+        *sum.entry((*name).to_owned()).or_default() += n;
     }
 }

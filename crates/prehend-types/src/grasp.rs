@@ -46,7 +46,13 @@ impl TableGrasp {
     /// How far fingers that can be `max_width` apart open on their way in, m.
     #[must_use]
     pub fn opening(&self, max_width: f64) -> f64 {
-        (self.width + MARGIN).min(max_width)
+        Self::opening_for(self.width, max_width)
+    }
+
+    /// The same for something `width` wide, m.
+    #[must_use]
+    pub fn opening_for(width: f64, max_width: f64) -> f64 {
+        (width + MARGIN).min(max_width)
     }
 }
 

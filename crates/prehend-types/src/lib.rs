@@ -29,7 +29,7 @@ pub use joints::{
 };
 pub use observation::{GripperState, Observation, RobotState};
 pub use plant::{GripperCommand, JointCommand, Plant};
-pub use policy::{Policy, PolicyError};
+pub use policy::{Policy, PolicyError, Tally};
 pub use seed::{Stream, derive_seed};
 pub use stamp::Stamp;
 

@@ -1,6 +1,11 @@
 //! The one interface behind which experts, baselines and networks all stand.
 
+use std::collections::BTreeMap;
+
 use crate::{ActionChunk, Observation};
+
+/// What a policy did and refused to do, counted by name.
+pub type Tally = BTreeMap<&'static str, u64>;
 
 /// Turns observations into action chunks.
 pub trait Policy: Send {
@@ -15,6 +20,11 @@ pub trait Policy: Send {
     /// # Errors
     /// [`PolicyError`]; the caller then holds still.
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError>;
+
+    /// What it did since [`Self::reset`], for reports; nothing if it does not count.
+    fn tally(&self) -> Tally {
+        Tally::new()
+    }
 }
 
 /// Why a policy gave no chunk.

@@ -9,7 +9,7 @@ use prehend_policy::{Bundle, EngineChoice, OnnxPolicy, Runtime, RuntimeOptions};
 use prehend_robot::Robot;
 use prehend_runtime::LaunchFile;
 use prehend_sim::{DepthHeuristic, Pilot};
-use prehend_types::{Policy, config::locate};
+use prehend_types::{Policy, Tally, config::locate};
 
 use crate::exit::Failure;
 use crate::workcell::Workcell;
@@ -202,6 +202,15 @@ impl Decider {
         match self {
             Self::Expert => Pilot::Expert,
             Self::Policy(policy) => Pilot::Policy(policy.as_mut()),
+        }
+    }
+
+    /// What a policy counted in its last episode.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        match self {
+            Self::Expert => Tally::new(),
+            Self::Policy(policy) => policy.tally(),
         }
     }
 }

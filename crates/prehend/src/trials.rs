@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prehend_sim::{FamilySet, Pilot, RolloutConfig, SimError, rollout};
+use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
@@ -30,6 +31,9 @@ pub struct Trial {
     pub failure: Option<String>,
     /// Simulated time it took, s; `None` if the policy gave up.
     pub duration_s: Option<f64>,
+    /// What the policy counted.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub tally: Tally,
 }
 
 /// What is tried.
@@ -84,7 +88,7 @@ impl Plan<'_> {
         let mut world = self.cell.world(seed, self.families)?;
         let variant = world.episode().variant();
         let config = RolloutConfig::default();
-        let result = match decider {
+        let result = match &mut *decider {
             Decider::Policy(policy) if self.shuffle_cloud => {
                 let inner = policy.as_mut();
                 let mut blind = ShuffledCloud::new(inner, self.cell, self.families, seed)?;
@@ -114,8 +118,19 @@ impl Plan<'_> {
             success,
             failure,
             duration_s,
+            tally: decider.tally(),
         })
     }
+}
+
+/// What the policy counted in all trials.
+#[must_use]
+pub fn tally(trials: &[Trial]) -> Tally {
+    let mut sum = Tally::new();
+    for (name, n) in trials.iter().flat_map(|trial| &trial.tally) {
+        *sum.entry(name).or_default() += n;
+    }
+    sum
 }
 
 /// The success rate of some trials.

@@ -1,13 +1,16 @@
 //! Which grasps a gripper can carry out, as far as the cloud shows: the network is not asked to be sure of
 //! the last millimetres.
 
-use nalgebra::{Point3, Vector3};
+use nalgebra::{Point3, Translation3, Vector3};
 use prehend_robot::{Jaw, LinkShape, Shape};
 use prehend_types::{Pose, TableGrasp};
 use serde::{Deserialize, Serialize};
 
 /// The hand's straight way in, m.
 const SWEEP: f64 = 0.05;
+/// The way straight down to a place that is looked at, in steps thinner than a finger, m.
+const DESCENT_STEPS: u8 = 8;
+const DESCENT_STEP: f64 = 0.012;
 /// Least distance of anything of the hand from the table, m.
 const TABLE_GAP: f64 = 0.001;
 /// Points inside of the hand that may be noise.
@@ -27,6 +30,30 @@ pub enum Refusal {
     Collision,
     /// The arm does not get there.
     Reach,
+}
+
+impl Refusal {
+    /// What refused grasps are counted as.
+    #[must_use]
+    pub fn of_grasp(self) -> &'static str {
+        match self {
+            Self::Width => "grasp_refused_width",
+            Self::Table => "grasp_refused_table",
+            Self::Collision => "grasp_refused_collision",
+            Self::Reach => "grasp_refused_reach",
+        }
+    }
+
+    /// What refused placements are counted as.
+    #[must_use]
+    pub fn of_place(self) -> &'static str {
+        match self {
+            Self::Width => "place_refused_width",
+            Self::Table => "place_refused_table",
+            Self::Collision => "place_refused_collision",
+            Self::Reach => "place_refused_reach",
+        }
+    }
 }
 
 /// A gripper against a cloud.
@@ -96,6 +123,26 @@ impl<'a> HandFilter<'a> {
         free.unwrap_or(least)
     }
 
+    /// Whether the hand, `opening` (m) apart, can be lowered straight down to a pose of the tool and let go
+    /// there. `reaches` is asked last.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_descent(
+        &self,
+        tool: &Pose,
+        opening: f64,
+        reaches: impl FnOnce() -> bool,
+    ) -> Result<(), Refusal> {
+        let opening = opening.min(self.jaw.max_width_m);
+        let boxes: Vec<(Pose, Vector3<f64>)> = self.jaw.boxes(opening).iter().map(still).collect();
+        for step in 0..=DESCENT_STEPS {
+            let raised = Translation3::new(0.0, 0.0, DESCENT_STEP * f64::from(step)) * tool;
+            self.is_free(&raised, &boxes)?;
+        }
+        reaches().then_some(()).ok_or(Refusal::Reach)
+    }
+
     fn is_free(&self, tool: &Pose, boxes: &[(Pose, Vector3<f64>)]) -> Result<(), Refusal> {
         let lowest = boxes.iter().map(|(tool_from_box, half)| {
             let pose = tool * tool_from_box;
@@ -130,13 +177,18 @@ impl<'a> HandFilter<'a> {
     }
 }
 
-/// A box of the hand, lengthened by its way in: pose in the tool frame, half the size.
-fn swept(part: &LinkShape) -> (Pose, Vector3<f64>) {
-    let mut half = match part.shape {
+/// A box of the hand: pose in the tool frame, half the size.
+fn still(part: &LinkShape) -> (Pose, Vector3<f64>) {
+    let half = match part.shape {
         Shape::Cuboid { half_extents } => half_extents,
         ref other => Vector3::repeat(other.support(&Vector3::z())),
     };
-    let mut pose = part.link_from_shape;
+    (part.link_from_shape, half)
+}
+
+/// The same, lengthened by its way in.
+fn swept(part: &LinkShape) -> (Pose, Vector3<f64>) {
+    let (mut pose, mut half) = still(part);
     half.z += 0.5 * SWEEP;
     pose.translation.z -= 0.5 * SWEEP;
     (pose, half)
@@ -193,6 +245,29 @@ mod tests {
             ..grasp
         };
         assert_eq!(free.check(&none, |_| true), Err(Refusal::Width));
+    }
+
+    #[test]
+    fn a_hand_that_lets_go_needs_room_for_its_fingers_all_the_way_down() {
+        let jaw = jaw();
+        let tool = from_above(0.05).base_from_tool();
+        let free = HandFilter::new(&jaw, &[]);
+        assert_eq!(free.check_descent(&tool, 0.06, || true), Ok(()));
+        assert_eq!(
+            free.check_descent(&tool, 0.06, || false),
+            Err(Refusal::Reach)
+        );
+        // A wall beside the object: the fingers just clear it, unless they open wide. And a beam above it.
+        let line = |y: f32, z: f32| (0..20).map(move |i| [0.4, y, z + 0.001 * i as f32]);
+        let wall: Vec<[f32; 3]> = line(0.046, 0.04).collect();
+        let filter = HandFilter::new(&jaw, &wall);
+        assert_eq!(filter.check_descent(&tool, 0.045, || true), Ok(()));
+        let wide = filter.check_descent(&tool, 0.08, || true);
+        assert_eq!(wide, Err(Refusal::Collision));
+        let beam: Vec<[f32; 3]> = line(0.03, 0.12).collect();
+        let filter = HandFilter::new(&jaw, &beam);
+        let beneath = filter.check_descent(&tool, 0.045, || true);
+        assert_eq!(beneath, Err(Refusal::Collision));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use prehend_data::{DataError, write_atomic};
+use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use crate::args::{Threads, seed_range};
 use crate::exit::{Class, Failure, Verdict};
 use crate::policies::{EngineArgs, PolicyName, PolicySource};
 use crate::session::Session;
-use crate::trials::{Plan, Trial, failures, families, groups, rate};
+use crate::trials::{Plan, Trial, failures, families, groups, rate, tally};
 use crate::workcell::{Families, Place};
 
 const EXAMPLES: &str = "Examples:
@@ -100,6 +101,8 @@ struct Body {
     groups: BTreeMap<&'static str, SuccessRate>,
     families: BTreeMap<&'static str, SuccessRate>,
     failures: BTreeMap<String, u64>,
+    /// What the policy counted: looks, grasps, and why proposals were refused.
+    tally: Tally,
     baselines: BTreeMap<String, SuccessRate>,
 }
 
@@ -155,6 +158,7 @@ impl Eval {
             groups: groups(&trials),
             families: families(&trials),
             failures: failures(&trials),
+            tally: tally(&trials),
             baselines: BTreeMap::new(),
         };
         for baseline in &baselines {
@@ -213,6 +217,9 @@ impl fmt::Display for Body {
         }
         for (class, count) in &self.failures {
             write!(f, "\n  failed: {class:10} {count}")?;
+        }
+        for (name, n) in &self.tally {
+            write!(f, "\n  counted: {name:24} {n}")?;
         }
         for (name, rate) in &self.baselines {
             write!(f, "\n{name:20} {rate}")?;
