@@ -6,12 +6,38 @@ use prehend_nets::pick_place::PickPlaceConfig;
 use prehend_types::config::{self, ConfigError, require};
 use serde::{Deserialize, Serialize};
 
+/// What a network learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tasks {
+    /// Grasps and placements, in one network.
+    #[default]
+    Both,
+    /// Grasps alone: what it says of placements is left to chance.
+    Grasp,
+    /// Placements alone.
+    Place,
+}
+
+impl Tasks {
+    pub(super) fn grasp(self) -> bool {
+        self != Self::Place
+    }
+
+    pub(super) fn place(self) -> bool {
+        self != Self::Grasp
+    }
+}
+
 /// What `models/train_pick_place.toml` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PickPlaceTraining {
     /// Seed of parameters, batches and augmentation.
     pub seed: u64,
+    /// What it learns, both by default; one alone is there to compare.
+    #[serde(default)]
+    pub tasks: Tasks,
     /// Optimiser steps.
     pub steps: u64,
     /// Views in a batch.

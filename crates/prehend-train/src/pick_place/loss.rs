@@ -6,6 +6,7 @@ use prehend_cloud::N_TURNS;
 use prehend_nets::pick_place::{Prediction, Stage, TOUCH_DIM, touch_frames};
 use rand_chacha::ChaCha8Rng;
 
+use super::config::Tasks;
 use super::hard::Masks;
 use super::matching::{Said, assign, sigmoid};
 use super::sample::Sample;
@@ -57,9 +58,10 @@ impl Parts {
     }
 }
 
-/// How directions are fitted at the moment.
+/// What is fitted, and how directions are at the moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Emphasis {
+    pub tasks: Tasks,
     /// Weight of the angles' own loss.
     pub angles: f32,
     /// Whether a grasp that is wrong may be answered by less confidence: not before masks are there.
@@ -79,7 +81,7 @@ pub(super) fn loss(
     let last = said.stages.len() - 1;
     let mut tokens_of = Vec::new();
     for (index, stage) in said.stages.iter().enumerate() {
-        let (loss, tokens) = stage_loss(stage, samples, device);
+        let (loss, tokens) = stage_loss(stage, samples, emphasis.tasks, device);
         total = total + loss;
         if index == last {
             tokens_of = tokens;
@@ -115,7 +117,8 @@ pub(super) fn loss(
         .clone()
         .reshape([n_views * n_points * n_tokens]);
     let logits = emphasis.by_confidence.then_some(logits);
-    if let Some([distance, angles, widths]) = touches.losses(&touch, logits, control, device) {
+    let losses = touches.losses(&touch, logits, control, device);
+    if let Some([distance, angles, widths]) = losses.filter(|_| emphasis.tasks.grasp()) {
         total = total + distance * CONTROL + angles * emphasis.angles + widths;
     }
     parts.loss = [f64::from(total.clone().into_scalar::<f32>()), 1.0];
@@ -123,7 +126,12 @@ pub(super) fn loss(
 }
 
 /// Masks and objectness of one stage; and which token stands for which object, view by view.
-fn stage_loss(stage: &Stage, samples: &[Sample], device: &Device) -> (Tensor<1>, Vec<Vec<usize>>) {
+fn stage_loss(
+    stage: &Stage,
+    samples: &[Sample],
+    tasks: Tasks,
+    device: &Device,
+) -> (Tensor<1>, Vec<Vec<usize>>) {
     let [n_views, n_points, n_tokens] = stage.grasps.dims();
     let grasps: Vec<f32> = stage.grasps.to_data().iter::<f32>().collect();
     let places: Vec<f32> = stage.places.to_data().iter::<f32>().collect();
@@ -169,14 +177,19 @@ fn stage_loss(stage: &Stage, samples: &[Sample], device: &Device) -> (Tensor<1>,
     let entropy =
         relu(x.clone()) + (x.clone().abs().neg().exp() + 1.0).log() - x * is_object.clone();
     let weights = is_object * (1.0 - NO_OBJECT) + NO_OBJECT;
-    let mut total = (entropy * weights).mean() * OBJECTNESS;
+    let is_object = (entropy * weights).mean() * OBJECTNESS;
     let columns =
         |x: &Tensor<3>, n: usize| x.clone().swap_dims(1, 2).reshape([n_views * n, n_points]);
-    let masks = [
-        grasp_masks.loss(&columns(&stage.grasps, n_tokens), device),
-        place_masks.loss(&columns(&stage.places, N_TURNS), device),
-    ];
-    for mask in masks.into_iter().flatten() {
+    let mut total = Tensor::<1>::zeros([1], device);
+    let mut masks = Vec::new();
+    if tasks.grasp() {
+        total = total + is_object;
+        masks.extend(grasp_masks.loss(&columns(&stage.grasps, n_tokens), device));
+    }
+    if tasks.place() {
+        masks.extend(place_masks.loss(&columns(&stage.places, N_TURNS), device));
+    }
+    for mask in masks {
         total = total + mask * MASK;
     }
     (total, tokens_of)

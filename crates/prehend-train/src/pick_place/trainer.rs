@@ -21,7 +21,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::checkpoint::PickPlaceCheckpoint;
-use super::config::PickPlaceTraining;
+use super::config::{PickPlaceTraining, Tasks};
 use super::loss::{Emphasis, Parts, loss};
 use super::metrics::{PickPlaceLine, PickPlaceValidation};
 use super::sample::{Sample, tensors};
@@ -99,7 +99,10 @@ impl PickPlaceRun<'_> {
         }
         std::fs::create_dir_all(folder).map_err(|source| DataError::write(folder, source))?;
         let _lock = FolderLock::acquire(folder)?;
-        let views = views(self.training);
+        let mut views = views(self.training);
+        if !config.tasks.grasp() {
+            views.retain(|view| view.held.is_some());
+        }
         let fixed = validation_samples(config, self.validation);
         if views.len() < config.batch || fixed.is_empty() {
             return Err(TrainError::TooFewWindows {
@@ -352,6 +355,7 @@ fn emphasis(config: &PickPlaceTraining, step: u64) -> Emphasis {
     let progress = step as f64 / config.steps as f64;
     let left = 1.0 - progress / config.angle_share.max(1e-9);
     Emphasis {
+        tasks: config.tasks,
         angles: left.max(0.0) as f32,
         by_confidence: progress > MASKS_FIRST,
     }
@@ -373,6 +377,7 @@ fn validate(state: &State, batches: &[Vec<Sample>], control: &[[f32; 2]]) -> Pic
     let network = &state.checkpoint.network;
     let net = state.checkpoint.net(&device);
     let emphasis = Emphasis {
+        tasks: Tasks::Both,
         angles: 0.0,
         by_confidence: false,
     };
