@@ -1,7 +1,9 @@
 //! A scene with one object in the hand, and perhaps a slot that it only fits if it is turned.
 
-use nalgebra::{Point3, UnitQuaternion, Vector3};
-use prehend_cloud::{N_TURNS, bottom_centre};
+use std::f64::consts::FRAC_PI_2;
+
+use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
+use prehend_cloud::{N_TURNS, bottom_centre, is_in_hand};
 use prehend_robot::Jaw;
 use prehend_types::{Pose, Stream, TableGrasp, derive_seed};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -11,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use super::arrange::{Arrangement, MIDDLE, fixed, yaw};
 use super::pieces::Pieces;
 use super::place::{HeightMap, Held, RELEASE, Turns, center_of_mass};
-use super::see::{Measured, Seen, look, solids};
+use super::see::{Measured, Seen, look, measure, solids};
 use super::view::{HeldView, PointGrasp, TableView, label};
 use crate::objects::Part;
 use crate::objects::build::block;
@@ -79,16 +81,15 @@ pub struct InHand {
     pub held: Vec<[f32; 3]>,
 }
 
-/// Lower than this nothing hangs in a raised hand; what is higher is in it, m.
-const RAISED: f32 = 0.17;
 /// How far a hand is raised from where it grasped, m: all that it holds is in it then, and not so high that a
 /// camera which looks at the table would miss it.
 const LIFT: f64 = 0.20;
 
 impl Arrangement {
     /// After body `object` was grasped and lifted: `poses` is where the bodies are, `base_from_tool` where
-    /// the hand is. The hand shows it to the cameras; what is in the hand is told from the rest by its
-    /// height. `None` if the rest does not come to rest, or too little is seen.
+    /// the hand is. The hand shows it to the cameras, and hides some of it; what is in the hand is told from
+    /// the rest by its place. It is turned until enough is seen. `None` if the rest does not come to rest, or
+    /// too little is seen from every side.
     #[must_use]
     pub fn taken(
         &self,
@@ -107,14 +108,34 @@ impl Arrangement {
         let rest = rest.moved(&left)?;
         let at = base_from_tool.translation.vector;
         let height = grasp.base_from_tool().translation.z + LIFT;
-        let shown = Pose::translation(MIDDLE[0] - at.x, MIDDLE[1] - at.y, height - at.z);
-        body.base_from_body = shown * body.base_from_body;
-        body.motion = BodyMotion::Fixed;
-        let base_from_tool = shown * base_from_tool;
-        let mut all = rest.clone();
-        all.bodies.push(body.clone());
-        let mut seen = all.measure(seed, usize::MAX);
-        let is_held: Vec<bool> = seen.points.iter().map(|p| p[2] > RAISED).collect();
+        let shown = Translation3::new(MIDDLE[0], MIDDLE[1], height);
+        let there = Translation3::from(-at);
+        // Turned about the vertical, what the hand hides from one side it shows from another.
+        (0..4).find_map(|quarter| {
+            let shown = shown * yaw(FRAC_PI_2 * f64::from(quarter)) * there;
+            let carried = Carried {
+                body: Body {
+                    base_from_body: shown * body.base_from_body,
+                    motion: BodyMotion::Fixed,
+                    ..body.clone()
+                },
+                base_from_tool: shown * base_from_tool,
+                opening: grasp.opening(jaw.max_width_m),
+                bottom: Point3::origin(),
+                lay: self.bodies[object].base_from_body.rotation,
+            };
+            rest.shown(carried, grasp.width, jaw, seed)
+        })
+    }
+
+    /// What is seen of an object in the hand over what stands here; `None` if it is too little.
+    fn shown(&self, mut carried: Carried, width: f64, jaw: &Jaw, seed: u64) -> Option<InHand> {
+        let bodies = [self.bodies.as_slice(), &[carried.body.clone()]].concat();
+        let hand = fixed(hand_parts(jaw, width), carried.base_from_tool);
+        let seen = measure(&bodies, &[hand], seed, usize::MAX);
+        let tool = carried.base_from_tool.translation.vector.into();
+        let is_held = seen.points.iter().map(|p| is_in_hand(p, &tool));
+        let is_held: Vec<bool> = is_held.collect();
         let part = |all: &[[f32; 3]], wanted: bool| -> Vec<[f32; 3]> {
             let kept = all.iter().zip(&is_held).filter(|(_, is)| **is == wanted);
             kept.map(|(v, _)| *v).collect()
@@ -123,26 +144,17 @@ impl Arrangement {
         if held.len() < FEWEST_HELD {
             return None;
         }
-        let bottom = bottom_centre(&held)?;
-        seen = Measured {
-            normals: part(&seen.normals, false),
-            points: part(&seen.points, false),
-        };
-        let origin = bottom.coords.cast::<f32>();
+        carried.bottom = bottom_centre(&held)?;
+        let origin = carried.bottom.coords.cast::<f32>();
+        let held = held.iter().map(|p| (Vector3::from(*p) - origin).into());
         Some(InHand {
-            rest,
-            carried: Carried {
-                body,
-                base_from_tool,
-                opening: grasp.opening(jaw.max_width_m),
-                bottom,
-                lay: self.bodies[object].base_from_body.rotation,
+            rest: self.clone(),
+            held: held.collect(),
+            carried,
+            seen: Measured {
+                normals: part(&seen.normals, false),
+                points: part(&seen.points, false),
             },
-            seen,
-            held: held
-                .iter()
-                .map(|p| (Vector3::from(*p) - origin).into())
-                .collect(),
         })
     }
 }
@@ -379,10 +391,8 @@ fn carry(body: &Body, grasp: &TableGrasp, jaw: &Jaw, rng: &mut ChaCha8Rng) -> Op
         MIDDLE[1] + rng.random_range(-0.20..0.20),
         rng.random_range(0.22..0.34),
     );
-    let turn = Pose::from_parts(
-        nalgebra::Translation3::from(to),
-        yaw(rng.random_range(-3.1..3.1)),
-    ) * Pose::translation(-at.x, -at.y, -at.z);
+    let turn = Pose::from_parts(Translation3::from(to), yaw(rng.random_range(-3.1..3.1)))
+        * Pose::translation(-at.x, -at.y, -at.z);
     let lay = body.base_from_body.rotation;
     let mut body = body.clone();
     body.base_from_body = turn * body.base_from_body;
@@ -434,7 +444,7 @@ impl Shadow {
         let clearance = hand.bounds()?[0].z - object.bounds()?[0].z + RELEASE - FINGER_GAP;
         let extent = |angle: f64| {
             let mut own = Pieces::default();
-            let about = Pose::from_parts(nalgebra::Translation3::identity(), yaw(-angle));
+            let about = Pose::from_parts(Translation3::identity(), yaw(-angle));
             let body = &carried.body;
             own.add(0, &body.parts, &(about * body.base_from_body));
             own.bounds().map(|[low, high]| high - low)
@@ -479,7 +489,7 @@ fn walls(
         block([thick, width, height], [-x, 0.0, 0.0]),
     ];
     for _ in 0..60 {
-        let at = nalgebra::Translation3::new(
+        let at = Translation3::new(
             MIDDLE[0] + rng.random_range(-0.2..0.2),
             MIDDLE[1] + rng.random_range(-0.24..0.24),
             0.0,

@@ -129,15 +129,22 @@ impl Arrangement {
     /// What cameras at random places measure of it, `most` points in random order.
     #[must_use]
     pub fn measure(&self, seed: u64, most: usize) -> Measured {
-        let mut seen = look(&solids(&self.bodies), seed);
-        let cloud: Vec<[f32; 3]> = seen.iter().map(|seen| seen.point).collect();
-        let near = Neighbourhood::new(&cloud, NORMAL_RADIUS);
-        seen.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        seen.truncate(most);
-        let normal = |seen: &Seen| near.normal(&seen.point, &seen.eye.coords.cast::<f32>().into());
-        Measured {
-            points: seen.iter().map(|seen| seen.point).collect(),
-            normals: seen.iter().map(normal).collect(),
-        }
+        measure(&self.bodies, &[], seed, most)
+    }
+}
+
+/// The same of any bodies; behind those of a hand, which knows its own shape and is left out, nothing is seen.
+pub(super) fn measure(bodies: &[Body], hand: &[Body], seed: u64, most: usize) -> Measured {
+    let shown = [bodies, hand].concat();
+    let mut seen = look(&solids(&shown), seed);
+    seen.retain(|seen| seen.body.is_none_or(|body| body < bodies.len()));
+    let cloud: Vec<[f32; 3]> = seen.iter().map(|seen| seen.point).collect();
+    let near = Neighbourhood::new(&cloud, NORMAL_RADIUS);
+    seen.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    seen.truncate(most);
+    let normal = |seen: &Seen| near.normal(&seen.point, &seen.eye.coords.cast::<f32>().into());
+    Measured {
+        points: seen.iter().map(|seen| seen.point).collect(),
+        normals: seen.iter().map(normal).collect(),
     }
 }

@@ -1,22 +1,23 @@
 //! One scene: who proposes what, and what becomes of it.
 
 use nalgebra::Point3;
-use prehend_cloud::SURFACE;
+use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, SURFACE};
 use prehend_policy::pick_place::{
-    FreePlace, HandFilter, RawScene, SceneInputs, SceneManifest, SceneNetwork, antipodal_grasps,
-    centroid_grasps, check_cloud, free_place, grasps, places,
+    FreePlace, HandFilter, ProposedPlace, RawScene, Refusal, SceneInputs, SceneManifest,
+    SceneNetwork, antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places,
+    put_down,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
-    Arrangement, Attempt, InHand, LabelledScene, Measured, PlaceOutcome, Placing, Split, TableView,
-    TrialOutcome, attempt_grasp, try_grasp, try_place,
+    Arrangement, Attempt, Carried, InHand, LabelledScene, Measured, PlaceOutcome, Placing, Split,
+    TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
 };
 use prehend_types::{Stream, TableGrasp, derive_seed};
 use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Executed, Proposer, SceneResult, Stratum};
+use super::{Executed, PickThenPlace, Proposer, SceneResult, Stratum};
 use crate::exit::{Class, Failure};
 
 /// Surer than this is proposed at all.
@@ -82,9 +83,14 @@ impl Evaluator<'_> {
         seed: u64,
         timing: &mut Vec<f64>,
     ) -> Result<(SceneInputs, RawScene, Vec<usize>), Failure> {
-        check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
         let begun = std::time::Instant::now();
+        check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
         let (inputs, chosen) = look(self.network.manifest(), points, normals, held, focus, seed);
+        // What is stored has its normals; a robot has to find those of the points that it shows.
+        let near = Neighbourhood::new(points, NORMAL_RADIUS);
+        for point in &inputs.points {
+            std::hint::black_box(near.normal(point, &[0.0, 0.0, 1.0]));
+        }
         let raw = self.network.infer(&inputs);
         timing.push(begun.elapsed().as_secs_f64() * 1e3);
         let raw = raw.map_err(|error| Failure::new(Class::Runtime, error))?;
@@ -108,8 +114,8 @@ impl Evaluator<'_> {
             self.place(placing, seed, &mut result)?;
         }
         for proposer in [Proposer::Network, Proposer::Centroid] {
-            if let Some(is_done) = self.pick_then_place(&scene, proposer, seed)? {
-                result.pick_then_place.insert(proposer, is_done);
+            if let Some(end) = self.pick_then_place(&scene, proposer, seed)? {
+                result.pick_then_place.insert(proposer, end);
             }
         }
         if self.clears {
@@ -139,7 +145,7 @@ impl Evaluator<'_> {
             &[],
             None,
             seed,
-            &mut result.inference_ms,
+            &mut result.empty_looks_ms,
         )?;
         let proposed = grasps(&raw, &inputs, LEAST);
         let jaw = self.jaw;
@@ -152,7 +158,13 @@ impl Evaluator<'_> {
         };
         let network = proposed
             .iter()
-            .find_map(|p| Some((p.confidence, feasible(&p.grasp)?)));
+            .find_map(|p| match filter.check(&p.grasp, |_| true) {
+                Ok(grasp) => Some((p.confidence, grasp)),
+                Err(refusal) => {
+                    *result.refused.entry(refusal.of_grasp()).or_default() += 1;
+                    None
+                }
+            });
         let is_good = network.is_some_and(|(_, grasp)| run(&grasp));
         result.calibration = network.map(|(confidence, _)| (confidence, is_good));
         result.top_grasp.insert(Proposer::Network, is_good);
@@ -181,7 +193,7 @@ impl Evaluator<'_> {
             let covers = covers.filter(|(_, grasp)| (middle(grasp) - at).norm() < COVERED);
             result.executed.push(Executed {
                 confidence: proposal.confidence,
-                is_good: run(&feasible(&proposal.grasp).unwrap_or(proposal.grasp)),
+                is_good: run(&proposal.grasp),
                 covers: covers.map(|(index, _)| index as u32).collect(),
                 scene: seed,
             });
@@ -210,7 +222,7 @@ impl Evaluator<'_> {
             &held.points,
             held.focus,
             seed,
-            &mut result.inference_ms,
+            &mut result.held_looks_ms,
         )?;
         // Where there is a slot, the object has to go into it.
         let counts = |point: &Point3<f64>| placing.slot.is_none_or(|slot| slot.contains(point));
@@ -221,6 +233,22 @@ impl Evaluator<'_> {
         if !is_solvable {
             return Ok(());
         }
+        // In a slot the network is told where to look, as an operator says where things go; and, to compare, not.
+        let unfocused = match held.focus {
+            None => None,
+            Some(_) => {
+                let (points, normals) = (&view.points, &view.normals);
+                let timing = &mut result.held_looks_ms;
+                let (inputs, raw, _) =
+                    self.look(points, normals, &held.points, None, seed, timing)?;
+                let inside = places(&raw, &inputs, LEAST).into_iter();
+                Some(
+                    inside
+                        .filter(|place| counts(&place.point))
+                        .collect::<Vec<_>>(),
+                )
+            }
+        };
         let jaw = self.jaw;
         let run = |point: &Point3<f64>, turn: usize| {
             let outcome = try_place(&placing.rest.bodies, &placing.carried, jaw, point, turn);
@@ -241,21 +269,34 @@ impl Evaluator<'_> {
         };
         let room = placing.slot.map(|slot| slot.room);
         let stratum = room.filter(|_| task == "reorient_").map(tightness);
+        let refused = &mut result.refused;
+        let top_place = &mut result.top_place;
         let mut say = |name: &str, is_good| {
             for task in [task].into_iter().chain(stratum) {
-                result.top_place.push((format!("{task}{name}"), is_good));
+                top_place.push((format!("{task}{name}"), is_good));
             }
         };
-        let best = proposed.first();
-        say(
-            "network",
-            best.is_some_and(|place| run(&place.point, place.turn)),
-        );
-        let straight = proposed.iter().find(|place| place.turn == 0);
-        say(
-            "network_turn_0",
-            straight.is_some_and(|place| run(&place.point, 0)),
-        );
+        let filter = HandFilter::new(jaw, &view.points);
+        let refusal = |place: &ProposedPlace| lets_go(&filter, &placing.carried, place);
+        let place = |place: Option<&ProposedPlace>| {
+            place.is_some_and(|place| run(&place.point, place.turn))
+        };
+        let all = || proposed.iter();
+        let first = all().find(|place| match refusal(place) {
+            Ok(()) => true,
+            Err(refusal) => {
+                *refused.entry(refusal.of_place()).or_default() += 1;
+                false
+            }
+        });
+        say("network", place(first));
+        say("network_unfiltered", place(proposed.first()));
+        if let Some(unfocused) = &unfocused {
+            let first = unfocused.iter().find(|place| refusal(place).is_ok());
+            say("network_unfocused", place(first));
+        }
+        let straight = all().find(|place| place.turn == 0 && refusal(place).is_ok());
+        say("network_turn_0", place(straight));
         for (how, turns, name) in [
             (FreePlace::Random, &[0][..], "random_free"),
             (FreePlace::Roomiest, &[0], "footprint"),
@@ -324,7 +365,7 @@ impl Evaluator<'_> {
         scene: &LabelledScene,
         proposer: Proposer,
         seed: u64,
-    ) -> Result<Option<bool>, Failure> {
+    ) -> Result<Option<PickThenPlace>, Failure> {
         if scene.picking.grasps.is_empty() {
             return Ok(None);
         }
@@ -336,16 +377,16 @@ impl Evaluator<'_> {
             .iter()
             .find_map(|grasp| filter.check(grasp, |_| true).ok());
         let Some(grasp) = grasp else {
-            return Ok(Some(false));
+            return Ok(Some(PickThenPlace::NoGrasp));
         };
         let attempt = attempt_grasp(&table.bodies, self.jaw, &grasp);
         let TrialOutcome::Held { body } = attempt.outcome else {
-            return Ok(Some(false));
+            return Ok(Some(PickThenPlace::NotHeld));
         };
         let look_seed = derive_seed(seed, Stream::Camera, 51);
         let (poses, tool) = (&attempt.poses, &attempt.base_from_tool);
         let Some(in_hand) = table.taken(body, poses, tool, &grasp, self.jaw, look_seed) else {
-            return Ok(Some(false));
+            return Ok(Some(PickThenPlace::NotSeen));
         };
         let InHand { seen, held, .. } = &in_hand;
         let place = match proposer {
@@ -358,7 +399,10 @@ impl Evaluator<'_> {
                     seed,
                     &mut Vec::new(),
                 )?;
-                let best = places(&raw, &inputs, LEAST).into_iter().next();
+                let filter = HandFilter::new(self.jaw, &seen.points);
+                let best = places(&raw, &inputs, LEAST)
+                    .into_iter()
+                    .find(|place| lets_go(&filter, &in_hand.carried, place).is_ok());
                 best.map(|place| (place.point, place.turn))
             }
             _ => free_place(&seen.points, held, FreePlace::Roomiest, &[0], seed, |_| {
@@ -366,12 +410,16 @@ impl Evaluator<'_> {
             }),
         };
         let rest = &in_hand.rest.bodies;
-        let outcome = place.map(|(point, turn)| {
-            let outcome = try_place(rest, &in_hand.carried, self.jaw, &point, turn);
-            tracing::debug!(seed, ?proposer, ?outcome, "picked, then placed");
-            outcome
-        });
-        Ok(Some(outcome == Some(PlaceOutcome::Stands)))
+        let Some((point, turn)) = place else {
+            return Ok(Some(PickThenPlace::NoPlace));
+        };
+        let outcome = try_place(rest, &in_hand.carried, self.jaw, &point, turn);
+        Ok(Some(match outcome {
+            PlaceOutcome::Stands => PickThenPlace::Stands,
+            PlaceOutcome::Collided => PickThenPlace::Collided,
+            PlaceOutcome::Fell => PickThenPlace::Fell,
+            PlaceOutcome::Disturbed => PickThenPlace::Disturbed,
+        }))
     }
 
     /// Grasps for what a camera sees, best first.
@@ -448,6 +496,21 @@ impl Evaluator<'_> {
         }
         Ok([cleared, ROUND as u64])
     }
+}
+
+/// Whether the hand can put down what it carries there.
+fn lets_go(
+    filter: &HandFilter<'_>,
+    carried: &Carried,
+    place: &ProposedPlace,
+) -> Result<(), Refusal> {
+    let tool = put_down(
+        &carried.base_from_tool,
+        &carried.bottom,
+        &place.point,
+        place.turn,
+    );
+    filter.check_descent(&tool, carried.opening, || true)
 }
 
 /// What a slot that wants a turn is counted under too, by the room in it, m.

@@ -6,6 +6,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 
+use prehend_types::Tally;
 use serde::{Deserialize, Serialize};
 
 pub use curve::Curve;
@@ -50,6 +51,28 @@ impl Stratum {
     }
 }
 
+/// How picking an object and placing it elsewhere ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PickThenPlace {
+    /// It stands where it was put.
+    Stands,
+    /// No grasp was proposed that the hand can carry out.
+    NoGrasp,
+    /// The grasp did not hold.
+    NotHeld,
+    /// Too little was seen of it in the hand.
+    NotSeen,
+    /// No place was proposed that the hand can carry out.
+    NoPlace,
+    /// See [`prehend_sim::tabletop::PlaceOutcome`].
+    Collided,
+    /// See there.
+    Fell,
+    /// See there.
+    Disturbed,
+}
+
 /// One executed proposal.
 #[derive(Debug, Clone)]
 struct Executed {
@@ -71,10 +94,14 @@ pub struct SceneResult {
     top_place: Vec<(String, bool)>,
     placed: Vec<Executed>,
     n_allowed_places: u64,
-    inference_ms: Vec<f64>,
+    /// Looks with nothing in the hand, and with something, ms.
+    empty_looks_ms: Vec<f64>,
+    held_looks_ms: Vec<f64>,
     /// Confidence and success of the network's first grasp.
     calibration: Option<(f64, bool)>,
-    /// Whether one object was taken up and put down elsewhere.
-    pick_then_place: BTreeMap<Proposer, bool>,
+    /// What became of taking one object up and putting it down elsewhere.
+    pick_then_place: BTreeMap<Proposer, PickThenPlace>,
     cleared: BTreeMap<Proposer, [u64; 2]>,
+    /// Why proposals before the first that was carried out were not.
+    refused: Tally,
 }

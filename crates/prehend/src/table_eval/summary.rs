@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
 use super::curve::curve;
-use super::{Curve, Proposer, SceneResult, Stratum};
+use super::{Curve, PickThenPlace, Proposer, SceneResult, Stratum};
 
 /// All figures of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -27,12 +28,20 @@ pub struct Summary {
     pub place_curve: Curve,
     /// Objects taken up and put down elsewhere; the geometric pair goes by its grasp's name.
     pub pick_then_place: BTreeMap<Proposer, SuccessRate>,
+    /// How these ended, counted.
+    pub pick_then_place_ends: BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>>,
+    /// Why the network's proposals before the first that was carried out were refused, counted.
+    pub refused: Tally,
     /// Objects taken off tables of five.
     pub cleared: BTreeMap<Proposer, SuccessRate>,
     /// Mean difference between confidence and success of first grasps, over 15 bins.
     pub calibration_error: f64,
-    /// Inference with neighbour search, ms.
+    /// From a cloud to what the network says of it, with normals and neighbour search, ms.
     pub latency_ms: Latency,
+    /// The same apart: looks with nothing in the hand, and with something.
+    pub latency_empty_ms: Latency,
+    /// See above.
+    pub latency_held_ms: Latency,
 }
 
 /// Quantiles.
@@ -46,19 +55,29 @@ pub struct Latency {
     pub n: usize,
 }
 
-impl Summary {
-    /// Of all scenes.
-    #[must_use]
-    pub fn new(results: &[SceneResult]) -> Self {
-        let mut ms: Vec<f64> = results
-            .iter()
-            .flat_map(|r| r.inference_ms.iter().copied())
-            .collect();
+impl Latency {
+    fn of(mut ms: Vec<f64>) -> Self {
         ms.sort_by(f64::total_cmp);
         let quantile = |q: f64| {
             let index = ((ms.len() as f64 * q) as usize).min(ms.len().saturating_sub(1));
             ms.get(index).copied().unwrap_or(f64::NAN)
         };
+        Self {
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+            n: ms.len(),
+        }
+    }
+}
+
+impl Summary {
+    /// Of all scenes.
+    #[must_use]
+    pub fn new(results: &[SceneResult]) -> Self {
+        let looks = |of: fn(&SceneResult) -> &Vec<f64>| -> Vec<f64> {
+            results.iter().flat_map(|r| of(r).iter().copied()).collect()
+        };
+        let [empty, held] = [looks(|r| &r.empty_looks_ms), looks(|r| &r.held_looks_ms)];
         Self {
             scenes: results.len(),
             top_grasp: rates(results.iter().flat_map(|r| &r.top_grasp)),
@@ -76,14 +95,14 @@ impl Summary {
                 results.iter().flat_map(|r| &r.placed).collect(),
                 results.iter().map(|r| r.n_allowed_places).sum(),
             ),
-            pick_then_place: rates(results.iter().flat_map(|r| &r.pick_then_place)),
+            pick_then_place: stands(results),
+            pick_then_place_ends: ends(results),
+            refused: refused(results),
             cleared: counts(results),
             calibration_error: calibration(results),
-            latency_ms: Latency {
-                p50: quantile(0.5),
-                p99: quantile(0.99),
-                n: ms.len(),
-            },
+            latency_ms: Latency::of([&empty[..], &held].concat()),
+            latency_empty_ms: Latency::of(empty),
+            latency_held_ms: Latency::of(held),
         }
     }
 }
@@ -106,6 +125,36 @@ fn rates<'a, K: Ord + Clone + 'a>(
         sum[0] += u64::from(*is_good);
         sum[1] += 1;
     }
+    to_rates(sums)
+}
+
+fn stands(results: &[SceneResult]) -> BTreeMap<Proposer, SuccessRate> {
+    let mut sums: BTreeMap<Proposer, [u64; 2]> = BTreeMap::new();
+    for (proposer, end) in results.iter().flat_map(|r| &r.pick_then_place) {
+        let sum = sums.entry(*proposer).or_default();
+        sum[0] += u64::from(*end == PickThenPlace::Stands);
+        sum[1] += 1;
+    }
+    to_rates(sums)
+}
+
+fn ends(results: &[SceneResult]) -> BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>> {
+    let mut ends: BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>> = BTreeMap::new();
+    for (proposer, end) in results.iter().flat_map(|r| &r.pick_then_place) {
+        *ends.entry(*proposer).or_default().entry(*end).or_default() += 1;
+    }
+    ends
+}
+
+fn refused(results: &[SceneResult]) -> Tally {
+    let mut sum = Tally::new();
+    for (name, n) in results.iter().flat_map(|r| &r.refused) {
+        *sum.entry(name).or_default() += n;
+    }
+    sum
+}
+
+fn to_rates<K: Ord>(sums: BTreeMap<K, [u64; 2]>) -> BTreeMap<K, SuccessRate> {
     sums.into_iter()
         .map(|(name, [good, n])| (name, SuccessRate::new(good, n)))
         .collect()
@@ -118,9 +167,7 @@ fn counts(results: &[SceneResult]) -> BTreeMap<Proposer, SuccessRate> {
         sum[0] += cleared;
         sum[1] += n;
     }
-    sums.into_iter()
-        .map(|(name, [good, n])| (name, SuccessRate::new(good, n)))
-        .collect()
+    to_rates(sums)
 }
 
 /// Expected calibration error (Guo et al. 2017).

@@ -112,9 +112,13 @@ impl fmt::Display for Evaluation {
             top_place,
             place_curve,
             pick_then_place,
+            pick_then_place_ends,
+            refused,
             cleared,
             calibration_error,
-            latency_ms,
+            latency_ms: _,
+            latency_empty_ms,
+            latency_held_ms,
         } = &self.summary;
         write!(
             f,
@@ -137,6 +141,15 @@ impl fmt::Display for Evaluation {
                 format!("{proposer:?}")
             )?;
         }
+        for (proposer, ends) in pick_then_place_ends {
+            for (end, n) in ends {
+                let what = format!("{proposer:?} {end:?}");
+                write!(f, "\n  pick, then place, ended: {what:30} {n}")?;
+            }
+        }
+        for (name, n) in refused {
+            write!(f, "\n  {name:40} {n}")?;
+        }
         for (proposer, rate) in cleared {
             write!(f, "\n  cleared, {:28} {rate}", format!("{proposer:?}"))?;
         }
@@ -153,11 +166,14 @@ impl fmt::Display for Evaluation {
                 crate::live::number(curve.precision_at_40, 3)
             )?;
         }
-        write!(
-            f,
-            "\n  calibration error {calibration_error:.3}; inference with neighbour search {:.1} ms, \
-             p99 {:.1} ms of {}",
-            latency_ms.p50, latency_ms.p99, latency_ms.n
-        )
+        write!(f, "\n  calibration error {calibration_error:.3}")?;
+        for (name, ms) in [("empty", latency_empty_ms), ("full", latency_held_ms)] {
+            let (p50, p99, n) = (ms.p50, ms.p99, ms.n);
+            write!(
+                f,
+                "\n  a look with the hand {name}: {p50:.1} ms, p99 {p99:.1} ms of {n}"
+            )?;
+        }
+        Ok(())
     }
 }
