@@ -2,6 +2,11 @@
 //! code.
 
 use prehend_cloud::{Grouped, Grouping, SURFACE, clearances};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::bundle::SceneManifest;
 
 /// Share of the points that are kept for what stands above the table.
 const ABOVE: f64 = 0.75;
@@ -61,6 +66,26 @@ impl SceneInputs {
         let once = ranks.iter().map(|rank| order[*rank]);
         let n = if ranks.is_empty() { 0 } else { n };
         once.cycle().take(n).collect()
+    }
+
+    /// One look at a cloud: the inputs for a random choice of its points, and which they are. `normal` is asked
+    /// for those alone. With a `focus` (x and y, m) most of them lie around it.
+    #[must_use]
+    pub fn look(
+        manifest: &SceneManifest,
+        cloud: &[[f32; 3]],
+        normal: impl Fn(usize) -> [f32; 3],
+        held: &[[f32; 3]],
+        focus: Option<[f32; 2]>,
+        seed: u64,
+    ) -> (Self, Vec<usize>) {
+        let mut order: Vec<usize> = (0..cloud.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let chosen = Self::choose(cloud, &order, manifest.grouping.n_points, focus);
+        let points = chosen.iter().map(|index| cloud[*index]).collect();
+        let normals: Vec<[f32; 3]> = chosen.iter().map(|index| normal(*index)).collect();
+        let inputs = Self::new(&manifest.grouping, points, &normals, held, manifest.n_held);
+        (inputs, chosen)
     }
 
     /// The inputs for chosen points with their normals; `held` may be empty, or of any length.

@@ -3,9 +3,8 @@
 use nalgebra::Point3;
 use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, SURFACE};
 use prehend_policy::pick_place::{
-    FreePlace, HandFilter, ProposedPlace, RawScene, Refusal, SceneInputs, SceneManifest,
-    SceneNetwork, antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places,
-    put_down,
+    FreePlace, HandFilter, ProposedPlace, RawScene, Refusal, SceneInputs, SceneNetwork,
+    antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places, put_down,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
@@ -38,29 +37,6 @@ const MOST_FACING: usize = 1280;
 /// Points of a dense cloud.
 const DENSE: usize = 6000;
 
-/// The network's inputs for a cloud: a random choice of its points, and which they are.
-pub fn look(
-    manifest: &SceneManifest,
-    points: &[[f32; 3]],
-    normals: &[[f32; 3]],
-    held: &[[f32; 3]],
-    focus: Option<[f32; 2]>,
-    seed: u64,
-) -> (SceneInputs, Vec<usize>) {
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let n = manifest.grouping.n_points;
-    let chosen = SceneInputs::choose(points, &order, n, focus);
-    let inputs = SceneInputs::new(
-        &manifest.grouping,
-        chosen.iter().map(|i| points[*i]).collect(),
-        &chosen.iter().map(|i| normals[*i]).collect::<Vec<_>>(),
-        held,
-        manifest.n_held,
-    );
-    (inputs, chosen)
-}
-
 /// A network with what it needs to look at a scene.
 pub struct Evaluator<'a> {
     /// The network under test.
@@ -85,7 +61,9 @@ impl Evaluator<'_> {
     ) -> Result<(SceneInputs, RawScene, Vec<usize>), Failure> {
         let begun = std::time::Instant::now();
         check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
-        let (inputs, chosen) = look(self.network.manifest(), points, normals, held, focus, seed);
+        let manifest = self.network.manifest();
+        let normal = |index: usize| normals[index];
+        let (inputs, chosen) = SceneInputs::look(manifest, points, normal, held, focus, seed);
         // What is stored has its normals; a robot has to find those of the points that it shows.
         let near = Neighbourhood::new(points, NORMAL_RADIUS);
         for point in &inputs.points {

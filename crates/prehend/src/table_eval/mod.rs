@@ -10,7 +10,7 @@ use prehend_types::Tally;
 use serde::{Deserialize, Serialize};
 
 pub use curve::Curve;
-pub use evaluator::{Evaluator, look};
+pub use evaluator::Evaluator;
 pub use summary::Summary;
 
 /// Who proposes.

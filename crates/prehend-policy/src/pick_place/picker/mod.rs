@@ -448,6 +448,10 @@ impl Picker {
             Phase::Approach(_) | Phase::Lower { .. } if is_stalled && is_near => {
                 self.way = Way::default();
             }
+            // Nothing was tried there: it only got in the way of going home.
+            Phase::Look | Phase::Leave if is_stalled || is_late && !self.way.is_over() => {
+                self.go_and_look(now);
+            }
             _ if is_lost || is_stalled || (is_late && !self.way.is_over()) => {
                 self.miss(now.base_from_tcp.translation.vector.into(), now);
             }

@@ -3,9 +3,6 @@
 use nalgebra::{Point3, Vector3};
 use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, bottom_centre, is_in_hand};
 use prehend_types::{Observation, PolicyError, Pose};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use super::cell::{Area, Cell};
 use crate::pick_place::{
@@ -107,29 +104,14 @@ fn ask(
     // Before anything is cut off: what is wrong with a cloud shows in all of it.
     check_cloud(cloud, &vec![[0.0; 3]; cloud.len()])?;
     let near = Neighbourhood::new(cloud, NORMAL_RADIUS);
-    let mut points: Vec<[f32; 3]> = cloud
-        .iter()
-        .copied()
-        .filter(|p| area.contains(*p, AROUND))
-        .collect();
+    let inside = cloud.iter().copied();
+    let points: Vec<[f32; 3]> = inside.filter(|p| area.contains(*p, AROUND)).collect();
     if points.len() < FEWEST {
         return Ok(None);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    points.shuffle(&mut rng);
-    let manifest = network.manifest();
-    let order: Vec<usize> = (0..points.len()).collect();
-    let chosen = SceneInputs::choose(&points, &order, manifest.grouping.n_points, None);
-    let points: Vec<[f32; 3]> = chosen.iter().map(|index| points[*index]).collect();
     let up = [0.0, 0.0, f32::MAX];
-    let normals: Vec<[f32; 3]> = points
-        .iter()
-        .map(|point| cell.facing(point, near.normal(point, &up)))
-        .collect();
-    let mut order: Vec<usize> = (0..held.len()).collect();
-    order.shuffle(&mut rng);
-    let held: Vec<[f32; 3]> = order.iter().map(|index| held[*index]).collect();
-    let inputs = SceneInputs::new(&manifest.grouping, points, &normals, &held, manifest.n_held);
+    let normal = |index: usize| cell.facing(&points[index], near.normal(&points[index], &up));
+    let (inputs, _) = SceneInputs::look(network.manifest(), &points, normal, held, None, seed);
     let said = network
         .infer(&inputs)
         .map_err(|error| PolicyError::Inference {

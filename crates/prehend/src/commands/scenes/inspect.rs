@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use prehend_policy::pick_place::{HandFilter, SceneBundle, SceneNetwork, grasps, places};
+use prehend_policy::pick_place::{
+    HandFilter, SceneBundle, SceneInputs, SceneNetwork, grasps, places,
+};
 use prehend_sim::tabletop::{LabelledScene, Picture, PointLabel, TableView};
 use prehend_types::TableGrasp;
 use prehend_types::config::locate;
@@ -14,7 +16,6 @@ use super::{EXAMPLES, GripperArgs, Objects};
 use crate::exit::{Class, Failure, Verdict};
 use crate::policies::EngineArgs;
 use crate::session::Session;
-use crate::table_eval::look;
 
 /// Grippers that are drawn, and how far apart they are, m.
 const MOST_DRAWN: usize = 24;
@@ -141,10 +142,10 @@ impl Inspect {
         is_placing: bool,
     ) -> Result<Said, Failure> {
         let held = view.held.as_ref().map_or(&[][..], |held| &held.points);
-        let (inputs, chosen) = look(
+        let (inputs, chosen) = SceneInputs::look(
             network.manifest(),
             &view.points,
-            &view.normals,
+            |index| view.normals[index],
             held,
             view.held.as_ref().and_then(|held| held.focus),
             self.seed,
