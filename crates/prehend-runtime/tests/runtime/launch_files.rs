@@ -37,7 +37,8 @@ fn check(line: &str, replacement: &str, wanted: &[&str]) {
 
 #[test]
 fn every_launch_file_here_is_valid() {
-    for name in ["launch/demo.toml", "launch/fr3_sim.toml"] {
+    for name in ["demo", "fr3_sim", "clear_table", "unmarked"] {
+        let name = format!("launch/{name}.toml");
         let file = LaunchFile::load(Path::new(&locate(name).expect("exists"))).expect("valid");
         assert!(file.wires(NodeKind::Driver).listen.is_some());
         let control = file.link_config(NodeKind::Control);
@@ -94,6 +95,22 @@ fn values_out_of_range_are_named() {
         &["control.controller.rate_hz"],
     );
     check("provider", "provider = \"gpu\"", &["gpu"]);
+}
+
+#[test]
+fn who_supplies_roles_is_checked() {
+    let text = std::fs::read_to_string(locate("launch/unmarked.toml").expect("exists"));
+    let text = text.expect("readable");
+    let refused = |text: &str| {
+        let error = LaunchFile::parse(text, Path::new("launch/changed.toml"));
+        error.expect_err("must be refused").to_string()
+    };
+    let area = "{ min_m = [0.25, -0.45], max_m = [0.80, 0.45] }";
+    let flat = text.replacen(area, "{ min_m = [0.25, 0.45], max_m = [0.80, 0.45] }", 1);
+    assert!(refused(&flat).contains("policy.grounding.cell"));
+    let cell = format!("cell = {{ pick = {area}, place = {area}, cameras_m = [[1.0, 0.0, 1.0]] }}");
+    let both = text.replace("lead_millis = 25", &format!("lead_millis = 25\n{cell}"));
+    assert!(refused(&both).contains("take one of the two out"));
 }
 
 #[test]
