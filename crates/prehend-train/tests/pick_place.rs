@@ -1,17 +1,22 @@
 //! Training of the pick-and-place network repeats, resumes and exports.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use prehend_policy::Origin;
 use prehend_policy::pick_place::SceneNetwork;
 use prehend_policy::{EngineChoice, Runtime, RuntimeOptions};
-use prehend_robot::Jaw;
-use prehend_sim::tabletop::Split;
+use prehend_robot::{Jaw, Shape};
+use prehend_sim::Part;
+use prehend_sim::tabletop::{
+    CollectedObject, Collection, ObjectSource, Resting, Split, TableObject,
+};
 use prehend_train::Starter;
 use prehend_train::pick_place::{
     PickPlaceCheckpoint, PickPlaceRun, PickPlaceTraining, SceneStore, StoredScene, burn_says,
     export_scene, scene_inputs,
 };
+use prehend_types::Pose;
 use prehend_types::config::locate;
 
 fn jaw() -> Jaw {
@@ -21,7 +26,7 @@ fn jaw() -> Jaw {
 fn scenes(folder: &Path) -> Vec<StoredScene> {
     let store = SceneStore::create(folder, Split::Train, &jaw()).expect("a folder");
     for seed in 0..4 {
-        assert!(store.generate(seed, &jaw()).expect("stores"));
+        assert!(store.generate(seed, Split::Train, &jaw()).expect("stores"));
     }
     store.load_for(Split::Train, &jaw()).expect("reads back")
 }
@@ -93,7 +98,7 @@ fn a_resumed_run_ends_where_an_uninterrupted_one_does_and_exports() {
 fn a_damaged_scene_or_network_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = SceneStore::create(folder.path(), Split::Train, &jaw()).expect("a folder");
-    assert!(store.generate(5, &jaw()).expect("stores"));
+    assert!(store.generate(5, Split::Train, &jaw()).expect("stores"));
     assert!(store.contains(5) && !store.contains(6));
     let path = folder.path().join("scene_00000005.bin");
     let mut bytes = std::fs::read(&path).expect("there");
@@ -118,11 +123,62 @@ fn scenes_that_are_kept_for_tests_are_not_trained_on() {
     let test = SceneStore::create(&folder.path().join("test"), Split::Test, &jaw).expect("made");
     assert!(refused(&test).contains("Test"));
     let late = SceneStore::create(&folder.path().join("late"), Split::Train, &jaw).expect("made");
-    assert!(late.generate(700_001, &jaw).expect("stores"));
+    assert!(late.generate(700_001, Split::Train, &jaw).expect("stores"));
     assert!(refused(&late).contains("700000"));
     let other = SceneStore::create(&folder.path().join("late"), Split::Test, &jaw);
     let error = other.expect_err("another kind").to_string();
     assert!(error.contains("another folder"), "{error}");
     let none = SceneStore::open(folder.path()).expect_err("no scenes");
     assert!(none.to_string().contains("scenes generate"));
+}
+
+/// A ball that somebody brought; `split` if it is the library's.
+fn brought(digest: &str, split: Option<Split>) -> ObjectSource {
+    let ball = TableObject {
+        parts: vec![Part {
+            shape: Shape::Sphere { radius: 0.02 },
+            body_from_part: Pose::identity(),
+        }],
+        mass: 0.1,
+        friction: 0.6,
+    };
+    let resting = Resting {
+        base_from_object: Pose::identity(),
+        n_drops: 1,
+    };
+    let ball = CollectedObject::new("ball".to_owned(), &ball, &[resting]).expect("rests");
+    let collection = Collection::new(vec![ball], digest.to_owned(), split);
+    ObjectSource::Collection(Arc::new(collection.expect("not empty")))
+}
+
+#[test]
+fn scenes_of_ones_own_objects_may_be_trained_on_and_those_of_kept_ones_may_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let jaw = jaw();
+    let create = |name: &str, objects: &ObjectSource| {
+        SceneStore::create(&folder.path().join(name), objects, &jaw)
+    };
+    let own = create("own", &brought("1", None)).expect("made");
+    for split in [Split::Train, Split::Validation] {
+        assert!(own.load_for(split, &jaw).expect("anybody's").is_empty());
+    }
+    let kept = create("kept", &brought("2", Some(Split::Test))).expect("made");
+    let error = kept.load_for(Split::Train, &jaw).expect_err("kept");
+    assert!(error.to_string().contains("not wanted here"), "{error}");
+    create("own", &brought("1", None)).expect("the same");
+    let error = create("own", &brought("3", None)).expect_err("other objects");
+    assert!(error.to_string().contains("another folder"), "{error}");
+}
+
+#[test]
+fn folders_from_before_there_were_collections_are_still_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SceneStore::create(folder.path(), Split::Test, &jaw()).expect("made");
+    let path = folder.path().join("scenes.json");
+    let text = std::fs::read_to_string(&path).expect("there");
+    let old = text.replacen("\"objects\"", "\"split\"", 1);
+    assert_ne!(old, text);
+    std::fs::write(&path, old).expect("writes");
+    let again = SceneStore::create(folder.path(), Split::Test, &jaw()).expect("the same");
+    assert_eq!(again.kind(), store.kind());
 }

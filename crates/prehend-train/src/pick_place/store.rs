@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use prehend_data::{DataError, write_atomic};
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{LabelledScene, Split, TableView};
+use prehend_sim::tabletop::{LabelledScene, ObjectSource, SceneObjects, Split, TableView};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -35,8 +35,9 @@ pub struct StoredScene {
 #[serde(deny_unknown_fields)]
 pub struct SceneKind {
     version: u32,
-    /// Which objects.
-    pub split: Split,
+    /// Which objects. Files from before there were folders of them call it `split`.
+    #[serde(alias = "split")]
+    pub objects: SceneObjects,
     /// Name of the gripper that the labels are for.
     pub gripper: String,
 }
@@ -53,10 +54,14 @@ impl SceneStore {
     ///
     /// # Errors
     /// [`TrainError`] if it cannot be written, or holds scenes of another kind.
-    pub fn create(folder: &Path, split: Split, jaw: &Jaw) -> Result<Self, TrainError> {
+    pub fn create(
+        folder: &Path,
+        objects: impl Into<ObjectSource>,
+        jaw: &Jaw,
+    ) -> Result<Self, TrainError> {
         let kind = SceneKind {
             version: VERSION,
-            split,
+            objects: objects.into().describe(),
             gripper: jaw.name.clone(),
         };
         std::fs::create_dir_all(folder).map_err(|source| DataError::write(folder, source))?;
@@ -67,9 +72,14 @@ impl SceneStore {
         }
         let own = Self::open(folder)?;
         if own.kind != kind {
+            let own = &own.kind;
             return refuse(
                 &path,
-                format!("holds {:?}, not {kind:?}: choose another folder", own.kind),
+                format!(
+                    "holds scenes of {} for gripper {:?}, not of {} for {:?}: choose another \
+                     folder, or what these scenes were made with",
+                    own.objects, own.gripper, kind.objects, kind.gripper
+                ),
             );
         }
         Ok(own)
@@ -125,12 +135,18 @@ impl SceneStore {
         self.path(seed).is_file()
     }
 
-    /// Generates and stores the scene of a seed; `false` if nothing came to rest.
+    /// Generates and stores the scene of a seed; `false` if nothing came to rest. Objects and gripper are
+    /// those that the folder was created for.
     ///
     /// # Errors
     /// [`TrainError`] if it cannot be written.
-    pub fn generate(&self, seed: u64, jaw: &Jaw) -> Result<bool, TrainError> {
-        let Some(scene) = LabelledScene::new(seed, self.kind.split, None, jaw) else {
+    pub fn generate(
+        &self,
+        seed: u64,
+        objects: impl Into<ObjectSource>,
+        jaw: &Jaw,
+    ) -> Result<bool, TrainError> {
+        let Some(scene) = LabelledScene::new(seed, objects, None, jaw) else {
             return Ok(false);
         };
         let stored = StoredScene {
@@ -158,7 +174,8 @@ impl SceneStore {
         paths.iter().map(|path| self.read(path)).collect()
     }
 
-    /// All stored scenes, if one may learn from them.
+    /// All stored scenes, if one may learn from them. Objects that are none of the library are anybody's to
+    /// use as they want.
     ///
     /// # Errors
     /// [`TrainError`] as for [`Self::load`], or if they are of objects, a gripper or seeds that are kept for
@@ -166,9 +183,10 @@ impl SceneStore {
     pub fn load_for(&self, split: Split, jaw: &Jaw) -> Result<Vec<StoredScene>, TrainError> {
         let path = self.folder.join(KIND_FILE);
         let kind = &self.kind;
-        if kind.split != split || kind.gripper != jaw.name {
-            let (split, name) = (kind.split, &kind.gripper);
-            let reason = format!("holds scenes of {split:?} objects for {name:?}: not wanted here");
+        let own = kind.objects.split();
+        if own.is_some_and(|own| own != split) || kind.gripper != jaw.name {
+            let (objects, name) = (&kind.objects, &kind.gripper);
+            let reason = format!("holds scenes of {objects} for {name:?}: not wanted here");
             return refuse(&path, reason);
         }
         let scenes = self.load()?;

@@ -3,12 +3,17 @@
 mod generate;
 mod import;
 mod meshes;
+mod open;
 mod record;
+mod restore;
 mod store;
 mod summary;
 mod verify;
 
 use clap::{Args, Subcommand};
+
+pub use open::{Opened, open};
+pub use summary::Unverified;
 
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;

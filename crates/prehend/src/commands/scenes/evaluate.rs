@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
-use prehend_sim::tabletop::Split;
 use prehend_types::config::locate;
 use serde::Serialize;
 
+use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::args::{Threads, seed_range};
 use crate::exit::{Failure, Verdict};
@@ -36,6 +36,8 @@ pub struct Evaluate {
     #[arg(long, value_enum, default_value_t = Objects::Test)]
     split: Objects,
     #[command(flatten)]
+    folder: FolderArgs,
+    #[command(flatten)]
     gripper: GripperArgs,
     /// Leave out the rounds of clearing a table.
     #[arg(long)]
@@ -51,7 +53,8 @@ struct Evaluation {
     network: String,
     graph_sha256: String,
     engine: String,
-    split: Split,
+    #[serde(flatten)]
+    told: Told,
     unsettled: u64,
     #[serde(flatten)]
     summary: Summary,
@@ -72,12 +75,13 @@ impl Evaluate {
                 self.network, bundle.manifest.gripper, jaw.name
             )));
         }
+        let chosen = self.folder.open(self.split, &jaw)?;
         let runtime = self.engine.open()?;
         let open = || -> Result<Evaluator<'_>, Failure> {
             Ok(Evaluator {
                 network: SceneNetwork::from_bundle(&bundle, &runtime)?,
                 jaw: &jaw,
-                split: self.split.into(),
+                objects: chosen.source.clone(),
                 clears: !self.no_clearing,
             })
         };
@@ -102,7 +106,7 @@ impl Evaluate {
             network: bundle.manifest.name.clone(),
             graph_sha256: bundle.graph_sha256(),
             engine,
-            split: self.split.into(),
+            told: chosen.told,
             unsettled: self.scenes - results.len() as u64,
             summary: Summary::new(&results),
         };
@@ -125,6 +129,7 @@ impl fmt::Display for Evaluation {
             calibration_error,
             latency_ms,
         } = &self.summary;
+        self.told.fmt(f)?;
         write!(
             f,
             "{} through {}, {scenes} scenes",

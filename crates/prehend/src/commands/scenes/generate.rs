@@ -8,6 +8,7 @@ use clap::Args;
 use prehend_train::pick_place::SceneStore;
 use serde::Serialize;
 
+use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::args::{Threads, seed_range};
 use crate::exit::{Failure, Verdict};
@@ -31,6 +32,8 @@ pub struct Generate {
     #[arg(long, value_enum, default_value_t = Objects::Train)]
     split: Objects,
     #[command(flatten)]
+    folder: FolderArgs,
+    #[command(flatten)]
     gripper: GripperArgs,
     #[command(flatten)]
     threads: Threads,
@@ -46,6 +49,8 @@ struct Body {
     skipped: u64,
     scenes_per_s: Option<f64>,
     out: PathBuf,
+    #[serde(flatten)]
+    told: Told,
 }
 
 impl Generate {
@@ -55,13 +60,15 @@ impl Generate {
     /// An input was refused, or a scene could not be stored.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let jaw = self.gripper.open()?;
-        let store = SceneStore::create(&self.out, self.split.into(), &jaw)?;
+        let chosen = self.folder.open(self.split, &jaw)?;
+        let source = &chosen.source;
+        let store = SceneStore::create(&self.out, source, &jaw)?;
         let range = seed_range(self.seed, self.scenes)?;
         let seeds: Vec<u64> = range.filter(|seed| !store.contains(*seed)).collect();
         let progress = Progress::new("scenes", seeds.len() as u64);
         let (stored, unsettled) = (AtomicU64::new(0), AtomicU64::new(0));
         let work = |(): &mut (), seed: u64| {
-            let counter = if store.generate(seed, &jaw)? {
+            let counter = if store.generate(seed, source, &jaw)? {
                 &stored
             } else {
                 &unsettled
@@ -81,6 +88,7 @@ impl Generate {
             skipped: self.scenes - seeds.len() as u64,
             scenes_per_s: (scenes > 0).then(|| scenes as f64 / session.elapsed_s()),
             out: self.out.clone(),
+            told: chosen.told,
         };
         session.report(Some(self.seed), &body, &body)?;
         Ok(session.unless_stopped(Verdict::Passed))
@@ -89,6 +97,7 @@ impl Generate {
 
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told.fmt(f)?;
         write!(
             f,
             "{} scenes in {:?} ({} were there, {} never came to rest), {} per s",
