@@ -13,7 +13,7 @@ use super::record::{Origin, Record};
 use crate::exit::Failure;
 
 /// Changes whenever the same settings give other files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Larger than any file that is written here.
 const MOST_BYTES: u64 = 64 << 20;
 
