@@ -1,18 +1,14 @@
 //! Turns a folder into a checked bundle: sizes and hashes first, parsing after.
 
-use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use prehend_types::config::{self, ConfigError};
-use sha2::{Digest, Sha256};
 
 use crate::error::BundleError;
+use crate::folder::{self, read_checked};
 use crate::golden::GoldenFile;
 use crate::graph::check_graph;
-use crate::manifest::{FileEntry, Manifest};
-
-/// Name of the manifest inside a bundle.
-pub(crate) const MANIFEST_FILE: &str = "policy.toml";
+use crate::manifest::Manifest;
 
 /// The largest file that is read: policies here have about a million parameters, 4 MB.
 const MAX_FILE_BYTES: u64 = 512 << 20;
@@ -36,27 +32,12 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] naming the file and what to do.
     pub fn load(dir: &Path) -> Result<Self, BundleError> {
-        let path = dir.join(MANIFEST_FILE);
-        let io = |source| BundleError::Io {
-            path: path.clone(),
-            source,
-        };
-        let root = dir.canonicalize().map_err(|source| BundleError::Io {
-            path: dir.to_owned(),
-            source,
-        })?;
-        if path.canonicalize().map_err(io)?.parent() != Some(&root) {
-            return Err(escape(
-                &path,
-                MANIFEST_FILE,
-                "is a symbolic link that leads out",
-            ));
-        }
+        let (root, path) = folder::open(dir)?;
         let manifest: Manifest = config::load(&path)?;
         manifest.check(&path)?;
         let (mut graph, mut golden) = (None, None);
         for entry in &manifest.files {
-            let bytes = read_checked(&path, &root, entry)?;
+            let bytes = read_checked(&path, &root, entry, MAX_FILE_BYTES)?;
             if entry.path == manifest.graph.file {
                 graph = Some(bytes);
             } else if entry.path == manifest.golden.file {
@@ -143,85 +124,4 @@ impl Bundle {
             fingerprint: fingerprint.to_owned(),
         })
     }
-}
-
-fn escape(manifest: &Path, named: &str, reason: &'static str) -> BundleError {
-    BundleError::PathEscape {
-        manifest: manifest.to_owned(),
-        named: named.to_owned(),
-        reason,
-    }
-}
-
-/// The rules for names inside a bundle, before the file system is asked.
-pub(crate) fn check_name(manifest: &Path, named: &str) -> Result<(), BundleError> {
-    let mut n_parts = 0;
-    for part in Path::new(named).components() {
-        match part {
-            Component::Normal(_) => n_parts += 1,
-            Component::ParentDir => return Err(escape(manifest, named, "`..` leads out")),
-            Component::RootDir | Component::Prefix(_) => {
-                return Err(escape(manifest, named, "the path is absolute"));
-            }
-            Component::CurDir => return Err(escape(manifest, named, "write it without `.`")),
-        }
-    }
-    if n_parts == 0 {
-        return Err(escape(manifest, named, "the name is empty"));
-    }
-    if named == MANIFEST_FILE {
-        return Err(escape(manifest, named, "the manifest cannot list itself"));
-    }
-    Ok(())
-}
-
-fn read_checked(manifest: &Path, root: &Path, entry: &FileEntry) -> Result<Vec<u8>, BundleError> {
-    check_name(manifest, &entry.path)?;
-    let path = root.join(&entry.path);
-    let io = |source| BundleError::Io {
-        path: path.clone(),
-        source,
-    };
-    let real = path.canonicalize().map_err(io)?;
-    if !real.starts_with(root) {
-        return Err(escape(
-            manifest,
-            &entry.path,
-            "is a symbolic link that leads out",
-        ));
-    }
-    let metadata = fs::metadata(&real).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(escape(manifest, &entry.path, "is not a regular file"));
-    }
-    let bytes = metadata.len();
-    if bytes > MAX_FILE_BYTES {
-        return Err(BundleError::TooLarge {
-            path,
-            bytes,
-            limit: MAX_FILE_BYTES,
-        });
-    }
-    if bytes != entry.bytes {
-        return Err(BundleError::WrongSize {
-            path,
-            got: bytes,
-            expected: entry.bytes,
-        });
-    }
-    let content = fs::read(&real).map_err(io)?;
-    let got = sha256_hex(&content);
-    if got != entry.sha256 {
-        return Err(BundleError::WrongHash {
-            path,
-            got,
-            expected: entry.sha256.clone(),
-        });
-    }
-    Ok(content)
-}
-
-/// SHA-256 as 64 lower-case hexadecimal digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
 }

@@ -115,6 +115,23 @@ pub enum BundleError {
         /// Its fingerprint.
         fingerprint: String,
     },
+    /// The network was trained for another gripper.
+    #[error(
+        "network {bundle:?} is for gripper {expected:?}, {file:?} is {name:?}, {what}; give the one that it \
+         was trained for, or train for this one"
+    )]
+    WrongGripper {
+        /// Name of the network.
+        bundle: String,
+        /// Its gripper.
+        expected: String,
+        /// The file of the gripper at hand.
+        file: PathBuf,
+        /// Its name.
+        name: String,
+        /// How it differs.
+        what: &'static str,
+    },
     /// A bundle of that name exists and is not to be replaced.
     #[error(
         "{path:?} exists and holds no policy.toml, so it is not replaced; remove it or choose another name"

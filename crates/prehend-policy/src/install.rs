@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::bundle::sha256_hex;
 use crate::error::RuntimeError;
+use crate::folder::sha256_hex;
 use crate::graph::one_line;
 use crate::library::Library;
 use crate::library::check_library;

@@ -14,6 +14,7 @@ mod bundle;
 mod decode;
 mod engine;
 mod error;
+mod folder;
 mod golden;
 mod graph;
 mod inputs;
@@ -27,8 +28,9 @@ mod runtime;
 mod search;
 mod writer;
 
-pub use bundle::{Bundle, sha256_hex};
+pub use bundle::Bundle;
 pub use error::{BundleError, InferenceError, RuntimeError};
+pub use folder::sha256_hex;
 pub use golden::{GoldenCase, GoldenFile};
 pub use graph::check_graph;
 pub use inputs::{N_PROPRIO, PROPRIO_NAMES, PolicyInputs, ROLE_NAMES, observation_to_inputs};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use prehend_types::MAX_CHUNK;
+pub use prehend_types::config::is_plain_name;
 use prehend_types::config::{ConfigError, require};
 use prehend_types::stats::SuccessRate;
 use serde::{Deserialize, Serialize};
@@ -370,15 +371,6 @@ impl Manifest {
             format!("is {}, must be 1 to 1000", self.sampling.n_flow_steps),
         )
     }
-}
-
-/// Whether this can be a policy's name: 1 to 64 of a-z, A-Z, 0-9, _ or -.
-#[must_use]
-pub fn is_plain_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn names_and_shapes(tensors: &[TensorSpec]) -> String {

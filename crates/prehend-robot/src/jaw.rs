@@ -6,6 +6,7 @@ use nalgebra::{Translation3, Vector3};
 use prehend_types::Pose;
 use prehend_types::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{LinkShape, Shape};
 
@@ -74,6 +75,14 @@ impl Jaw {
             config::require(holds, path, field, message)
         };
         need(
+            config::is_plain_name(&self.name),
+            "name",
+            format!(
+                "is {:?}, must be 1 to 64 of a-z, A-Z, 0-9, _ or -",
+                self.name
+            ),
+        )?;
+        need(
             (0.005..=0.5).contains(&self.max_width_m),
             "max_width_m",
             format!(
@@ -128,6 +137,38 @@ impl Jaw {
         palm.chain(fingers).collect()
     }
 
+    /// Digest of everything here, 64 hexadecimal digits: labels and networks made for one gripper are for
+    /// no other of the same name.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let Self {
+            name,
+            max_width_m,
+            force_n,
+            control_points_m,
+            palm,
+            pad,
+            finger,
+        } = self;
+        let mut digest = Sha256::new();
+        digest.update((name.len() as u64).to_le_bytes());
+        digest.update(name);
+        let mut add = |values: &[f64]| {
+            digest.update((values.len() as u64).to_le_bytes());
+            for value in values {
+                digest.update(value.to_le_bytes());
+            }
+        };
+        add(&[*max_width_m, *force_n]);
+        add(control_points_m.as_flattened());
+        for boxes in [palm.as_slice(), std::slice::from_ref(pad), finger] {
+            let sides = |part: &JawBox| [part.center_m, part.size_m];
+            let numbers: Vec<[f64; 3]> = boxes.iter().flat_map(sides).collect();
+            add(numbers.as_flattened());
+        }
+        format!("{:x}", digest.finalize())
+    }
+
     /// How far the pads reach beyond the tool's origin, m.
     #[must_use]
     pub fn tip(&self) -> f64 {
@@ -160,6 +201,36 @@ mod tests {
             assert!(inner(0.0).abs() < 1e-3);
             assert!((inner(0.04) - inner(0.0) - 0.02).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn any_change_shows_in_the_fingerprint() {
+        let path = config::locate("robots/grippers/franka_hand.toml").expect("shipped");
+        let jaw = Jaw::load(&path).expect("sound");
+        assert_eq!(jaw.fingerprint(), jaw.clone().fingerprint());
+        let changes: [fn(&mut Jaw); 6] = [
+            |jaw| jaw.name.push('2'),
+            |jaw| jaw.max_width_m = 0.07,
+            |jaw| jaw.control_points_m[4][2] += 0.001,
+            |jaw| jaw.palm[0].size_m[0] += 0.001,
+            |jaw| jaw.pad.center_m[2] += 0.001,
+            // The same boxes, one of them counted as another part.
+            |jaw| jaw.finger.insert(0, jaw.pad),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut other = jaw.clone();
+            change(&mut other);
+            assert_ne!(jaw.fingerprint(), other.fingerprint(), "change {index}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused() {
+        let path = config::locate("robots/grippers/franka_hand.toml").expect("shipped");
+        let mut jaw = Jaw::load(&path).expect("sound");
+        jaw.name = "../fr3".to_owned();
+        let error = jaw.check(&path).expect_err("no plain name").to_string();
+        assert!(error.contains("`name`"), "{error}");
     }
 
     #[test]

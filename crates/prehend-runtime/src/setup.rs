@@ -62,7 +62,10 @@ impl LaunchFile {
     fn load_scene_bundle(&self) -> Result<(SceneBundle, Jaw), RuntimeError> {
         let bundle = SceneBundle::load(&locate(&self.policy.model)?)?;
         let gripper = &bundle.manifest.gripper;
-        let jaw = Jaw::load(&locate(format!("robots/grippers/{gripper}.toml"))?)?;
+        // A plain name: the bundle would not have loaded otherwise.
+        let file = locate(format!("robots/grippers/{gripper}.toml"))?;
+        let jaw = Jaw::load(&file)?;
+        bundle.manifest.check_jaw(&jaw, &file)?;
         Ok((bundle, jaw))
     }
 

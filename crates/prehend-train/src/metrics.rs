@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use prehend_data::{DataError, write_atomic};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::plot;
+use crate::plot::{self, Chart, Curve};
 
 /// Name of the log in a run folder.
 pub const METRICS_FILE: &str = "metrics.jsonl";
@@ -63,14 +64,83 @@ impl MetricLine {
     }
 }
 
-/// An open log.
-pub(crate) struct Metrics {
-    folder: PathBuf,
-    file: File,
-    lines: Vec<MetricLine>,
+/// What a log of some kind of run is made of.
+pub(crate) trait LogLine: Copy + Serialize + DeserializeOwned {
+    /// Steps done.
+    fn step(&self) -> u64;
+    /// Whether it says more than how training goes: the page is drawn anew after such a line.
+    fn is_milestone(&self) -> bool;
+    /// What the page shows.
+    fn charts() -> Vec<Chart<Self>>;
 }
 
-impl Metrics {
+impl LogLine for MetricLine {
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn is_milestone(&self) -> bool {
+        self.validation_loss.is_some() || self.success_rate.is_some()
+    }
+
+    fn charts() -> Vec<Chart<Self>> {
+        let losses = vec![
+            Curve {
+                name: "training loss",
+                colour: "#6b7c93",
+                value: |l: &Self| l.loss,
+            },
+            Curve {
+                name: "validation loss",
+                colour: "#c2410c",
+                value: |l| l.validation_loss,
+            },
+        ];
+        let errors = vec![
+            Curve {
+                name: "translation, mm per action",
+                colour: "#1d4ed8",
+                value: |l: &Self| l.validation_translation_m.map(|v| 1e3 * v),
+            },
+            Curve {
+                name: "rotation, mrad per action",
+                colour: "#047857",
+                value: |l| l.validation_rotation_rad.map(|v| 1e3 * v),
+            },
+        ];
+        let success = vec![Curve {
+            name: "success rate",
+            colour: "#7e22ce",
+            value: |l: &Self| l.success_rate,
+        }];
+        vec![
+            Chart {
+                title: "Loss (logarithmic)",
+                curves: losses,
+                is_logarithmic: true,
+            },
+            Chart {
+                title: "Error of sampled actions on validation episodes",
+                curves: errors,
+                is_logarithmic: true,
+            },
+            Chart {
+                title: "Success of validation rollouts",
+                curves: success,
+                is_logarithmic: false,
+            },
+        ]
+    }
+}
+
+/// An open log.
+pub(crate) struct Metrics<L> {
+    folder: PathBuf,
+    file: File,
+    lines: Vec<L>,
+}
+
+impl<L: LogLine> Metrics<L> {
     /// Opens the log of a run; lines after `step` are of a run that was cut off, and dropped.
     pub fn open(folder: &Path, step: u64) -> Result<Self, TrainError> {
         let path = folder.join(METRICS_FILE);
@@ -78,15 +148,15 @@ impl Metrics {
             path: path.clone(),
             source,
         };
-        let mut lines: Vec<MetricLine> = Vec::new();
+        let mut lines: Vec<L> = Vec::new();
         if step > 0 && path.exists() {
             for line in BufReader::new(File::open(&path).map_err(fail)?).lines() {
                 // A line that a crash cut off says nothing.
-                if let Ok(line) = serde_json::from_str::<MetricLine>(&line.map_err(fail)?) {
+                if let Ok(line) = serde_json::from_str::<L>(&line.map_err(fail)?) {
                     lines.push(line);
                 }
             }
-            lines.retain(|line| line.step <= step);
+            lines.retain(|line| line.step() <= step);
         }
         let mut text = Vec::new();
         for line in &lines {
@@ -102,11 +172,11 @@ impl Metrics {
     }
 
     /// Appends a line and draws the page anew.
-    pub fn push(&mut self, line: MetricLine) -> Result<(), TrainError> {
+    pub fn push(&mut self, line: L) -> Result<(), TrainError> {
         let path = self.folder.join(METRICS_FILE);
         write_line(&mut self.file, &line).map_err(|source| DataError::write(&path, source))?;
         self.lines.push(line);
-        if line.validation_loss.is_some() || line.success_rate.is_some() {
+        if line.is_milestone() {
             let page = plot::page(&self.lines);
             write_atomic(&self.folder.join(PLOT_FILE), page.as_bytes())?;
         }
@@ -114,7 +184,7 @@ impl Metrics {
     }
 }
 
-fn write_line(out: &mut impl Write, line: &MetricLine) -> std::io::Result<()> {
+fn write_line(out: &mut impl Write, line: &impl Serialize) -> std::io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     out.write_all(&text)

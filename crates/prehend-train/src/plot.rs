@@ -2,63 +2,31 @@
 
 use std::fmt::Write as _;
 
-use crate::metrics::MetricLine;
+use crate::metrics::LogLine;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 260.0;
 const MARGIN: f64 = 56.0;
 
-struct Curve {
-    name: &'static str,
-    colour: &'static str,
-    value: fn(&MetricLine) -> Option<f64>,
+/// A value over the steps; steps at which it was not measured are left out.
+pub(crate) struct Curve<L> {
+    pub name: &'static str,
+    pub colour: &'static str,
+    pub value: fn(&L) -> Option<f64>,
 }
 
-/// The page.
-pub(crate) fn page(lines: &[MetricLine]) -> String {
-    let losses = [
-        Curve {
-            name: "training loss",
-            colour: "#6b7c93",
-            value: |l| l.loss,
-        },
-        Curve {
-            name: "validation loss",
-            colour: "#c2410c",
-            value: |l| l.validation_loss,
-        },
-    ];
-    let errors = [
-        Curve {
-            name: "translation, mm per action",
-            colour: "#1d4ed8",
-            value: |l| l.validation_translation_m.map(|v| 1e3 * v),
-        },
-        Curve {
-            name: "rotation, mrad per action",
-            colour: "#047857",
-            value: |l| l.validation_rotation_rad.map(|v| 1e3 * v),
-        },
-    ];
-    let success = [Curve {
-        name: "success rate",
-        colour: "#7e22ce",
-        value: |l| l.success_rate,
-    }];
-    let mut body = String::new();
-    body.push_str(&chart("Loss (logarithmic)", &losses, lines, true));
-    body.push_str(&chart(
-        "Error of sampled actions on validation episodes",
-        &errors,
-        lines,
-        true,
-    ));
-    body.push_str(&chart(
-        "Success of validation rollouts",
-        &success,
-        lines,
-        false,
-    ));
+/// Some curves in one picture.
+pub(crate) struct Chart<L> {
+    pub title: &'static str,
+    pub curves: Vec<Curve<L>>,
+    /// Logarithmic as far as values reach; else from 0 to 1.
+    pub is_logarithmic: bool,
+}
+
+/// The page of a run's log.
+pub(crate) fn page<L: LogLine>(lines: &[L]) -> String {
+    let charts = L::charts();
+    let body: String = charts.iter().map(|chart| draw(chart, lines)).collect();
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>prehend training</title>\
          <style>body{{font:14px system-ui;margin:24px;color:#1f2937}}\
@@ -66,9 +34,14 @@ pub(crate) fn page(lines: &[MetricLine]) -> String {
     )
 }
 
-fn chart(title: &str, curves: &[Curve], lines: &[MetricLine], logarithmic: bool) -> String {
+fn draw<L: LogLine>(chart: &Chart<L>, lines: &[L]) -> String {
+    let Chart {
+        title,
+        curves,
+        is_logarithmic,
+    } = chart;
     let scaled = |value: f64| {
-        if logarithmic {
+        if *is_logarithmic {
             libm::log10(value.max(1e-9))
         } else {
             value
@@ -77,7 +50,7 @@ fn chart(title: &str, curves: &[Curve], lines: &[MetricLine], logarithmic: bool)
     let points: Vec<Vec<(f64, f64)>> = curves
         .iter()
         .map(|curve| {
-            let point = |l: &MetricLine| Some((l.step as f64, scaled((curve.value)(l)?)));
+            let point = |l: &L| Some((l.step() as f64, scaled((curve.value)(l)?)));
             lines
                 .iter()
                 .filter_map(point)
@@ -90,7 +63,7 @@ fn chart(title: &str, curves: &[Curve], lines: &[MetricLine], logarithmic: bool)
         return String::new();
     }
     let last = all().map(|p| p.0).fold(1.0, f64::max);
-    let (mut low, mut high) = if logarithmic {
+    let (mut low, mut high) = if *is_logarithmic {
         (
             all().map(|p| p.1).fold(f64::MAX, f64::min),
             all().map(|p| p.1).fold(f64::MIN, f64::max),
@@ -107,7 +80,7 @@ fn chart(title: &str, curves: &[Curve], lines: &[MetricLine], logarithmic: bool)
         format!("<h2>{title}</h2><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\">");
     for tick in 0..=4 {
         let value = low + (high - low) * f64::from(tick) / 4.0;
-        let shown = if logarithmic {
+        let shown = if *is_logarithmic {
             libm::pow(10.0, value)
         } else {
             value

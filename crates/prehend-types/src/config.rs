@@ -64,6 +64,16 @@ pub enum ConfigError {
     },
 }
 
+/// Whether this can be the name of a policy, a network or a gripper, and thus of a file: 1 to 64 of a-z,
+/// A-Z, 0-9, _ or -.
+#[must_use]
+pub fn is_plain_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// Reads one TOML file into a typed struct.

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pose;
 
+/// Classes of width that a network tells apart...
+pub const N_WIDTHS: usize = 10;
+/// ... and the width of one, m.
+pub const WIDTH_CLASS_M: f64 = 0.008;
+
 /// How much wider than the object the fingers open on their way in, m in all.
 const MARGIN: f64 = 0.016;
 

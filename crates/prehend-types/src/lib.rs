@@ -22,7 +22,7 @@ pub mod stats;
 
 pub use action::{Action, ActionChunk, ChunkTooLong, Decision, MAX_CHUNK};
 pub use cloud::{PointCloud, Role};
-pub use grasp::TableGrasp;
+pub use grasp::{N_WIDTHS, TableGrasp, WIDTH_CLASS_M};
 pub use joint_plan::{JointPlan, JointPlanError, JointSpace, JointStep};
 pub use joints::{
     JointAccelerations, JointPositions, JointTorques, JointVelocities, MAX_JOINTS, TooManyJoints,

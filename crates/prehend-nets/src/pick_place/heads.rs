@@ -6,7 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::encoder::UP_WIDTHS;
 use super::ops::Head;
-use super::{N_WIDTHS, TOUCH_DIM};
+use prehend_types::N_WIDTHS;
+
+use super::TOUCH_DIM;
 
 /// Three heads over the points' features, the same for all objects.
 #[derive(Module, Debug)]

@@ -20,9 +20,9 @@ mod ops;
 pub use heads::touch_frames;
 pub use net::{PickPlaceConfig, PickPlaceNet, Prediction, SceneBatch, Stage};
 
+use prehend_types::N_WIDTHS;
+
 /// Columns of `features`: unit normal (3, zero where it is unknown), height above the support (1, m).
 pub const FEATURE_DIM: usize = 4;
-/// Classes of the grasp's width.
-pub const N_WIDTHS: usize = 10;
 /// Columns of `touch`: raw closing direction (3), raw approach direction (3), width classes.
 pub const TOUCH_DIM: usize = 6 + N_WIDTHS;

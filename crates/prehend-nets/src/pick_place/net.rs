@@ -33,6 +33,36 @@ impl Default for PickPlaceConfig {
     }
 }
 
+impl PickPlaceConfig {
+    /// The first field that no network can have, and what is wrong with it.
+    #[must_use]
+    pub fn find_fault(&self) -> Option<(&'static str, String)> {
+        let grouping = &self.grouping;
+        let n = grouping.n_points;
+        if n != 1024 && n != 512 {
+            return Some(("grouping.n_points", format!("is {n}, needs 512 or 1024")));
+        }
+        let counts = grouping.levels.iter().flat_map(|level| {
+            let [small, large] = level.n_neighbours;
+            [level.n_centres, small, large]
+        });
+        let is_count = |n: usize| (1..=1024).contains(&n);
+        if !counts.chain([grouping.n_anchors]).all(is_count) {
+            let message = "every number of centres, neighbours and anchors needs 1 to 1024";
+            return Some(("grouping", message.to_owned()));
+        }
+        if !is_count(self.n_held) {
+            return Some(("n_held", format!("is {}, needs 1 to 1024", self.n_held)));
+        }
+        let mut radii = grouping.levels.iter().flat_map(|level| level.radii_m);
+        if !radii.all(|radius| radius > 0.0 && radius < 1.0) {
+            let message = "needs radii above 0 and below 1 m";
+            return Some(("grouping.levels.radii_m", message.to_owned()));
+        }
+        None
+    }
+}
+
 /// What the network sees, for a batch.
 #[derive(Debug, Clone)]
 pub struct SceneBatch {

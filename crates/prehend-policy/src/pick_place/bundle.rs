@@ -1,17 +1,17 @@
 //! A folder with a pick-and-place network: manifest, graph, golden scenes. Sizes and hashes come first,
 //! parsing after.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use prehend_cloud::{CLEARANCE_DIM, Grouping, N_TURNS};
-use prehend_types::config::{self, require};
+use prehend_types::N_WIDTHS;
+use prehend_types::config::{self, is_plain_name, require};
 use serde::{Deserialize, Serialize};
 
 use super::decode::RawScene;
 use super::inputs::SceneInputs;
-use crate::bundle::{MANIFEST_FILE, check_name, sha256_hex};
 use crate::error::BundleError;
+use crate::folder::{self, MANIFEST_FILE, read_checked, sha256_hex};
 use crate::graph::check_graph;
 use crate::manifest::{FileEntry, GraphSpec, Origin, TensorSpec};
 
@@ -24,7 +24,7 @@ const GOLDEN_FILE: &str = "golden.json";
 /// Every so many points of a golden scene have their output written down.
 pub(crate) const GOLDEN_STRIDE: usize = 16;
 /// Numbers that the network says of each point besides its masks.
-const N_TOUCH: usize = 16;
+const N_TOUCH: usize = 6 + N_WIDTHS;
 
 /// Everything `policy.toml` of a pick-and-place network says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct SceneManifest {
     pub format_version: u32,
     /// Name of the gripper that it was trained for, a file in `robots/grippers/`.
     pub gripper: String,
+    /// Digest of that file's content; `None` in bundles that only name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gripper_fingerprint: Option<String>,
     /// Points of the held object.
     pub n_held: usize,
     /// Largest difference to the golden outputs that is allowed.
@@ -132,6 +135,13 @@ impl SceneManifest {
                 self.format_version
             ),
         )?;
+        for (field, name) in [("name", &self.name), ("gripper", &self.gripper)] {
+            need(
+                is_plain_name(name),
+                field,
+                format!("is {name:?}, must be 1 to 64 of a-z, A-Z, 0-9, _ or -"),
+            )?;
+        }
         need(
             (1..=8192).contains(&self.grouping.n_points)
                 && self.grouping.levels.iter().all(|level| {
@@ -160,24 +170,33 @@ impl SceneManifest {
 }
 
 impl SceneBundle {
-    /// Reads a bundle. No file but the manifest is parsed before its size and SHA-256 are found right.
+    /// Reads a bundle. No file but the manifest is parsed before the sizes and SHA-256 of all that it lists
+    /// are found right.
     ///
     /// # Errors
     /// [`BundleError`] naming the file and what to do.
     pub fn load(dir: &Path) -> Result<Self, BundleError> {
-        let path = dir.join(MANIFEST_FILE);
+        let (root, path) = folder::open(dir)?;
         let manifest: SceneManifest = config::load(&path)?;
         manifest.check(&path)?;
-        let read = |name: &str| {
-            let entry = manifest.files.iter().find(|entry| entry.path == name);
-            let entry = entry.ok_or_else(|| config::ConfigError::Value {
+        let (mut graph, mut golden) = (None, None);
+        for entry in &manifest.files {
+            let bytes = read_checked(&path, &root, entry, MAX_FILE_BYTES)?;
+            match entry.path.as_str() {
+                GRAPH_FILE => graph = Some(bytes),
+                GOLDEN_FILE => golden = Some(bytes),
+                _ => {}
+            }
+        }
+        let listed = |name: &str, bytes: Option<Vec<u8>>| {
+            bytes.ok_or_else(|| config::ConfigError::Value {
                 path: path.clone(),
                 field: "files".into(),
-                message: format!("has no entry for {name:?}"),
-            })?;
-            read_checked(&path, dir, entry)
+                message: format!("has no entry for {name:?}; export the network again"),
+            })
         };
-        let (graph, golden) = (read(GRAPH_FILE)?, read(GOLDEN_FILE)?);
+        let graph = listed(GRAPH_FILE, graph)?;
+        let golden = listed(GOLDEN_FILE, golden)?;
         let golden_path = dir.join(GOLDEN_FILE);
         let refuse = |reason: String| BundleError::Golden {
             path: golden_path.clone(),
@@ -212,10 +231,10 @@ impl SceneBundle {
         })
     }
 
-    /// Writes a bundle as `dir` and reads it back. `card` becomes its README.
+    /// Writes a bundle as `dir`, replacing an older one, and reads it back. `card` becomes its README.
     ///
     /// # Errors
-    /// [`BundleError`]; a bundle that was there is replaced file by file, the manifest last.
+    /// [`BundleError`]; `dir` is then as it was before.
     pub fn write(
         mut manifest: SceneManifest,
         graph: &[u8],
@@ -223,36 +242,21 @@ impl SceneBundle {
         card: &str,
         dir: &Path,
     ) -> Result<Self, BundleError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| BundleError::Io { path, source }
-        };
-        fs::create_dir_all(dir).map_err(io(dir))?;
         let golden = serde_json::to_vec(golden).map_err(|e| BundleError::Golden {
             path: dir.join(GOLDEN_FILE),
             reason: e.to_string(),
         })?;
         let files = [
-            (GRAPH_FILE, graph),
-            (GOLDEN_FILE, &golden[..]),
-            ("README.md", card.as_bytes()),
+            (GRAPH_FILE.to_owned(), graph.to_vec()),
+            (GOLDEN_FILE.to_owned(), golden),
+            ("README.md".to_owned(), card.as_bytes().to_vec()),
         ];
-        manifest.files.clear();
-        for (name, bytes) in files {
-            let path = dir.join(name);
-            fs::write(&path, bytes).map_err(io(&path))?;
-            manifest.files.push(FileEntry {
-                path: name.to_owned(),
-                sha256: sha256_hex(bytes),
-                bytes: bytes.len() as u64,
-            });
-        }
-        let path = dir.join(MANIFEST_FILE);
-        let text = toml::to_string(&manifest).map_err(|e| BundleError::Graph {
-            path: path.clone(),
-            reason: e.to_string(),
+        manifest.files = folder::entries(&files);
+        let text = toml::to_string(&manifest).map_err(|error| BundleError::Io {
+            path: dir.join(MANIFEST_FILE),
+            source: std::io::Error::other(error),
         })?;
-        fs::write(&path, text).map_err(io(&path))?;
+        folder::replace(dir, &files, &text, |staged| Self::load(staged).map(drop))?;
         Self::load(dir)
     }
 
@@ -261,38 +265,4 @@ impl SceneBundle {
     pub fn graph_sha256(&self) -> String {
         sha256_hex(&self.graph)
     }
-}
-
-fn read_checked(manifest: &Path, dir: &Path, entry: &FileEntry) -> Result<Vec<u8>, BundleError> {
-    check_name(manifest, &entry.path)?;
-    let path = dir.join(&entry.path);
-    let io = |source| BundleError::Io {
-        path: path.clone(),
-        source,
-    };
-    let bytes = fs::metadata(&path).map_err(io)?.len();
-    if bytes > MAX_FILE_BYTES {
-        return Err(BundleError::TooLarge {
-            path,
-            bytes,
-            limit: MAX_FILE_BYTES,
-        });
-    }
-    if bytes != entry.bytes {
-        return Err(BundleError::WrongSize {
-            path,
-            got: bytes,
-            expected: entry.bytes,
-        });
-    }
-    let content = fs::read(&path).map_err(io)?;
-    let got = sha256_hex(&content);
-    if got != entry.sha256 {
-        return Err(BundleError::WrongHash {
-            path,
-            got,
-            expected: entry.sha256.clone(),
-        });
-    }
-    Ok(content)
 }

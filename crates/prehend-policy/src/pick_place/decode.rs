@@ -2,14 +2,10 @@
 
 use nalgebra::{Point3, Vector3};
 use prehend_cloud::N_TURNS;
-use prehend_types::TableGrasp;
+use prehend_types::{N_WIDTHS, TableGrasp, WIDTH_CLASS_M};
 use serde::{Deserialize, Serialize};
 
 use super::inputs::SceneInputs;
-
-/// Classes of width, and the width of one, m.
-const N_WIDTHS: usize = 10;
-const WIDTH_CLASS: f64 = 0.008;
 
 /// Shorter than this a direction is none.
 const SHORTEST: f64 = 0.05;
@@ -101,7 +97,7 @@ fn frame(closing: Vector3<f64>, approach: Vector3<f64>) -> Option<[Vector3<f64>;
 fn width(shares: &[f32]) -> f64 {
     let classes = shares.iter().enumerate();
     let middles = classes.map(|(class, share)| f64::from(*share) * (class as f64 + 0.5));
-    middles.sum::<f64>() * WIDTH_CLASS
+    middles.sum::<f64>() * WIDTH_CLASS_M
 }
 
 /// Placements that are at least this sure, surest first.

@@ -13,6 +13,10 @@ const FAR: f32 = 3.0;
 const TABLE: f32 = 0.02;
 /// Share of points on the table that a view of a table has at least.
 const LEAST_TABLE: f64 = 0.03;
+/// Share of points under the table that is never noise...
+const MOST_BELOW: f64 = 0.2;
+/// ... and the share that is none where less stands on the table: a cloud upside down, with little on it.
+const NOTICEABLE_BELOW: f64 = 0.01;
 
 /// Refuses clouds that cannot be what they should be.
 ///
@@ -62,12 +66,14 @@ pub fn check_cloud(points: &[[f32; 3]], normals: &[[f32; 3]]) -> Result<(), Poli
     }
     let share =
         |is_so: fn(f32) -> bool| points.iter().filter(|p| is_so(p[2])).count() as f64 / n as f64;
-    let (on, below) = (share(|z| z.abs() < TABLE), share(|z| z < -TABLE));
-    if below > 0.2 {
+    let (on, above) = (share(|z| z.abs() < TABLE), share(|z| z > TABLE));
+    let below = share(|z| z < -TABLE);
+    if below > MOST_BELOW || (below > NOTICEABLE_BELOW && below > above) {
         return refuse(format!(
-            "{:.0} % of the points are below the table (z < -{TABLE} m): z must point up, and the table \
-             stand at z = 0 of the base frame",
-            100.0 * below
+            "{:.1} % of the points are below the table (z < -{TABLE} m), {:.1} % above: z must point up, \
+             and the table stand at z = 0 of the base frame",
+            100.0 * below,
+            100.0 * above
         ));
     }
     if on < LEAST_TABLE {
@@ -84,17 +90,19 @@ pub fn check_cloud(points: &[[f32; 3]], normals: &[[f32; 3]]) -> Result<(), Poli
 mod tests {
     use super::*;
 
-    fn table() -> Vec<[f32; 3]> {
+    /// Every so many points lie on an object.
+    fn table_with(every: u16) -> Vec<[f32; 3]> {
         (0..400_u16)
             .map(|i| {
                 let (x, y) = (f32::from(i % 20), f32::from(i / 20));
-                [
-                    0.3 + 0.01 * x,
-                    0.02 * y - 0.2,
-                    if i % 5 == 0 { 0.05 } else { 0.0 },
-                ]
+                let z = if i % every == 0 { 0.05 } else { 0.0 };
+                [0.3 + 0.01 * x, 0.02 * y - 0.2, z]
             })
             .collect()
+    }
+
+    fn table() -> Vec<[f32; 3]> {
+        table_with(5)
     }
 
     fn said(points: &[[f32; 3]]) -> String {
@@ -110,12 +118,28 @@ mod tests {
         let change =
             |f: fn([f32; 3]) -> [f32; 3]| -> Vec<[f32; 3]> { table().into_iter().map(f).collect() };
         assert!(said(&change(|p| p.map(|v| 1000.0 * v + 100.0))).contains("millimetres"));
-        assert!(said(&change(|[x, y, z]| [x, y, -z - 0.05])).contains("z must point up"));
+        assert!(said(&change(|[x, y, z]| [x, y, -z])).contains("z must point up"));
         // The camera's z axis is the depth.
         assert!(said(&change(|[x, y, z]| [y, z, 0.6 + 0.5 * x])).contains("camera's frame"));
         let mut bad = table();
         bad[7][1] = f32::NAN;
         assert!(said(&bad).contains("point 7 of 400"));
         assert!(check_cloud(&table(), &[]).is_err());
+    }
+
+    #[test]
+    fn one_small_object_shows_which_way_is_up() {
+        let mut small = table_with(50);
+        assert_eq!(said(&small), "fine");
+        // Noise under the table is no reason while more stands on it.
+        for point in small.iter_mut().skip(1).step_by(67) {
+            point[2] = -0.03;
+        }
+        assert_eq!(said(&small), "fine");
+        let flipped: Vec<_> = table_with(50)
+            .into_iter()
+            .map(|[x, y, z]| [x, y, -z])
+            .collect();
+        assert!(said(&flipped).contains("z must point up"));
     }
 }

@@ -10,3 +10,4 @@ mod fixture;
 mod observation;
 mod policy;
 mod runtime;
+mod scene_bundle;

@@ -6,6 +6,7 @@
 //! - [`LabelledScene`]: what depth cameras see of it, with the grasps at every point and, if one object
 //!   is held, where it may be put down at which turn.
 //! - [`try_grasp`]: what really happens when a free-flying gripper does it.
+//! - [`LabelAudit`]: how often labels and trials say the same.
 //! - [`ObjectTrials`]: one object grasped all over, and how often it was held.
 //!
 //! Labels are geometry: antipodal contacts, boxes of the gripper against convex pieces, and height maps.
@@ -13,6 +14,7 @@
 
 mod antipodal;
 mod arrange;
+mod audit;
 mod bench;
 mod labelled;
 mod library;
@@ -30,6 +32,7 @@ mod view;
 
 pub(crate) use arrange::middle;
 pub use arrange::{Arrangement, ArrangementKind};
+pub use audit::LabelAudit;
 pub use labelled::LabelledScene;
 pub use library::{Instance, Split};
 pub use picture::Picture;

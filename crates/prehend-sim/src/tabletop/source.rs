@@ -204,7 +204,11 @@ impl SceneObjects {
 impl fmt::Display for SceneObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.split()) {
-            (Self::Folder { digest, .. }, _) => {
+            (Self::Folder { digest, .. }, Some(split)) => write!(
+                f,
+                "a folder of {split:?} objects of the library with digest {digest}"
+            ),
+            (Self::Folder { digest, .. }, None) => {
                 write!(f, "a folder of objects with digest {digest}")
             }
             (_, Some(split)) => write!(f, "the {split:?} objects of the library"),

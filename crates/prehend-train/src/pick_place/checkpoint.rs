@@ -7,12 +7,13 @@ use burn::tensor::Device;
 use prehend_data::write_atomic;
 use prehend_nets::pick_place::{PickPlaceConfig, PickPlaceNet};
 use prehend_nets::unflatten;
+use prehend_robot::Jaw;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// State of a run after a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,9 @@ pub struct PickPlaceCheckpoint {
     pub config: String,
     /// Gripper that the labels were made for.
     pub gripper: String,
-    /// What it was trained on.
+    /// [`Jaw::fingerprint`] of that gripper.
+    pub gripper_fingerprint: String,
+    /// Number, seeds and digest of the scenes that it was trained on.
     pub data: String,
     /// Seed of the run.
     pub seed: u64,
@@ -41,13 +44,20 @@ pub struct PickPlaceCheckpoint {
 }
 
 impl PickPlaceCheckpoint {
-    pub(super) fn start(network: PickPlaceConfig, config: String, seed: u64) -> Self {
+    pub(super) fn start(
+        network: PickPlaceConfig,
+        config: String,
+        jaw: &Jaw,
+        data: String,
+        seed: u64,
+    ) -> Self {
         Self {
             version: VERSION,
             network,
             config,
-            gripper: String::new(),
-            data: String::new(),
+            gripper: jaw.name.clone(),
+            gripper_fingerprint: jaw.fingerprint(),
+            data,
             seed,
             step: 0,
             samples: 0,
@@ -96,6 +106,10 @@ impl PickPlaceCheckpoint {
         if own.average.iter().any(|value| !value.is_finite()) {
             return refuse("holds parameters that are not finite".into());
         }
+        // Before anything is built: its sizes decide how much memory that takes.
+        if let Some((field, message)) = own.network.find_fault() {
+            return refuse(format!("network.{field} {message}; give another one"));
+        }
         let expected = PickPlaceNet::new(&own.network, 0, &Device::flex()).num_params();
         if own.average.len() != expected {
             let got = own.average.len();
@@ -104,5 +118,36 @@ impl PickPlaceCheckpoint {
             ));
         }
         Ok(own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prehend_types::config::locate;
+
+    use super::*;
+
+    #[test]
+    fn sizes_that_no_network_can_have_are_refused_before_it_is_built() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("latest.checkpoint");
+        let gripper = locate("robots/grippers/franka_hand.toml").expect("shipped");
+        let jaw = Jaw::load(&gripper).expect("sound");
+        let refused = |change: fn(&mut PickPlaceConfig)| {
+            let mut network = PickPlaceConfig::default();
+            change(&mut network);
+            let own = PickPlaceCheckpoint::start(network, String::new(), &jaw, String::new(), 0);
+            own.save(&path).expect("writes");
+            let error = PickPlaceCheckpoint::load(&path).expect_err("must be refused");
+            error.to_string()
+        };
+        let said = refused(|network| network.grouping.n_points = usize::MAX);
+        assert!(said.contains("network.grouping.n_points"), "{said}");
+        let said = refused(|network| network.n_held = 0);
+        assert!(said.contains("network.n_held"), "{said}");
+        let said = refused(|network| network.grouping.levels[1].radii_m[0] = f32::NAN);
+        assert!(said.contains("radii_m"), "{said}");
+        let said = refused(|_| {});
+        assert!(said.contains("holds 0 parameters"), "{said}");
     }
 }

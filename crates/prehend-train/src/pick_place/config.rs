@@ -78,29 +78,9 @@ impl PickPlaceTraining {
             "log_every_steps",
             "every interval needs at least 1",
         )?;
-        let grouping = &own.network.grouping;
-        need(
-            grouping.n_points == 1024 || grouping.n_points == 512,
-            "network.grouping.n_points",
-            "needs 512 or 1024",
-        )?;
-        let counts = grouping.levels.iter().flat_map(|level| {
-            let [small, large] = level.n_neighbours;
-            [level.n_centres, small, large]
-        });
-        need(
-            counts
-                .chain([grouping.n_anchors, own.network.n_held])
-                .all(|n| (1..=1024).contains(&n)),
-            "network",
-            "every number of points, centres, neighbours and anchors needs 1 to 1024",
-        )?;
-        let radii = grouping.levels.iter().flat_map(|level| level.radii_m);
-        need(
-            radii.into_iter().all(|radius| radius > 0.0 && radius < 1.0),
-            "network.grouping.levels.radii_m",
-            "needs radii above 0 and below 1 m",
-        )?;
+        if let Some((field, message)) = own.network.find_fault() {
+            require(false, path, &format!("network.{field}"), message)?;
+        }
         Ok(own)
     }
 }

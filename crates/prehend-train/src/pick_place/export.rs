@@ -134,6 +134,7 @@ pub fn export_scene(
         name: name.to_owned(),
         format_version: FORMAT_VERSION,
         gripper: checkpoint.gripper.clone(),
+        gripper_fingerprint: Some(checkpoint.gripper_fingerprint.clone()),
         n_held: checkpoint.network.n_held,
         golden_tolerance: TOLERANCE,
         grouping: checkpoint.network.grouping.clone(),

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::loss::Parts;
+use crate::metrics::LogLine;
+use crate::plot::{Chart, Curve};
 
 /// What a run was like at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -40,6 +42,89 @@ pub struct PickPlaceValidation {
     pub grasp_overlap: f64,
     /// The same for places over all turns.
     pub place_overlap: f64,
+}
+
+impl LogLine for PickPlaceLine {
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn is_milestone(&self) -> bool {
+        self.validation.is_some()
+    }
+
+    fn charts() -> Vec<Chart<Self>> {
+        let losses = vec![
+            Curve {
+                name: "training loss",
+                colour: "#6b7c93",
+                value: |l: &Self| l.loss,
+            },
+            Curve {
+                name: "validation loss",
+                colour: "#c2410c",
+                value: |l| Some(l.validation?.loss),
+            },
+        ];
+        let angles = vec![
+            Curve {
+                name: "said by the network, rad",
+                colour: "#1d4ed8",
+                value: |l: &Self| Some(l.validation?.angle_rad),
+            },
+            Curve {
+                name: "at random, rad",
+                colour: "#6b7c93",
+                value: |l| Some(l.validation?.random_angle_rad),
+            },
+        ];
+        let objects = vec![
+            Curve {
+                name: "recall",
+                colour: "#047857",
+                value: |l: &Self| Some(l.validation?.object_recall),
+            },
+            Curve {
+                name: "precision",
+                colour: "#7e22ce",
+                value: |l| Some(l.validation?.object_precision),
+            },
+        ];
+        let masks = vec![
+            Curve {
+                name: "grasps",
+                colour: "#c2410c",
+                value: |l: &Self| Some(l.validation?.grasp_overlap),
+            },
+            Curve {
+                name: "places",
+                colour: "#1d4ed8",
+                value: |l| Some(l.validation?.place_overlap),
+            },
+        ];
+        vec![
+            Chart {
+                title: "Loss (logarithmic)",
+                curves: losses,
+                is_logarithmic: true,
+            },
+            Chart {
+                title: "Angle to the nearest allowed grasp (logarithmic)",
+                curves: angles,
+                is_logarithmic: true,
+            },
+            Chart {
+                title: "Objects found on validation scenes",
+                curves: objects,
+                is_logarithmic: false,
+            },
+            Chart {
+                title: "Overlap of masks on validation scenes",
+                curves: masks,
+                is_logarithmic: false,
+            },
+        ]
+    }
 }
 
 impl PickPlaceValidation {

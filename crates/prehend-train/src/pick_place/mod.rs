@@ -19,5 +19,5 @@ pub use checkpoint::PickPlaceCheckpoint;
 pub use config::PickPlaceTraining;
 pub use export::{burn_says, export_scene, scene_graph, scene_inputs};
 pub use metrics::PickPlaceLine;
-pub use store::{SceneStore, StoredScene};
+pub use store::{SceneStore, SceneWriter, StoredScene};
 pub use trainer::{PickPlaceReport, PickPlaceRun};

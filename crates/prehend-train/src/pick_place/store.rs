@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use prehend_data::{DataError, write_atomic};
+use prehend_data::{DataError, FolderLock, fingerprint, remove_unfinished, write_atomic};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{LabelledScene, ObjectSource, SceneObjects, Split, TableView};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
 /// Changes whenever labels do.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// What the scenes of a folder have in common.
 const KIND_FILE: &str = "scenes.json";
 /// Seeds from here on are for validation and reports.
@@ -40,6 +40,13 @@ pub struct SceneKind {
     pub objects: SceneObjects,
     /// Name of the gripper that the labels are for.
     pub gripper: String,
+    /// [`Jaw::fingerprint`] of that gripper.
+    pub gripper_fingerprint: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// A folder of scenes of one kind.
@@ -49,40 +56,79 @@ pub struct SceneStore {
     kind: SceneKind,
 }
 
+/// A folder of scenes that this process alone adds to.
+#[derive(Debug)]
+pub struct SceneWriter {
+    store: SceneStore,
+    objects: ObjectSource,
+    jaw: Jaw,
+    _lock: FolderLock,
+}
+
+impl SceneKind {
+    fn new(objects: SceneObjects, jaw: &Jaw) -> Self {
+        Self {
+            version: VERSION,
+            objects,
+            gripper: jaw.name.clone(),
+            gripper_fingerprint: jaw.fingerprint(),
+        }
+    }
+
+    /// What is wrong with it, if `wanted` is wanted.
+    fn differs_from(&self, wanted: &Self) -> Option<String> {
+        let (own, other) = (&self.gripper, &wanted.gripper);
+        if self.objects != wanted.objects {
+            return Some(format!(
+                "holds scenes of {}, wanted are those of {}",
+                self.objects, wanted.objects
+            ));
+        }
+        if own != other {
+            return Some(format!(
+                "holds scenes for gripper {own:?}, this one is {other:?}"
+            ));
+        }
+        (self.gripper_fingerprint != wanted.gripper_fingerprint).then(|| {
+            format!(
+                "holds scenes for gripper {own:?} as it was then, its file was changed since: restore it, or \
+                 generate the scenes anew"
+            )
+        })
+    }
+}
+
 impl SceneStore {
-    /// A folder to store scenes of a kind in, made if it is not there.
+    /// A folder to store scenes of a kind in, made if it is not there. What killed runs left unfinished is
+    /// removed.
     ///
     /// # Errors
-    /// [`TrainError`] if it cannot be written, or holds scenes of another kind.
+    /// [`TrainError`] if it cannot be written, holds scenes of another kind, or another process adds to it.
     pub fn create(
         folder: &Path,
         objects: impl Into<ObjectSource>,
         jaw: &Jaw,
-    ) -> Result<Self, TrainError> {
-        let kind = SceneKind {
-            version: VERSION,
-            objects: objects.into().describe(),
-            gripper: jaw.name.clone(),
-        };
+    ) -> Result<SceneWriter, TrainError> {
+        let objects = objects.into();
+        let kind = SceneKind::new(objects.describe(), jaw);
         std::fs::create_dir_all(folder).map_err(|source| DataError::write(folder, source))?;
+        let lock = FolderLock::acquire(folder)?;
+        remove_unfinished(folder)?;
         let path = folder.join(KIND_FILE);
-        let is_empty = || paths(folder).map(|paths| paths.is_empty());
-        if !path.exists() && is_empty()? {
-            write_atomic(&path, &serde_json::to_vec(&kind).unwrap_or_default())?;
+        if !path.exists() && paths(folder)?.is_empty() {
+            let text = serde_json::to_vec(&kind).map_err(|e| DataError::encode(&path, e))?;
+            write_atomic(&path, &text)?;
         }
-        let own = Self::open(folder)?;
-        if own.kind != kind {
-            let own = &own.kind;
-            return refuse(
-                &path,
-                format!(
-                    "holds scenes of {} for gripper {:?}, not of {} for {:?}: choose another \
-                     folder, or what these scenes were made with",
-                    own.objects, own.gripper, kind.objects, kind.gripper
-                ),
-            );
+        let store = Self::open(folder)?;
+        if let Some(reason) = store.kind.differs_from(&kind) {
+            return refuse(&path, format!("{reason}; or choose another folder"));
         }
-        Ok(own)
+        Ok(SceneWriter {
+            store,
+            objects,
+            jaw: jaw.clone(),
+            _lock: lock,
+        })
     }
 
     /// The scenes of a folder that is there.
@@ -100,19 +146,24 @@ impl SceneStore {
             }
             Err(source) => return Err(DataError::Read { path, source }.into()),
         };
-        let kind: SceneKind = match serde_json::from_slice(&text) {
-            Ok(kind) => kind,
-            Err(error) => return refuse(&path, format!("cannot be read: {error}")),
+        let damaged = |error| format!("cannot be read: {error}; generate the scenes anew");
+        // Its version first: others have other fields.
+        let version = match serde_json::from_slice(&text) {
+            Ok(Version { version }) => version,
+            Err(error) => return refuse(&path, damaged(error)),
         };
-        if kind.version != VERSION {
+        if version != VERSION {
             return refuse(
                 &path,
                 format!(
-                    "holds scenes of version {}, this prehend reads {VERSION}: generate them anew",
-                    kind.version
+                    "holds scenes of version {version}, this prehend reads {VERSION}: generate them anew"
                 ),
             );
         }
+        let kind: SceneKind = match serde_json::from_slice(&text) {
+            Ok(kind) => kind,
+            Err(error) => return refuse(&path, damaged(error)),
+        };
         Ok(Self {
             folder: folder.to_owned(),
             kind,
@@ -135,35 +186,6 @@ impl SceneStore {
         self.path(seed).is_file()
     }
 
-    /// Generates and stores the scene of a seed; `false` if nothing came to rest. Objects and gripper are
-    /// those that the folder was created for.
-    ///
-    /// # Errors
-    /// [`TrainError`] if it cannot be written.
-    pub fn generate(
-        &self,
-        seed: u64,
-        objects: impl Into<ObjectSource>,
-        jaw: &Jaw,
-    ) -> Result<bool, TrainError> {
-        let Some(scene) = LabelledScene::new(seed, objects, None, jaw) else {
-            return Ok(false);
-        };
-        let stored = StoredScene {
-            kind: self.kind.clone(),
-            seed,
-            picking: scene.picking,
-            placings: scene
-                .placings
-                .into_iter()
-                .map(|placing| placing.view)
-                .collect(),
-        };
-        let path = self.path(seed);
-        write_atomic(&path, &seal(&stored, &path)?)?;
-        Ok(true)
-    }
-
     /// All stored scenes, by seed.
     ///
     /// # Errors
@@ -181,13 +203,12 @@ impl SceneStore {
     /// [`TrainError`] as for [`Self::load`], or if they are of objects, a gripper or seeds that are kept for
     /// something else.
     pub fn load_for(&self, split: Split, jaw: &Jaw) -> Result<Vec<StoredScene>, TrainError> {
-        let path = self.folder.join(KIND_FILE);
-        let kind = &self.kind;
-        let own = kind.objects.split();
-        if own.is_some_and(|own| own != split) || kind.gripper != jaw.name {
-            let (objects, name) = (&kind.objects, &kind.gripper);
-            let reason = format!("holds scenes of {objects} for {name:?}: not wanted here");
-            return refuse(&path, reason);
+        let objects = match self.kind.objects.split() {
+            Some(own) if own != split => ObjectSource::from(split).describe(),
+            _ => self.kind.objects.clone(),
+        };
+        if let Some(reason) = self.kind.differs_from(&SceneKind::new(objects, jaw)) {
+            return refuse(&self.folder.join(KIND_FILE), reason);
         }
         let scenes = self.load()?;
         let is_kept = |scene: &&StoredScene| split == Split::Train && scene.seed >= FIRST_UNTRAINED;
@@ -217,6 +238,68 @@ impl SceneStore {
         }
         Ok(scene)
     }
+}
+
+impl SceneWriter {
+    /// What is stored so far.
+    #[must_use]
+    pub fn store(&self) -> &SceneStore {
+        &self.store
+    }
+
+    /// A file that says that nothing comes to rest in the scene of a seed, which takes as long to find out as
+    /// a scene does.
+    fn unsettled_path(&self, seed: u64) -> PathBuf {
+        self.store.folder.join(format!("scene_{seed:08}.unsettled"))
+    }
+
+    /// Whether the scene of a seed is known never to come to rest.
+    #[must_use]
+    pub fn is_unsettled(&self, seed: u64) -> bool {
+        self.unsettled_path(seed).is_file()
+    }
+
+    /// Generates and stores the scene of a seed; `false`, and a note of it, if nothing came to rest.
+    ///
+    /// # Errors
+    /// [`TrainError`] if it cannot be written.
+    pub fn generate(&self, seed: u64) -> Result<bool, TrainError> {
+        let Some(scene) = LabelledScene::new(seed, &self.objects, None, &self.jaw) else {
+            write_atomic(&self.unsettled_path(seed), b"")?;
+            return Ok(false);
+        };
+        let stored = StoredScene {
+            kind: self.store.kind.clone(),
+            seed,
+            picking: scene.picking,
+            placings: scene
+                .placings
+                .into_iter()
+                .map(|placing| placing.view)
+                .collect(),
+        };
+        let path = self.store.path(seed);
+        write_atomic(&path, &seal(&stored, &path)?)?;
+        Ok(true)
+    }
+}
+
+/// How many scenes, their seeds, and a digest of what they are: equal for equal data.
+pub(super) fn describe(scenes: &[StoredScene]) -> Result<String, TrainError> {
+    let size = |view: &TableView| (view.points.len(), view.grasps.len());
+    let sizes = scenes.iter().map(|scene| {
+        let placings: Vec<_> = scene.placings.iter().map(size).collect();
+        (&scene.kind, scene.seed, size(&scene.picking), placings)
+    });
+    let digest = fingerprint(&sizes.collect::<Vec<_>>())?;
+    let seeds = || scenes.iter().map(|scene| scene.seed);
+    let (first, last) = (seeds().min(), seeds().max());
+    Ok(format!(
+        "{} scenes, seeds {} to {}, digest {digest:016x}",
+        scenes.len(),
+        first.unwrap_or_default(),
+        last.unwrap_or_default()
+    ))
 }
 
 fn paths(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {

@@ -6,8 +6,9 @@
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
-use prehend_nets::pick_place::{N_WIDTHS, TOUCH_DIM};
+use prehend_nets::pick_place::TOUCH_DIM;
 use prehend_robot::Jaw;
+use prehend_types::{N_WIDTHS, WIDTH_CLASS_M};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -15,8 +16,6 @@ use super::sample::{Sample, Touch};
 
 /// Most grasps of one view that are looked at.
 const MOST: usize = 160;
-/// Width of a class, m.
-pub(super) const WIDTH_CLASS: f32 = 0.008;
 
 /// Chosen points, each with the allowed grasp that is nearest to what is predicted.
 #[derive(Default)]
@@ -120,7 +119,7 @@ impl Touches {
             self.closing.extend(touch.closing);
             self.approach.extend(touch.approach);
             self.width.push(touch.width);
-            let class = ((touch.width / WIDTH_CLASS) as usize).min(N_WIDTHS - 1);
+            let class = ((touch.width / WIDTH_CLASS_M as f32) as usize).min(N_WIDTHS - 1);
             self.classes
                 .extend((0..N_WIDTHS).map(|i| f32::from(u8::from(i == class))));
             self.angles[0] += turn(closing, approach, touch);

@@ -1,6 +1,5 @@
 //! The run: batches from a background thread, steps, log, validation, checkpoints.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -26,11 +25,11 @@ use super::config::PickPlaceTraining;
 use super::loss::{Emphasis, Parts, loss};
 use super::metrics::{PickPlaceLine, PickPlaceValidation};
 use super::sample::{Sample, tensors};
-use super::store::StoredScene;
+use super::store::{StoredScene, describe};
 use super::touch::control;
 use crate::TrainError;
 use crate::checkpoint::CHECKPOINT_FILE;
-use crate::metrics::METRICS_FILE;
+use crate::metrics::Metrics;
 use crate::provenance::{Provenance, Starter};
 
 /// Views in a batch of validation, and the most batches.
@@ -88,6 +87,16 @@ impl PickPlaceRun<'_> {
     /// [`TrainError`]; the newest checkpoint stays usable whatever happens.
     pub fn train(&self, should_stop: &dyn Fn() -> bool) -> Result<PickPlaceReport, TrainError> {
         let Self { config, folder, .. } = *self;
+        let path = folder.join(CHECKPOINT_FILE);
+        if self.resume && !path.exists() {
+            // Before a folder of that name is made.
+            let reason = "is not there, so there is nothing to resume: give the folder of the run that was \
+                          stopped, or start one without `--resume`";
+            return Err(TrainError::Checkpoint {
+                path,
+                reason: reason.to_owned(),
+            });
+        }
         std::fs::create_dir_all(folder).map_err(|source| DataError::write(folder, source))?;
         let _lock = FolderLock::acquire(folder)?;
         let views = views(self.training);
@@ -99,8 +108,7 @@ impl PickPlaceRun<'_> {
                 batch: config.batch,
             });
         }
-        let mut state = begin(config, self.jaw, &folder.join(CHECKPOINT_FILE), self.resume)?;
-        state.checkpoint.data = format!("{} scenes", self.training.len());
+        let mut state = self.begin(&path)?;
         let first = state.checkpoint.step;
         if first == 0 {
             let provenance = Provenance {
@@ -124,6 +132,65 @@ impl PickPlaceRun<'_> {
         })
     }
 
+    fn begin(&self, path: &Path) -> Result<State, TrainError> {
+        let Self { config, jaw, .. } = *self;
+        let refuse = |reason: String| {
+            Err(TrainError::Checkpoint {
+                path: path.to_owned(),
+                reason,
+            })
+        };
+        let text = toml::to_string(config).unwrap_or_default();
+        let data = describe(self.training)?;
+        let device = Device::flex().autodiff();
+        let seed = derive_seed(config.seed, Stream::Parameters, 0);
+        let net = PickPlaceNet::new(&config.network, seed, &device);
+        let optimiser = AdamWConfig::new()
+            .with_weight_decay(config.weight_decay)
+            .with_grad_clipping(Some(GradientClippingConfig::Norm(config.clip_norm)))
+            .init();
+        if !path.exists() {
+            let network = config.network.clone();
+            let mut checkpoint = PickPlaceCheckpoint::start(network, text, jaw, data, config.seed);
+            checkpoint.average = flatten(&net);
+            return Ok(State {
+                net,
+                optimiser,
+                checkpoint,
+            });
+        }
+        if !self.resume {
+            return refuse("is there already: resume it, or choose another run folder".into());
+        }
+        let old = PickPlaceCheckpoint::load(path)?;
+        if old.config != text {
+            let reason = "was made with other settings: restore them, or choose another folder";
+            return refuse(reason.into());
+        }
+        if old.gripper_fingerprint != jaw.fingerprint() {
+            return refuse(format!(
+                "was made for another gripper, {:?} as it was then: give that one, or choose another \
+                 folder",
+                old.gripper
+            ));
+        }
+        if old.data != data {
+            return refuse(format!(
+                "was trained on other scenes ({}) than these ({data}): give those, or choose another \
+                 folder",
+                old.data
+            ));
+        }
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(old.parameters.clone()))?;
+        let net = net.try_load_record(record)?;
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(old.optimiser.clone()))?;
+        Ok(State {
+            net,
+            optimiser: optimiser.load_record(record),
+            checkpoint: old,
+        })
+    }
+
     fn steps(
         &self,
         state: &mut State,
@@ -133,13 +200,7 @@ impl PickPlaceRun<'_> {
     ) -> Result<PickPlaceReport, TrainError> {
         let Self { config, folder, .. } = *self;
         let control = control(self.jaw);
-        let log_path = folder.join(METRICS_FILE);
-        let fail = |source| DataError::write(&log_path, source);
-        let mut log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log_path)
-            .map_err(fail)?;
+        let mut log = Metrics::open(folder, state.checkpoint.step)?;
         let path = folder.join(CHECKPOINT_FILE);
         let begun = Instant::now();
         let (before, samples_before) = (state.checkpoint.elapsed_s, state.checkpoint.samples);
@@ -148,7 +209,7 @@ impl PickPlaceRun<'_> {
         if state.checkpoint.step == 0 {
             // Orientations start at chance: the first line shows it.
             last.validation = Some(validate(state, validation, &control));
-            write_line(&mut log, &last).map_err(fail)?;
+            log.push(last)?;
         }
         while state.checkpoint.step < config.steps {
             let step = state.checkpoint.step;
@@ -166,27 +227,36 @@ impl PickPlaceRun<'_> {
             let step = state.checkpoint.step;
             let stops = should_stop();
             let is_due = |every: u64| step.is_multiple_of(every) || step == config.steps || stops;
+            let paused = Instant::now();
+            let mut line = PickPlaceLine {
+                step,
+                elapsed_s: state.checkpoint.elapsed_s,
+                learning_rate: rate(config, step),
+                ..PickPlaceLine::default()
+            };
             if is_due(config.log_every_steps) {
                 let seconds = since.elapsed().as_secs_f64();
-                let mut line = PickPlaceLine {
-                    step,
-                    elapsed_s: state.checkpoint.elapsed_s,
-                    loss: Some(sum.loss[0] / sum.loss[1].max(1.0)),
-                    learning_rate: rate(config, step),
-                    samples_per_s: Some((n_logged * config.batch) as f64 / seconds),
-                    validation: None,
-                };
-                if is_due(config.validate_every_steps) {
-                    line.validation = Some(validate(state, validation, &control));
-                    last = line;
-                }
-                write_line(&mut log, &line).map_err(fail)?;
+                line.loss = Some(sum.loss[0] / sum.loss[1].max(1.0));
+                line.samples_per_s = Some((n_logged * config.batch) as f64 / seconds);
                 tracing::info!(step, loss = line.loss, "training");
-                (sum, since, n_logged) = (Parts::default(), Instant::now(), 0);
+                (sum, n_logged) = (Parts::default(), 0);
+            }
+            if is_due(config.validate_every_steps) {
+                line.validation = Some(validate(state, validation, &control));
+                last = line;
+            }
+            if line.loss.is_some() || line.validation.is_some() {
+                log.push(line)?;
             }
             if is_due(config.checkpoint_every_steps) {
                 state.save(&path)?;
             }
+            // Only steps count as training time.
+            since = if n_logged == 0 {
+                Instant::now()
+            } else {
+                since + paused.elapsed()
+            };
             if stops {
                 break;
             }
@@ -240,53 +310,6 @@ fn validation_samples(config: &PickPlaceTraining, scenes: &[StoredScene]) -> Vec
         .collect()
 }
 
-fn begin(
-    config: &PickPlaceTraining,
-    jaw: &Jaw,
-    path: &Path,
-    resume: bool,
-) -> Result<State, TrainError> {
-    let refuse = |reason: &str| {
-        Err(TrainError::Checkpoint {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        })
-    };
-    let text = toml::to_string(config).unwrap_or_default();
-    let device = Device::flex().autodiff();
-    let seed = derive_seed(config.seed, Stream::Parameters, 0);
-    let net = PickPlaceNet::new(&config.network, seed, &device);
-    let optimiser = AdamWConfig::new()
-        .with_weight_decay(config.weight_decay)
-        .with_grad_clipping(Some(GradientClippingConfig::Norm(config.clip_norm)))
-        .init();
-    if !path.exists() {
-        let mut checkpoint = PickPlaceCheckpoint::start(config.network.clone(), text, config.seed);
-        checkpoint.average = flatten(&net);
-        checkpoint.gripper.clone_from(&jaw.name);
-        return Ok(State {
-            net,
-            optimiser,
-            checkpoint,
-        });
-    }
-    if !resume {
-        return refuse("is there already: resume it, or choose another run folder");
-    }
-    let old = PickPlaceCheckpoint::load(path)?;
-    if old.config != text || old.gripper != jaw.name {
-        return refuse("was made with other settings: restore them, or choose another folder");
-    }
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(old.parameters.clone()))?;
-    let net = net.try_load_record(record)?;
-    let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(old.optimiser.clone()))?;
-    Ok(State {
-        net,
-        optimiser: optimiser.load_record(record),
-        checkpoint: old,
-    })
-}
-
 /// Loss and gradients of a batch: its two halves on two threads, each with leaves of its own, since one
 /// autodiff graph is one lock. The sum does not depend on which is done first.
 fn gradients(
@@ -323,12 +346,6 @@ fn gradients(
     sum.accumulate(net, first);
     sum.accumulate(net, second);
     Ok((parts, sum.grads()))
-}
-
-fn write_line(log: &mut std::fs::File, line: &PickPlaceLine) -> std::io::Result<()> {
-    let mut text = serde_json::to_vec(line)?;
-    text.push(b'\n');
-    log.write_all(&text)
 }
 
 fn emphasis(config: &PickPlaceTraining, step: u64) -> Emphasis {

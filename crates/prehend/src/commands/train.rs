@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use prehend_policy::pick_place::check_jaw_width;
 use prehend_sim::tabletop::Split;
 use prehend_train::pick_place::{PickPlaceLine, PickPlaceRun, PickPlaceTraining, SceneStore};
 use prehend_train::{FlowConfig, Hooks, Parent, StepChoice, train_flow};
@@ -62,7 +63,7 @@ struct PickPlace {
     validation: PathBuf,
     #[command(flatten)]
     gripper: GripperArgs,
-    /// Run folder: checkpoint, log.
+    /// Run folder: checkpoint, log, curves.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Go on from the checkpoint in --out.
@@ -84,7 +85,8 @@ struct PickPlaceBody {
 impl PickPlace {
     fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let config = PickPlaceTraining::load(&locate(&self.config)?)?;
-        let jaw = self.gripper.open()?;
+        let (jaw, file) = self.gripper.open_with_file()?;
+        check_jaw_width(&jaw, &file)?;
         let read = |folder: &Path, split: Split| -> Result<_, Failure> {
             Ok(SceneStore::open(&locate(folder)?)?.load_for(split, &jaw)?)
         };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::common::{BOX, box_obj, check_refused, report, text};
+use crate::common::{BOX, box_obj, check_refused, report, run, text};
 
 /// Two things that the shipped hand can hold, in frames far from them, and one that it cannot.
 const MESHES: [(&str, [f64; 3]); 3] = [
@@ -88,6 +88,19 @@ fn scenes_are_made_of_the_meshes_that_can_be_held_and_of_no_others() {
     }
     let met: Vec<&str> = met.iter().map(String::as_str).collect();
     assert_eq!(met, ["bar.obj", "more/brick.obj"]);
+
+    let of_folder = ["--scenes", "1", "--objects", text(&objects), "--json"];
+    let evaluate = ["scenes", "evaluate", "models/pick-place", "--no-clearing"];
+    let told = report(&[&evaluate[..], &of_folder].concat(), 0);
+    // Named as before there were folders, which are of no split.
+    assert_eq!(told.get("split"), Some(&Value::Null), "{told}");
+    assert_eq!(told["objects_folder"], text(&objects));
+    assert_eq!(told["source"], first["source"]);
+    let output = run(&[&["scenes", "audit"], &of_folder[..]].concat());
+    // One scene may fall short of what is required of many.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["n"], &told["source"]), (&1.into(), &first["source"]));
 
     check_refused(
         &generate(&objects, &one, &["--split", "train"]),

@@ -66,9 +66,7 @@ impl Generate {
         let jaw = common.gripper.open()?;
         let split = Split::from(self.split);
         let n = self.limit.map_or(split.len(), |limit| limit as usize);
-        let candidates: Vec<Candidate> = (0..n.min(split.len()))
-            .map(|index| candidate(split, index))
-            .collect();
+        let candidates: Vec<Candidate> = library(split).take(n).collect();
         let file = common.gripper.file().display().to_string();
         check_gripper(&jaw, &file, &candidates)?;
         let settings = Settings::new(Source::Library(split), common.trials, common.seed, jaw);
@@ -83,6 +81,11 @@ impl Generate {
         session.report(Some(common.seed), &body.summary, &body)?;
         Ok(session.unless_stopped(Verdict::Passed))
     }
+}
+
+/// The numbered objects of a split.
+pub fn library(split: Split) -> impl Iterator<Item = Candidate> {
+    (0..split.len()).map(move |index| candidate(split, index))
 }
 
 fn candidate(split: Split, index: usize) -> Candidate {

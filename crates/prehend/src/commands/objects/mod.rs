@@ -12,8 +12,10 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
+pub use generate::library;
 pub use open::{Opened, open};
 pub use summary::Unverified;
+pub use verify::check_gripper;
 
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;

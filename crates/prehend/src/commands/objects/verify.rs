@@ -1,5 +1,6 @@
 //! Tries grasps on many objects and stores what happened, on several threads.
 
+use std::borrow::Borrow;
 use std::time::Instant;
 
 use prehend_robot::Jaw;
@@ -49,25 +50,31 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`crate::exit::Class::BadInput`].
-pub fn check_gripper(jaw: &Jaw, file: &str, candidates: &[Candidate]) -> Result<(), Failure> {
+pub fn check_gripper(
+    jaw: &Jaw,
+    file: &str,
+    candidates: impl IntoIterator<Item: Borrow<Candidate>>,
+) -> Result<(), Failure> {
     let widest = widest_grasp(jaw);
-    let mut narrowest: Option<(f64, &str)> = None;
+    let mut narrowest: Option<(f64, String)> = None;
+    let mut n = 0;
     for candidate in candidates {
+        let candidate = candidate.borrow();
+        n += 1;
         let Some(own) = candidate.object.narrowest() else {
             continue;
         };
         if own <= widest {
             return Ok(());
         }
-        if narrowest.is_none_or(|(least, _)| own < least) {
-            narrowest = Some((own, &candidate.name));
+        if narrowest.as_ref().is_none_or(|(least, _)| own < *least) {
+            narrowest = Some((own, candidate.name.clone()));
         }
     }
     let Some((least, name)) = narrowest else {
         // No object has two sides; each is listed with that reason.
         return Ok(());
     };
-    let n = candidates.len();
     let most = jaw.max_width_m;
     Err(Failure::bad_input(format!(
         "{file}: field `max_width_m`: is {most}, which grasps things of at most {widest:.4} m; the \

@@ -1,9 +1,7 @@
 //! Turns a network into numbers, beside what it has to beat.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
@@ -55,6 +53,7 @@ struct Evaluation {
     engine: String,
     #[serde(flatten)]
     told: Told,
+    /// Scenes whose objects never came to rest.
     unsettled: u64,
     #[serde(flatten)]
     summary: Summary,
@@ -66,15 +65,10 @@ impl Evaluate {
     /// # Errors
     /// An input was refused, or the network failed.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let jaw = self.gripper.open()?;
+        let (jaw, file) = self.gripper.open_with_file()?;
         let seeds: Vec<u64> = seed_range(self.seed, self.scenes)?.collect();
         let bundle = SceneBundle::load(&locate(&self.network)?)?;
-        if bundle.manifest.gripper != jaw.name {
-            return Err(Failure::bad_input(format!(
-                "{:?} is for gripper {:?}, --gripper is {:?}",
-                self.network, bundle.manifest.gripper, jaw.name
-            )));
-        }
+        bundle.manifest.check_jaw(&jaw, &file)?;
         let chosen = self.folder.open(self.split, &jaw)?;
         let runtime = self.engine.open()?;
         let open = || -> Result<Evaluator<'_>, Failure> {
@@ -87,27 +81,24 @@ impl Evaluate {
         };
         let engine = open()?.network.provider().to_owned();
         let progress = Progress::new("scenes", seeds.len() as u64);
-        let results: Mutex<BTreeMap<u64, SceneResult>> = Mutex::default();
         let work = |evaluator: &mut Evaluator<'_>, seed: u64| {
-            if let Some(result) = evaluator.scene(seed)? {
-                results
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(seed, result);
-            }
+            let result = evaluator.scene(seed)?;
             progress.step(String::new());
-            Ok(())
+            Ok(result)
         };
-        for_each_seed(self.threads.count(), &seeds, &session.interrupt, open, work)?;
+        let threads = self.threads.count();
+        // Of an evaluation that is stopped, fewer than there are seeds.
+        let begun = for_each_seed(threads, &seeds, &session.interrupt, open, work);
         progress.finish();
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let results: Vec<SceneResult> = results.into_values().collect();
+        let begun = begun?;
+        let unsettled = begun.iter().filter(|result| result.is_none()).count() as u64;
+        let results: Vec<SceneResult> = begun.into_iter().flatten().collect();
         let body = Evaluation {
             network: bundle.manifest.name.clone(),
             graph_sha256: bundle.graph_sha256(),
             engine,
             told: chosen.told,
-            unsettled: self.scenes - results.len() as u64,
+            unsettled,
             summary: Summary::new(&results),
         };
         session.report(Some(self.seed), &body, &body)?;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
+use prehend_sim::tabletop::ObjectSource;
 use prehend_train::pick_place::SceneStore;
 use serde::Serialize;
 
 use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::args::{Threads, seed_range};
+use crate::commands::objects::{check_gripper, library};
 use crate::exit::{Failure, Verdict};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -43,7 +45,7 @@ pub struct Generate {
 struct Body {
     /// Scenes stored by this run.
     scenes: u64,
-    /// Seeds whose objects never came to rest.
+    /// Seeds whose objects never came to rest, in this run or one before.
     unsettled: u64,
     /// Scenes that were stored before.
     skipped: u64,
@@ -59,16 +61,23 @@ impl Generate {
     /// # Errors
     /// An input was refused, or a scene could not be stored.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let jaw = self.gripper.open()?;
-        let chosen = self.folder.open(self.split, &jaw)?;
-        let source = &chosen.source;
-        let store = SceneStore::create(&self.out, source, &jaw)?;
+        let (jaw, file) = self.gripper.open_with_file()?;
         let range = seed_range(self.seed, self.scenes)?;
-        let seeds: Vec<u64> = range.filter(|seed| !store.contains(*seed)).collect();
+        let chosen = self.folder.open(self.split, &jaw)?;
+        // Every object of a folder was held by this very gripper, or is left out.
+        if let ObjectSource::Split(split) = chosen.source {
+            check_gripper(&jaw, &file.display().to_string(), library(split))?;
+        }
+        let writer = SceneStore::create(&self.out, &chosen.source, &jaw)?;
+        let is_stored = |seed: &u64| writer.store().contains(*seed);
+        let (skipped, seeds): (Vec<u64>, Vec<u64>) = range.partition(is_stored);
+        let (unsettled, seeds): (Vec<u64>, Vec<u64>) = seeds
+            .into_iter()
+            .partition(|seed| writer.is_unsettled(*seed));
         let progress = Progress::new("scenes", seeds.len() as u64);
-        let (stored, unsettled) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (stored, unsettled) = (AtomicU64::new(0), AtomicU64::new(unsettled.len() as u64));
         let work = |(): &mut (), seed: u64| {
-            let counter = if store.generate(seed, source, &jaw)? {
+            let counter = if writer.generate(seed)? {
                 &stored
             } else {
                 &unsettled
@@ -85,7 +94,7 @@ impl Generate {
         let body = Body {
             scenes,
             unsettled: unsettled.into_inner(),
-            skipped: self.scenes - seeds.len() as u64,
+            skipped: skipped.len() as u64,
             scenes_per_s: (scenes > 0).then(|| scenes as f64 / session.elapsed_s()),
             out: self.out.clone(),
             told: chosen.told,

@@ -76,10 +76,11 @@ impl Inspect {
     /// # Errors
     /// An input was refused, nothing came to rest, or the picture cannot be written.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let jaw = self.gripper.open()?;
+        let (jaw, file) = self.gripper.open_with_file()?;
         let mut network = match &self.network {
             Some(folder) => {
                 let bundle = SceneBundle::load(&locate(folder)?)?;
+                bundle.manifest.check_jaw(&jaw, &file)?;
                 Some(SceneNetwork::from_bundle(&bundle, &self.engine.open()?)?)
             }
             None => None,

@@ -1,5 +1,6 @@
 //! Scenes for the pick-and-place network: made, learned from, and what a network does in them.
 
+mod audit;
 mod evaluate;
 mod export;
 mod generate;
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   prehend scenes generate --out datasets/tabletop --scenes 6000
   prehend scenes generate --out datasets/tabletop_validation --scenes 100 --split validation --seed 800000
   prehend scenes generate --out datasets/mine --scenes 100 --objects my_objects
+  prehend scenes audit --scenes 200 --json
   prehend scenes inspect --seed 7 --out scene.png
   prehend scenes inspect --seed 900001 --split test --network models/pick-place --out said.png
   prehend scenes export runs/pick_place/latest.checkpoint --scenes datasets/tabletop_validation \
@@ -42,6 +44,8 @@ pub struct Scenes {
 enum Kind {
     /// Arrange objects, look at them, label every point, and store it.
     Generate(generate::Generate),
+    /// Try labels by physics: do allowed placements stand, labelled grasps hold, forbidden placements fail?
+    Audit(audit::Audit),
     /// Draw a scene with its labels, or with what a network says of it.
     Inspect(inspect::Inspect),
     /// Write a checkpoint as a bundle that runs through ONNX Runtime.
@@ -74,7 +78,16 @@ impl GripperArgs {
     /// # Errors
     /// The file was refused.
     pub fn open(&self) -> Result<Jaw, Failure> {
-        Ok(Jaw::load(&locate(&self.gripper)?)?)
+        Ok(self.open_with_file()?.0)
+    }
+
+    /// As [`Self::open`], with the file that was found.
+    ///
+    /// # Errors
+    /// The file was refused.
+    pub fn open_with_file(&self) -> Result<(Jaw, PathBuf), Failure> {
+        let file = locate(&self.gripper)?;
+        Ok((Jaw::load(&file)?, file))
     }
 }
 
@@ -110,6 +123,7 @@ impl Scenes {
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         match &self.kind {
             Kind::Generate(args) => args.run(session),
+            Kind::Audit(args) => args.run(session),
             Kind::Inspect(args) => args.run(session),
             Kind::Export(args) => args.run(session),
             Kind::Evaluate(args) => args.run(session),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{ObjectSource, SceneObjects};
+use prehend_sim::tabletop::{ObjectSource, SceneObjects, Split};
 use prehend_types::config::locate;
 use serde::Serialize;
 
@@ -34,8 +34,12 @@ pub struct Chosen {
 /// What a report says of the objects.
 #[derive(Debug, Serialize)]
 pub struct Told {
+    /// Part of the library; `None` if a folder was given.
+    split: Option<Split>,
+    /// The folder, if one was given.
+    objects_folder: Option<PathBuf>,
     /// What the scenes' objects are drawn from.
-    source: SceneObjects,
+    pub source: SceneObjects,
     /// Objects of the folder that are in no scene.
     left_out: Vec<Unverified>,
 }
@@ -54,6 +58,8 @@ impl FolderArgs {
             }
         };
         let told = Told {
+            split: self.objects.is_none().then(|| split.into()),
+            objects_folder: self.objects.clone(),
             source: source.describe(),
             left_out,
         };
