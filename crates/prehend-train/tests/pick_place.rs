@@ -1,17 +1,21 @@
 //! Training of the pick-and-place network repeats, resumes and exports.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use prehend_policy::Origin;
 use prehend_policy::pick_place::SceneNetwork;
 use prehend_policy::{EngineChoice, Runtime, RuntimeOptions};
-use prehend_robot::Jaw;
-use prehend_sim::tabletop::Split;
+use prehend_robot::{Jaw, Shape};
+use prehend_sim::tabletop::{
+    CollectedObject, Collection, LabelledScene, ObjectSource, Resting, Split, TableObject,
+};
 use prehend_train::pick_place::{
     PickPlaceCheckpoint, PickPlaceLine, PickPlaceReport, PickPlaceRun, PickPlaceTraining,
     SceneStore, StoredScene, burn_says, export_scene, scene_inputs,
 };
 use prehend_train::{METRICS_FILE, PLOT_FILE, Starter, TrainError};
+use prehend_types::Pose;
 use prehend_types::config::locate;
 
 fn jaw() -> Jaw {
@@ -270,4 +274,80 @@ fn scenes_that_are_kept_for_tests_are_not_trained_on() {
     assert!(error.contains("another folder"), "{error}");
     let none = SceneStore::open(folder.path()).expect_err("no scenes");
     assert!(none.to_string().contains("scenes generate"));
+}
+
+/// A ball that somebody brought; `split` if it is the library's.
+fn brought(digest: &str, split: Option<Split>) -> ObjectSource {
+    let ball = TableObject {
+        parts: vec![prehend_sim::Part {
+            shape: Shape::Sphere { radius: 0.02 },
+            body_from_part: Pose::identity(),
+        }],
+        mass: 0.1,
+        friction: 0.6,
+    };
+    let resting = Resting {
+        base_from_object: Pose::identity(),
+        n_drops: 1,
+    };
+    let ball = CollectedObject::new("ball".to_owned(), &ball, &[resting]).expect("rests");
+    let collection = Collection::new(vec![ball], digest.to_owned(), split);
+    ObjectSource::Collection(Arc::new(collection.expect("not empty")))
+}
+
+#[test]
+fn scenes_of_ones_own_objects_may_be_trained_on_and_those_of_kept_ones_may_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let jaw = jaw();
+    let create = |name: &str, objects: &ObjectSource| {
+        SceneStore::create(&folder.path().join(name), objects, &jaw)
+    };
+    let own = create("own", &brought("1", None)).expect("made");
+    for split in [Split::Train, Split::Validation] {
+        let scenes = own.store().load_for(split, &jaw);
+        assert!(scenes.expect("anybody's").is_empty());
+    }
+    let mut changed = jaw.clone();
+    changed.pad.size_m[0] += 0.001;
+    let error = own.store().load_for(Split::Train, &changed);
+    let error = error.expect_err("another gripper").to_string();
+    assert!(error.contains("its file was changed"), "{error}");
+    drop(own);
+    let kept = create("kept", &brought("2", Some(Split::Test))).expect("made");
+    let error = kept.store().load_for(Split::Train, &jaw);
+    let error = error.expect_err("kept").to_string();
+    assert!(
+        error.contains("Test objects of the library") && error.contains("the Train objects"),
+        "{error}"
+    );
+    drop(create("own", &brought("1", None)).expect("the same"));
+    let error = create("own", &brought("3", None)).expect_err("other objects");
+    assert!(error.to_string().contains("another folder"), "{error}");
+}
+
+#[test]
+fn a_writer_draws_from_the_objects_that_it_was_created_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = brought("1", None);
+    let writer = SceneStore::create(folder.path(), &source, &jaw()).expect("made");
+    assert!(writer.generate(3).expect("stores"));
+    let scenes = writer.store().load().expect("reads back");
+    let wanted = LabelledScene::new(3, &source, None, &jaw()).expect("comes to rest");
+    assert_eq!(scenes[0].picking, wanted.picking);
+    assert_eq!(scenes[0].kind.objects, source.describe());
+}
+
+#[test]
+fn folders_from_before_there_were_collections_are_still_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let writer = SceneStore::create(folder.path(), Split::Test, &jaw()).expect("made");
+    let store = writer.store().clone();
+    drop(writer);
+    let path = folder.path().join("scenes.json");
+    let text = std::fs::read_to_string(&path).expect("there");
+    let old = text.replacen("\"objects\"", "\"split\"", 1);
+    assert_ne!(old, text);
+    std::fs::write(&path, old).expect("writes");
+    let again = SceneStore::create(folder.path(), Split::Test, &jaw()).expect("the same");
+    assert_eq!(again.store().kind(), store.kind());
 }

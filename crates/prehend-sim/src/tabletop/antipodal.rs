@@ -21,7 +21,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Within the friction cone of every object here (atan 0.4).
+    /// Within the friction cone of every object of the library.
     pub const SOUND: Self = Self {
         cone: 0.38,
         fallen: 0.0022,
@@ -52,6 +52,8 @@ const FLAT: f64 = 0.0004;
 /// physics with round objects held far from their centre.
 const POINT: f64 = 0.0006;
 const LINE: f64 = 0.2;
+/// Friction that the cones are for: the least of the library. What is more slippery has narrower ones.
+const FRICTION: f64 = 0.4;
 /// Standard gravity, m/s².
 const GRAVITY: f64 = 9.80665;
 
@@ -152,6 +154,12 @@ pub(crate) struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Largest angle between a surface's normal and the closing axis that this body allows, rad.
+    fn cone(&self) -> f64 {
+        let grip = libm::atan(self.load.friction) / libm::atan(FRICTION);
+        self.limits.cone * grip.min(1.0)
+    }
+
     /// All grasps with one finger at a point of the body's surface, `normal` pointing outwards: across the
     /// first way of [`Self::squeezes`] that the hand can get to.
     pub fn at(&self, point: &Point3<f64>, normal: &Vector3<f64>) -> PointGrasps {
@@ -215,9 +223,7 @@ impl Search<'_> {
         let upright = Unit::new_normalize(middle.cross(&aside));
         for axis in [aside, upright] {
             ways.extend(
-                LEANS.map(|lean| {
-                    Rotation3::from_axis_angle(&axis, lean * self.limits.cone) * middle
-                }),
+                LEANS.map(|lean| Rotation3::from_axis_angle(&axis, lean * self.cone()) * middle),
             );
         }
         ways.into_iter()
@@ -238,7 +244,7 @@ impl Search<'_> {
             weight,
             friction,
         } = self.load;
-        let steepest = libm::cos(self.limits.cone);
+        let steepest = libm::cos(self.cone());
         if -closing.dot(normal) < steepest {
             return None;
         }

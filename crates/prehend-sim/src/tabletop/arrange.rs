@@ -1,4 +1,4 @@
-//! Objects of the library at rest on a table: packed side by side, in a pile, or on two heights.
+//! Objects at rest on a table: packed side by side, in a pile, or on two heights.
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use prehend_types::{Pose, Role, Stream, derive_seed};
@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::bench::Bench;
-use super::library::{Instance, Split};
 use super::pieces::Pieces;
+use super::source::ObjectSource;
 use crate::objects::Part;
 use crate::objects::build::block;
 use crate::scene::{Body, BodyMotion};
@@ -25,15 +25,15 @@ pub enum ArrangementKind {
     Raised,
 }
 
-/// What lies on the table: a pure function of seed, split and number of objects.
+/// What lies on the table: a pure function of seed, source and number of objects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrangement {
     /// Its seed.
     pub seed: u64,
     /// How it came about.
     pub kind: ArrangementKind,
-    /// The objects, in the order of the bodies.
-    pub instances: Vec<Instance>,
+    /// Names of the objects, in the order of the bodies.
+    pub instances: Vec<String>,
     /// The objects at rest, then what is fixed.
     pub bodies: Vec<Body>,
 }
@@ -53,11 +53,21 @@ impl Arrangement {
     /// Draws objects, puts or drops them, and lets them come to rest. `n_objects` is drawn from one to
     /// ten if it is not given. `None` if that fails time and again.
     #[must_use]
-    pub fn new(seed: u64, split: Split, n_objects: Option<usize>) -> Option<Self> {
-        (0..ATTEMPTS).find_map(|attempt| Self::attempt(seed, attempt, split, n_objects))
+    pub fn new(
+        seed: u64,
+        objects: impl Into<ObjectSource>,
+        n_objects: Option<usize>,
+    ) -> Option<Self> {
+        let objects = objects.into();
+        (0..ATTEMPTS).find_map(|attempt| Self::attempt(seed, attempt, &objects, n_objects))
     }
 
-    fn attempt(seed: u64, attempt: u64, split: Split, n_objects: Option<usize>) -> Option<Self> {
+    fn attempt(
+        seed: u64,
+        attempt: u64,
+        objects: &ObjectSource,
+        n_objects: Option<usize>,
+    ) -> Option<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Scene, attempt));
         let n_objects = n_objects.unwrap_or_else(|| rng.random_range(1..=10));
         let kind = match rng.random_range(0..20_u8) {
@@ -72,15 +82,15 @@ impl Arrangement {
         }
         let (mut instances, mut bodies) = (Vec::new(), Vec::new());
         for index in 0..n_objects {
-            let instance = split.instance(rng.random_range(0..split.len()));
-            let mut body = body_of(instance);
+            let (name, object) = objects.draw(&mut rng);
+            let mut body = object.body(&Pose::identity());
             body.base_from_body = match kind {
                 ArrangementKind::Pile => dropped(&mut rng, index),
                 ArrangementKind::Packed | ArrangementKind::Raised => {
                     put_down(&mut rng, &body.parts, index, &mut standing)?
                 }
             };
-            instances.push(instance);
+            instances.push(name);
             bodies.push(body);
         }
         bodies.extend(platform);
@@ -142,18 +152,6 @@ fn settle(bodies: &mut [Body]) -> Option<()> {
         }
     }
     Some(())
-}
-
-fn body_of(instance: Instance) -> Body {
-    let model = instance.model();
-    Body {
-        parts: model.parts,
-        role: Role::Other,
-        motion: BodyMotion::Free,
-        mass: model.mass,
-        friction: model.friction,
-        base_from_body: Pose::identity(),
-    }
 }
 
 fn platform(rng: &mut ChaCha8Rng) -> Body {
@@ -248,6 +246,7 @@ pub(crate) fn middle() -> Point3<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tabletop::Split;
 
     #[test]
     fn equal_seeds_give_equal_arrangements_at_rest() {

@@ -4,9 +4,9 @@ use prehend_robot::Jaw;
 use prehend_types::{Stream, derive_seed};
 
 use super::arrange::Arrangement;
-use super::library::Split;
 use super::placing::{Placing, placings};
 use super::see::{Seen, look, solids};
+use super::source::ObjectSource;
 use super::view::{TableView, label};
 
 /// A scene with its views: all objects lie, or one of them is held.
@@ -24,8 +24,13 @@ pub struct LabelledScene {
 impl LabelledScene {
     /// Everything of one seed; `None` if no arrangement came to rest.
     #[must_use]
-    pub fn new(seed: u64, split: Split, n_objects: Option<usize>, jaw: &Jaw) -> Option<Self> {
-        let arrangement = Arrangement::new(seed, split, n_objects)?;
+    pub fn new(
+        seed: u64,
+        objects: impl Into<ObjectSource>,
+        n_objects: Option<usize>,
+        jaw: &Jaw,
+    ) -> Option<Self> {
+        let arrangement = Arrangement::new(seed, objects, n_objects)?;
         let pieces = arrangement.pieces();
         let seen = look(
             &solids(&arrangement.bodies),

@@ -76,6 +76,12 @@ fn unseen() -> Vec<Family> {
 }
 
 impl Instance {
+    /// Its name, unique in the library.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}_{:05}", self.family.name(), self.number)
+    }
+
     /// Its shape, mass and friction: the same every time.
     #[must_use]
     pub fn model(&self) -> ObjectModel {

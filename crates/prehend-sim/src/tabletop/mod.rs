@@ -1,6 +1,7 @@
 //! Objects on a table without an arm: what the pick-and-place network is trained and tested on.
 //!
 //! - [`Instance`]: one of an endless, numbered set of objects, split into training and test.
+//! - [`ObjectSource`]: a part of that set, or a [`Collection`] that a user brought.
 //! - [`Arrangement`]: some of them at rest, packed, piled or on two heights.
 //! - [`LabelledScene`]: what depth cameras see of it, with the grasps at every point and, if one object
 //!   is held, where it may be put down at which turn.
@@ -23,6 +24,7 @@ mod place;
 mod placing;
 mod resting;
 mod see;
+mod source;
 mod surface;
 mod trial;
 mod tried;
@@ -38,6 +40,7 @@ pub use place::Turns;
 pub use placing::{Carried, InHand, Placing, Slot};
 pub use resting::Resting;
 pub use see::Measured;
+pub use source::{CollectedObject, Collection, ObjectSource, SceneObjects};
 pub use trial::{Attempt, PlaceOutcome, TrialOutcome, attempt_grasp, try_grasp, try_place};
 pub use tried::{GraspOutcome, GraspTrial, ObjectTrials, TableObject, widest_grasp};
 pub use view::{HeldView, PointGrasp, PointLabel, TableView};

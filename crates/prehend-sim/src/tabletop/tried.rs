@@ -228,6 +228,10 @@ fn try_one(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use nalgebra::{Translation3, Vector3};
+    use prehend_robot::{ConvexHull, Shape};
     use prehend_types::config::locate;
 
     use super::*;
@@ -268,6 +272,42 @@ mod tests {
         let trials = |seed| ObjectTrials::new(&object, &franka(), seed, 3);
         assert_eq!(trials(5), trials(5));
         assert_ne!(trials(5).trials, trials(6).trials);
+    }
+
+    #[test]
+    fn what_is_slippery_is_not_squeezed_where_it_slants() {
+        let wedge = |friction| {
+            // 17 degrees off on both long sides, inside the cone of everything in the library.
+            let points = [-1.0, 1.0].into_iter().flat_map(|end: f64| {
+                let at = |y: f64, z: f64| Vector3::new(0.03 * end, y, z);
+                [
+                    at(-0.02, 0.0),
+                    at(0.02, 0.0),
+                    at(-0.005, 0.05),
+                    at(0.005, 0.05),
+                ]
+            });
+            let points: Vec<Vector3<f64>> = points.collect();
+            let hulled = ConvexHull::around(&points).expect("a wedge");
+            TableObject {
+                parts: vec![Part {
+                    shape: Shape::Convex(Arc::new(hulled.hull)),
+                    body_from_part: Pose::from(Translation3::from(hulled.center)),
+                }],
+                mass: 0.1,
+                friction,
+            }
+        };
+        for friction in [0.6, 0.2] {
+            let tried = ObjectTrials::new(&wedge(friction), &franka(), 1, 30);
+            let n = tried.trials.len();
+            assert!(n >= 10, "{friction}: {n}");
+            assert!(
+                tried.n_held() * 10 >= n * 9,
+                "{friction}: {} of {n}",
+                tried.n_held()
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use prehend_data::{DataError, FolderLock, fingerprint, remove_unfinished, write_atomic};
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{LabelledScene, Split, TableView};
+use prehend_sim::tabletop::{LabelledScene, ObjectSource, SceneObjects, Split, TableView};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -35,8 +35,9 @@ pub struct StoredScene {
 #[serde(deny_unknown_fields)]
 pub struct SceneKind {
     version: u32,
-    /// Which objects.
-    pub split: Split,
+    /// Which objects. Files from before there were folders of them call it `split`.
+    #[serde(alias = "split")]
+    pub objects: SceneObjects,
     /// Name of the gripper that the labels are for.
     pub gripper: String,
     /// [`Jaw::fingerprint`] of that gripper.
@@ -59,15 +60,16 @@ pub struct SceneStore {
 #[derive(Debug)]
 pub struct SceneWriter {
     store: SceneStore,
+    objects: ObjectSource,
     jaw: Jaw,
     _lock: FolderLock,
 }
 
 impl SceneKind {
-    fn new(split: Split, jaw: &Jaw) -> Self {
+    fn new(objects: SceneObjects, jaw: &Jaw) -> Self {
         Self {
             version: VERSION,
-            split,
+            objects,
             gripper: jaw.name.clone(),
             gripper_fingerprint: jaw.fingerprint(),
         }
@@ -76,10 +78,10 @@ impl SceneKind {
     /// What is wrong with it, if `wanted` is wanted.
     fn differs_from(&self, wanted: &Self) -> Option<String> {
         let (own, other) = (&self.gripper, &wanted.gripper);
-        if self.split != wanted.split {
+        if self.objects != wanted.objects {
             return Some(format!(
-                "holds scenes of {:?} objects, wanted are {:?}",
-                self.split, wanted.split
+                "holds scenes of {}, wanted are those of {}",
+                self.objects, wanted.objects
             ));
         }
         if own != other {
@@ -102,8 +104,13 @@ impl SceneStore {
     ///
     /// # Errors
     /// [`TrainError`] if it cannot be written, holds scenes of another kind, or another process adds to it.
-    pub fn create(folder: &Path, split: Split, jaw: &Jaw) -> Result<SceneWriter, TrainError> {
-        let kind = SceneKind::new(split, jaw);
+    pub fn create(
+        folder: &Path,
+        objects: impl Into<ObjectSource>,
+        jaw: &Jaw,
+    ) -> Result<SceneWriter, TrainError> {
+        let objects = objects.into();
+        let kind = SceneKind::new(objects.describe(), jaw);
         std::fs::create_dir_all(folder).map_err(|source| DataError::write(folder, source))?;
         let lock = FolderLock::acquire(folder)?;
         remove_unfinished(folder)?;
@@ -118,6 +125,7 @@ impl SceneStore {
         }
         Ok(SceneWriter {
             store,
+            objects,
             jaw: jaw.clone(),
             _lock: lock,
         })
@@ -188,13 +196,18 @@ impl SceneStore {
         paths.iter().map(|path| self.read(path)).collect()
     }
 
-    /// All stored scenes, if one may learn from them.
+    /// All stored scenes, if one may learn from them. Objects that are none of the library are anybody's to
+    /// use as they want.
     ///
     /// # Errors
     /// [`TrainError`] as for [`Self::load`], or if they are of objects, a gripper or seeds that are kept for
     /// something else.
     pub fn load_for(&self, split: Split, jaw: &Jaw) -> Result<Vec<StoredScene>, TrainError> {
-        if let Some(reason) = self.kind.differs_from(&SceneKind::new(split, jaw)) {
+        let objects = match self.kind.objects.split() {
+            Some(own) if own != split => ObjectSource::from(split).describe(),
+            _ => self.kind.objects.clone(),
+        };
+        if let Some(reason) = self.kind.differs_from(&SceneKind::new(objects, jaw)) {
             return refuse(&self.folder.join(KIND_FILE), reason);
         }
         let scenes = self.load()?;
@@ -251,13 +264,12 @@ impl SceneWriter {
     /// # Errors
     /// [`TrainError`] if it cannot be written.
     pub fn generate(&self, seed: u64) -> Result<bool, TrainError> {
-        let kind = self.store.kind.clone();
-        let Some(scene) = LabelledScene::new(seed, kind.split, None, &self.jaw) else {
+        let Some(scene) = LabelledScene::new(seed, &self.objects, None, &self.jaw) else {
             write_atomic(&self.unsettled_path(seed), b"")?;
             return Ok(false);
         };
         let stored = StoredScene {
-            kind,
+            kind: self.store.kind.clone(),
             seed,
             picking: scene.picking,
             placings: scene

@@ -8,8 +8,8 @@ use prehend_policy::pick_place::{
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
-    Arrangement, Attempt, Carried, InHand, LabelledScene, Measured, PlaceOutcome, Placing, Split,
-    TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
+    Arrangement, Attempt, Carried, InHand, LabelledScene, Measured, ObjectSource, PlaceOutcome,
+    Placing, TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
 };
 use prehend_types::{Stream, TableGrasp, derive_seed};
 use rand::SeedableRng;
@@ -44,7 +44,7 @@ pub struct Evaluator<'a> {
     /// The gripper.
     pub jaw: &'a Jaw,
     /// Which objects.
-    pub split: Split,
+    pub objects: ObjectSource,
     /// Whether tables of five objects are cleared too.
     pub clears: bool,
 }
@@ -80,7 +80,7 @@ impl Evaluator<'_> {
     /// # Errors
     /// The network failed.
     pub fn scene(&mut self, seed: u64) -> Result<Option<SceneResult>, Failure> {
-        let Some(scene) = LabelledScene::new(seed, self.split, None, self.jaw) else {
+        let Some(scene) = LabelledScene::new(seed, &self.objects, None, self.jaw) else {
             return Ok(None);
         };
         let mut result = SceneResult {
@@ -434,7 +434,7 @@ impl Evaluator<'_> {
 
     /// Objects taken off a table of five, and how many there were.
     fn clear(&mut self, proposer: Proposer, seed: u64) -> Result<[u64; 2], Failure> {
-        let Some(mut table) = Arrangement::new(seed, self.split, Some(ROUND)) else {
+        let Some(mut table) = Arrangement::new(seed, &self.objects, Some(ROUND)) else {
             return Ok([0; 2]);
         };
         let (mut cleared, mut failures, mut look) = (0, 0, 0);

@@ -1,7 +1,10 @@
 //! Runs the built program and looks at what it says.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use serde_json::Value;
 
 /// The project's root, so that robots, scenes and models are found.
 pub fn root() -> PathBuf {
@@ -45,4 +48,48 @@ pub fn check_refused(args: &[&str], code: i32, words: &[&str]) {
         );
     }
     assert!(output.stdout.is_empty(), "{args:?} wrote to stdout");
+}
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+/// Runs it and reads its report.
+#[track_caller]
+pub fn report(args: &[&str], code: i32) -> Value {
+    let output = run(args);
+    let (found, stderr) = code_and_stderr(&output);
+    assert_eq!(found, Some(code), "{args:?}: {stderr}");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON")
+}
+
+/// Quads of a box, counter-clockwise seen from outside.
+pub const BOX: [[usize; 4]; 6] = [
+    [1, 3, 4, 2],
+    [5, 6, 8, 7],
+    [1, 2, 6, 5],
+    [3, 7, 8, 4],
+    [1, 5, 7, 3],
+    [2, 4, 8, 6],
+];
+
+/// A box with one corner at the origin, of some of its faces.
+pub fn box_obj(size: [f64; 3], faces: &[[usize; 4]]) -> String {
+    let mut text = String::new();
+    for corner in 0..8 {
+        let at = [0, 1, 2].map(|axis| {
+            if corner >> axis & 1 == 1 {
+                size[axis]
+            } else {
+                0.0
+            }
+        });
+        writeln!(text, "v {} {} {}", at[0], at[1], at[2]).expect("writes");
+    }
+    for [a, b, c, d] in faces {
+        writeln!(text, "f {a} {b} {c} {d}").expect("writes");
+    }
+    text
 }

@@ -8,5 +8,6 @@ mod live;
 mod objects;
 mod robot;
 mod scenes;
+mod scenes_of_meshes;
 mod simulator;
 mod usage;

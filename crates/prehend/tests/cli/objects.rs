@@ -1,15 +1,10 @@
 //! `prehend objects`, seen from outside.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{check_refused, code_and_stderr, run};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
-}
+use crate::common::{BOX, box_obj, check_refused, report, text};
 
 /// `objects generate` of a few training objects.
 fn generate<'a>(out: &'a str, limit: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -17,16 +12,6 @@ fn generate<'a>(out: &'a str, limit: &'a str, more: &[&'a str]) -> Vec<&'a str> 
         "objects", "generate", "--split", "train", "--out", out, "--limit", limit, "--json",
     ];
     [&args[..], more].concat()
-}
-
-/// Runs it and reads its report.
-#[track_caller]
-fn report(args: &[&str], code: i32) -> Value {
-    let output = run(args);
-    let (found, stderr) = code_and_stderr(&output);
-    assert_eq!(found, Some(code), "{args:?}: {stderr}");
-    let stdout = String::from_utf8(output.stdout).expect("text");
-    serde_json::from_str(stdout.lines().last().expect("a line")).expect("JSON")
 }
 
 /// All files of a folder of objects, with their names.
@@ -97,34 +82,6 @@ fn a_gripper_that_opens_too_little_is_refused_before_any_trial() {
         &["narrow.toml", "`max_width_m`", "0.008", "or more"],
     );
     assert!(!out.exists(), "it wrote something");
-}
-
-/// Quads of a box, counter-clockwise seen from outside.
-const BOX: [[usize; 4]; 6] = [
-    [1, 3, 4, 2],
-    [5, 6, 8, 7],
-    [1, 2, 6, 5],
-    [3, 7, 8, 4],
-    [1, 5, 7, 3],
-    [2, 4, 8, 6],
-];
-
-fn box_obj(size: [f64; 3], faces: &[[usize; 4]]) -> String {
-    let mut text = String::new();
-    for corner in 0..8 {
-        let at = [0, 1, 2].map(|axis| {
-            if corner >> axis & 1 == 1 {
-                size[axis]
-            } else {
-                0.0
-            }
-        });
-        writeln!(text, "v {} {} {}", at[0], at[1], at[2]).expect("writes");
-    }
-    for [a, b, c, d] in faces {
-        writeln!(text, "f {a} {b} {c} {d}").expect("writes");
-    }
-    text
 }
 
 #[test]

@@ -116,6 +116,8 @@ fn an_audit_counts_what_labels_and_physics_agree_on() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let report: serde_json::Value = serde_json::from_str(text.trim()).expect("JSON");
     assert_eq!(report["seed"], 820_000);
+    assert_eq!(report["split"], "validation");
+    assert!(report["objects_folder"].is_null(), "{text}");
     let group = |name: &str| report["groups"][name].clone();
     for name in ["places_agree", "grasps_hold"] {
         let (n, successes) = (&group(name)["n"], &group(name)["successes"]);

@@ -92,7 +92,7 @@ fn candidate(split: Split, index: usize) -> Candidate {
     let instance = split.instance(index);
     let family = instance.family.name().to_owned();
     Candidate {
-        name: format!("{family}_{:05}", instance.number),
+        name: instance.name(),
         group: family.clone(),
         origin: Origin::Library {
             family,

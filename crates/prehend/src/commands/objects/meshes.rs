@@ -1,4 +1,4 @@
-//! The mesh files of a folder.
+//! The files of a folder and of all folders in it.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub fn find_meshes(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         )));
     }
     let mut found = Vec::new();
-    walk(folder, 0, &mut found)?;
+    walk(folder, 0, &is_mesh, &mut found)?;
     found.sort();
     if found.is_empty() {
         return Err(Failure::bad_input(format!(
@@ -32,10 +32,19 @@ pub fn find_meshes(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// Adds every file below a folder that is wanted; links to folders are not followed.
+///
+/// # Errors
+/// The folder cannot be read, is nested too deeply, or holds too many of them.
+pub fn walk(
+    folder: &Path,
+    depth: usize,
+    is_wanted: &impl Fn(&Path) -> bool,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), Failure> {
     if depth > MOST_DEPTH {
         return Err(Failure::bad_input(format!(
-            "{folder:?} is nested deeper than {MOST_DEPTH} folders; import its parts one by one"
+            "{folder:?} is nested deeper than {MOST_DEPTH} folders; use its parts one by one"
         )));
     }
     let fail = |source| DataError::read(folder, source);
@@ -43,13 +52,13 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fai
         let entry = entry.map_err(fail)?;
         let path = entry.path();
         if entry.file_type().map_err(fail)?.is_dir() {
-            walk(&path, depth + 1, found)?;
-        } else if is_mesh(&path) {
+            walk(&path, depth + 1, is_wanted, found)?;
+        } else if is_wanted(&path) {
             found.push(path);
         }
         if found.len() > MOST_FILES {
             return Err(Failure::bad_input(format!(
-                "{folder:?}: more than {MOST_FILES} meshes; import its folders one by one"
+                "{folder:?}: more than {MOST_FILES} files to read; use its folders one by one"
             )));
         }
     }

@@ -3,15 +3,19 @@
 mod generate;
 mod import;
 mod meshes;
+mod open;
 mod record;
+mod restore;
 mod store;
 mod summary;
 mod verify;
 
-pub use generate::library;
-pub use verify::check_gripper;
-
 use clap::{Args, Subcommand};
+
+pub use generate::library;
+pub use open::{Opened, open};
+pub use summary::Unverified;
+pub use verify::check_gripper;
 
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;

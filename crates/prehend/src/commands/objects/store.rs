@@ -13,7 +13,7 @@ use super::record::{Origin, Record};
 use crate::exit::Failure;
 
 /// Changes whenever the same settings give other files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Larger than any file that is written here.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -56,6 +56,29 @@ impl Settings {
             seed,
             gripper,
         }
+    }
+
+    /// The part of the library that the objects are of, if they are of it.
+    pub fn split(&self) -> Option<Split> {
+        match self.source {
+            Source::Library(split) => Some(split),
+            Source::Meshes { .. } => None,
+        }
+    }
+
+    /// Refuses settings of another version, read from `path`.
+    ///
+    /// # Errors
+    /// [`crate::exit::Class::BadInput`].
+    pub fn check_version(&self, path: &Path) -> Result<(), Failure> {
+        if self.version == VERSION {
+            return Ok(());
+        }
+        Err(Failure::bad_input(format!(
+            "{path:?}: field `version` is {}, this prehend reads {VERSION}; make the objects anew in \
+             another folder",
+            self.version
+        )))
     }
 }
 
@@ -158,13 +181,24 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    serde_json::from_slice(&read_bytes(path)?).map_err(|error| damaged(path, &error.to_string()))
+}
+
+/// What a file holds that was written here.
+///
+/// # Errors
+/// It cannot be read, or is no such file.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |source| DataError::read(path, source);
-    let length = std::fs::metadata(path).map_err(fail)?.len();
-    if length > MOST_BYTES {
-        return Err(damaged(path, &format!("it has {length} bytes")));
+    let about = std::fs::metadata(path).map_err(fail)?;
+    if !about.is_file() {
+        // A pipe would be waited for.
+        return Err(damaged(path, "it is no file"));
     }
-    let bytes = std::fs::read(path).map_err(fail)?;
-    serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error.to_string()))
+    if about.len() > MOST_BYTES {
+        return Err(damaged(path, &format!("it has {} bytes", about.len())));
+    }
+    Ok(std::fs::read(path).map_err(fail)?)
 }
 
 fn damaged(path: &Path, reason: &str) -> Failure {
@@ -173,11 +207,31 @@ fn damaged(path: &Path, reason: &str) -> Failure {
     ))
 }
 
+/// Refuses objects that were tried with another gripper, naming the first field that differs.
+///
+/// # Errors
+/// [`crate::exit::Class::BadInput`].
+pub fn same_gripper(path: &Path, stored: &Jaw, given: &Jaw) -> Result<(), Failure> {
+    let (stored, given) = (through_text(path, stored)?, through_text(path, given)?);
+    match first_difference(&stored, &given, "gripper".to_owned()) {
+        None => Ok(()),
+        Some((field, stored, given)) => Err(Failure::bad_input(format!(
+            "{path:?}: field `{field}` is {stored}, that of --gripper is {given}: grasps were tried \
+             with another gripper; give that one, or make the objects anew for this one in another \
+             folder"
+        ))),
+    }
+}
+
+/// As stored values are: a number may change by a bit on its way through text.
+fn through_text(path: &Path, value: &impl Serialize) -> Result<Value, DataError> {
+    let text = serde_json::to_string(value).map_err(|error| DataError::encode(path, error))?;
+    serde_json::from_str(&text).map_err(|error| DataError::encode(path, error))
+}
+
 /// Refuses a folder whose settings differ, naming the first field that does.
 fn check_same(path: &Path, stored: &Value, settings: &Settings) -> Result<(), Failure> {
-    // Through text, as the stored ones went: a number may change by a bit on that way.
-    let text = serde_json::to_string(settings).map_err(|error| DataError::encode(path, error))?;
-    let given = serde_json::from_str(&text).map_err(|error| DataError::encode(path, error))?;
+    let given = through_text(path, settings)?;
     match first_difference(stored, &given, String::new()) {
         None => Ok(()),
         Some((field, stored, given)) => Err(Failure::bad_input(format!(

@@ -9,6 +9,7 @@ use prehend_sim::tabletop::{GraspOutcome, widest_grasp};
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
+use super::record::Record;
 use super::verify::{Outcome, Verified};
 
 /// How often grasps held, in all and in each group.
@@ -41,10 +42,28 @@ struct Row {
     rate: SuccessRate,
 }
 
+/// An object of which no grasp held.
 #[derive(Debug, Serialize)]
-struct Unverified {
+pub struct Unverified {
     name: String,
     why: String,
+}
+
+impl Unverified {
+    /// Why no grasp held of an object, with a gripper that grasps things this wide at the most, m; `None` if
+    /// one did.
+    pub fn of(record: &Record, widest: f64) -> Option<Self> {
+        Some(Self {
+            name: record.name.clone(),
+            why: record.why_none(widest)?,
+        })
+    }
+}
+
+impl fmt::Display for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "without a verified grasp: {}: {}", self.name, self.why)
+    }
 }
 
 impl Row {
@@ -72,12 +91,9 @@ impl Summary {
         });
         let ended = |outcome| all.iter().map(|one| one.record.count(outcome)).sum();
         let widest = widest_grasp(jaw);
-        let unverified = all.iter().filter_map(|one| {
-            Some(Unverified {
-                name: one.record.name.clone(),
-                why: one.record.why_none(widest)?,
-            })
-        });
+        let unverified = all
+            .iter()
+            .filter_map(|one| Unverified::of(&one.record, widest));
         let skipped = all.iter().filter(|one| one.was_stored).count();
         Self {
             gripper: jaw.name.clone(),
@@ -112,8 +128,8 @@ impl fmt::Display for Summary {
                 row.objects, row.verified_objects, row.rate
             )?;
         }
-        for Unverified { name, why } in &self.unverified {
-            writeln!(f, "without a verified grasp: {name}: {why}")?;
+        for unverified in &self.unverified {
+            writeln!(f, "{unverified}")?;
         }
         write!(
             f,

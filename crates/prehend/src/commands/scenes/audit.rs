@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::Args;
-use prehend_sim::tabletop::{LabelAudit, LabelledScene, Split};
+use prehend_sim::tabletop::{LabelAudit, LabelledScene};
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
 
+use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::args::{Threads, seed_range};
 use crate::exit::{Failure, Verdict};
@@ -32,6 +33,8 @@ pub struct Audit {
     #[arg(long, value_enum, default_value_t = Objects::Validation)]
     split: Objects,
     #[command(flatten)]
+    folder: FolderArgs,
+    #[command(flatten)]
     gripper: GripperArgs,
     #[command(flatten)]
     threads: Threads,
@@ -39,7 +42,8 @@ pub struct Audit {
 
 #[derive(Debug, Serialize)]
 struct Body {
-    split: Split,
+    #[serde(flatten)]
+    told: Told,
     /// Scenes that were audited.
     n: usize,
     /// Seeds whose objects never came to rest.
@@ -55,11 +59,11 @@ impl Audit {
     /// An input was refused.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let jaw = self.gripper.open()?;
-        let split = Split::from(self.split);
         let seeds: Vec<u64> = seed_range(self.seed, self.scenes)?.collect();
+        let chosen = self.folder.open(self.split, &jaw)?;
         let progress = Progress::new("scenes", seeds.len() as u64);
         let work = |(): &mut (), seed: u64| {
-            let scene = LabelledScene::new(seed, split, None, &jaw);
+            let scene = LabelledScene::new(seed, &chosen.source, None, &jaw);
             let found = scene.map(|scene| LabelAudit::of(&scene, &jaw));
             progress.step(String::new());
             Ok(found)
@@ -74,7 +78,7 @@ impl Audit {
         }
         let n = audits.iter().flatten().count();
         let body = Body {
-            split,
+            told: chosen.told,
             n,
             unsettled: audits.len() - n,
             groups: BTreeMap::from([
@@ -103,10 +107,11 @@ fn shortfall(places: &SuccessRate) -> Option<String> {
 
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told.fmt(f)?;
         write!(
             f,
-            "{} scenes of {:?} objects, {} never came to rest",
-            self.n, self.split, self.unsettled
+            "{} scenes of {}, {} never came to rest",
+            self.n, self.told.source, self.unsettled
         )?;
         let says = [
             ("places_agree", "labels of placements agree with physics"),

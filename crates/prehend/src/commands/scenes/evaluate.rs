@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
-use prehend_sim::tabletop::Split;
 use prehend_types::config::locate;
 use serde::Serialize;
 
+use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::args::{Threads, seed_range};
 use crate::exit::{Failure, Verdict};
@@ -34,6 +34,8 @@ pub struct Evaluate {
     #[arg(long, value_enum, default_value_t = Objects::Test)]
     split: Objects,
     #[command(flatten)]
+    folder: FolderArgs,
+    #[command(flatten)]
     gripper: GripperArgs,
     /// Leave out the rounds of clearing a table.
     #[arg(long)]
@@ -49,7 +51,8 @@ struct Evaluation {
     network: String,
     graph_sha256: String,
     engine: String,
-    split: Split,
+    #[serde(flatten)]
+    told: Told,
     /// Scenes whose objects never came to rest.
     unsettled: u64,
     #[serde(flatten)]
@@ -66,12 +69,13 @@ impl Evaluate {
         let seeds: Vec<u64> = seed_range(self.seed, self.scenes)?.collect();
         let bundle = SceneBundle::load(&locate(&self.network)?)?;
         bundle.manifest.check_jaw(&jaw, &file)?;
+        let chosen = self.folder.open(self.split, &jaw)?;
         let runtime = self.engine.open()?;
         let open = || -> Result<Evaluator<'_>, Failure> {
             Ok(Evaluator {
                 network: SceneNetwork::from_bundle(&bundle, &runtime)?,
                 jaw: &jaw,
-                split: self.split.into(),
+                objects: chosen.source.clone(),
                 clears: !self.no_clearing,
             })
         };
@@ -93,7 +97,7 @@ impl Evaluate {
             network: bundle.manifest.name.clone(),
             graph_sha256: bundle.graph_sha256(),
             engine,
-            split: self.split.into(),
+            told: chosen.told,
             unsettled,
             summary: Summary::new(&results),
         };
@@ -120,6 +124,7 @@ impl fmt::Display for Evaluation {
             latency_empty_ms,
             latency_held_ms,
         } = &self.summary;
+        self.told.fmt(f)?;
         write!(
             f,
             "{} through {}, {scenes} scenes",

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
-use prehend_sim::tabletop::Split;
+use prehend_sim::tabletop::ObjectSource;
 use prehend_train::pick_place::SceneStore;
 use serde::Serialize;
 
+use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::args::{Threads, seed_range};
 use crate::commands::objects::{check_gripper, library};
@@ -33,6 +34,8 @@ pub struct Generate {
     #[arg(long, value_enum, default_value_t = Objects::Train)]
     split: Objects,
     #[command(flatten)]
+    folder: FolderArgs,
+    #[command(flatten)]
     gripper: GripperArgs,
     #[command(flatten)]
     threads: Threads,
@@ -48,6 +51,8 @@ struct Body {
     skipped: u64,
     scenes_per_s: Option<f64>,
     out: PathBuf,
+    #[serde(flatten)]
+    told: Told,
 }
 
 impl Generate {
@@ -57,10 +62,13 @@ impl Generate {
     /// An input was refused, or a scene could not be stored.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let (jaw, file) = self.gripper.open_with_file()?;
-        let split = Split::from(self.split);
         let range = seed_range(self.seed, self.scenes)?;
-        check_gripper(&jaw, &file.display().to_string(), library(split))?;
-        let writer = SceneStore::create(&self.out, split, &jaw)?;
+        let chosen = self.folder.open(self.split, &jaw)?;
+        // Every object of a folder was held by this very gripper, or is left out.
+        if let ObjectSource::Split(split) = chosen.source {
+            check_gripper(&jaw, &file.display().to_string(), library(split))?;
+        }
+        let writer = SceneStore::create(&self.out, &chosen.source, &jaw)?;
         let is_stored = |seed: &u64| writer.store().contains(*seed);
         let (skipped, seeds): (Vec<u64>, Vec<u64>) = range.partition(is_stored);
         let (unsettled, seeds): (Vec<u64>, Vec<u64>) = seeds
@@ -89,6 +97,7 @@ impl Generate {
             skipped: skipped.len() as u64,
             scenes_per_s: (scenes > 0).then(|| scenes as f64 / session.elapsed_s()),
             out: self.out.clone(),
+            told: chosen.told,
         };
         session.report(Some(self.seed), &body, &body)?;
         Ok(session.unless_stopped(Verdict::Passed))
@@ -97,6 +106,7 @@ impl Generate {
 
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told.fmt(f)?;
         write!(
             f,
             "{} scenes in {:?} ({} were there, {} never came to rest), {} per s",

@@ -12,6 +12,7 @@ use prehend_types::TableGrasp;
 use prehend_types::config::locate;
 use serde::Serialize;
 
+use super::objects::{FolderArgs, Told};
 use super::{EXAMPLES, GripperArgs, Objects};
 use crate::exit::{Class, Failure, Verdict};
 use crate::policies::EngineArgs;
@@ -35,6 +36,8 @@ pub struct Inspect {
     /// Which objects.
     #[arg(long, value_enum, default_value_t = Objects::Train)]
     split: Objects,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Show what this network says instead of the labels.
     #[arg(long, value_name = "FOLDER")]
     network: Option<PathBuf>,
@@ -50,7 +53,11 @@ pub struct Inspect {
 #[derive(Debug, Serialize)]
 struct Body {
     out: PathBuf,
+    #[serde(flatten)]
+    told: Told,
     objects: usize,
+    /// Names of the objects.
+    names: Vec<String>,
     points: usize,
     graspable_points: usize,
     grasps: usize,
@@ -79,7 +86,8 @@ impl Inspect {
             }
             None => None,
         };
-        let scene = LabelledScene::new(self.seed, self.split.into(), None, &jaw);
+        let chosen = self.folder.open(self.split, &jaw)?;
+        let scene = LabelledScene::new(self.seed, &chosen.source, None, &jaw);
         let scene = scene.ok_or_else(|| {
             let seed = self.seed;
             Failure::bad_input(format!(
@@ -125,7 +133,9 @@ impl Inspect {
         picture.write(&self.out)?;
         let body = Body {
             out: self.out.clone(),
+            told: chosen.told,
             objects: scene.arrangement.instances.len(),
+            names: scene.arrangement.instances.clone(),
             points: view.points.len(),
             graspable_points: picking.shares.iter().filter(|share| **share > 0.0).count(),
             grasps: picking.grasps.len(),
@@ -217,10 +227,16 @@ fn draw(picture: &mut Picture, view: &TableView, said: &Said, full: [u8; 3]) {
 
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told.fmt(f)?;
         write!(
             f,
-            "wrote {:?}: {} objects, {} points, {} of them graspable, {} grasps",
-            self.out, self.objects, self.points, self.graspable_points, self.grasps
+            "wrote {:?}: {} objects ({}), {} points, {} of them graspable, {} grasps",
+            self.out,
+            self.objects,
+            self.names.join(", "),
+            self.points,
+            self.graspable_points,
+            self.grasps
         )?;
         for places in &self.places {
             write!(f, "; the held object fits at {places} points")?;

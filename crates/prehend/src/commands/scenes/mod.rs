@@ -5,6 +5,7 @@ mod evaluate;
 mod export;
 mod generate;
 mod inspect;
+mod objects;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use crate::session::Session;
 const EXAMPLES: &str = "Examples:
   prehend scenes generate --out datasets/tabletop --scenes 6000
   prehend scenes generate --out datasets/tabletop_validation --scenes 100 --split validation --seed 800000
+  prehend scenes generate --out datasets/mine --scenes 100 --objects my_objects
   prehend scenes audit --scenes 200 --json
   prehend scenes inspect --seed 7 --out scene.png
   prehend scenes inspect --seed 900001 --split test --network models/pick-place --out said.png
