@@ -22,6 +22,8 @@ use crate::scene::{Body, BodyMotion};
 /// Points kept of a held object, and fewest that must be seen of it: from less nobody could tell what it is.
 const N_HELD: usize = 384;
 const FEWEST_HELD: usize = 30;
+/// Fewest points of an object that a raised hand shows: of small ones cameras do not measure more.
+const FEWEST_SHOWN: usize = 12;
 /// Share of drawn placing views with a slot that the object may fit as it is held.
 const SLOTS: f64 = 0.15;
 /// Something this much longer than wide does not fit a slot at every turn.
@@ -141,7 +143,7 @@ impl Arrangement {
             kept.map(|(v, _)| *v).collect()
         };
         let held = part(&seen.points, true);
-        if held.len() < FEWEST_HELD {
+        if held.len() < FEWEST_SHOWN {
             return None;
         }
         carried.bottom = bottom_centre(&held)?;

@@ -28,6 +28,9 @@ pub struct Summary {
     pub place_curve: Curve,
     /// Objects taken up and put down elsewhere; the geometric pair goes by its grasp's name.
     pub pick_then_place: BTreeMap<Proposer, SuccessRate>,
+    /// Scenes in which one of network and geometric rule succeeded and the other did not: what McNemar's test
+    /// is about.
+    pub paired: BTreeMap<&'static str, Paired>,
     /// How these ended, counted.
     pub pick_then_place_ends: BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>>,
     /// Why the network's proposals before the first that was carried out were refused, counted.
@@ -42,6 +45,15 @@ pub struct Summary {
     pub latency_empty_ms: Latency,
     /// See above.
     pub latency_held_ms: Latency,
+}
+
+/// Two proposers on the same scenes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Paired {
+    /// The network alone succeeded.
+    pub network_only: u64,
+    /// The rule from above alone did.
+    pub centroid_only: u64,
 }
 
 /// Quantiles.
@@ -96,6 +108,20 @@ impl Summary {
                 results.iter().map(|r| r.n_allowed_places).sum(),
             ),
             pick_then_place: stands(results),
+            paired: BTreeMap::from([
+                (
+                    "first_grasp",
+                    paired(results, |r| &r.top_grasp, |held| *held),
+                ),
+                (
+                    "pick_then_place",
+                    paired(
+                        results,
+                        |r| &r.pick_then_place,
+                        |end| *end == PickThenPlace::Stands,
+                    ),
+                ),
+            ]),
             pick_then_place_ends: ends(results),
             refused: refused(results),
             cleared: counts(results),
@@ -136,6 +162,23 @@ fn stands(results: &[SceneResult]) -> BTreeMap<Proposer, SuccessRate> {
         sum[1] += 1;
     }
     to_rates(sums)
+}
+
+fn paired<T>(
+    results: &[SceneResult],
+    of: impl Fn(&SceneResult) -> &BTreeMap<Proposer, T>,
+    is_good: impl Fn(&T) -> bool,
+) -> Paired {
+    let mut sum = Paired::default();
+    for result in results {
+        let said = |who| of(result).get(&who).map(&is_good);
+        match [Proposer::Network, Proposer::Centroid].map(said) {
+            [Some(true), Some(false)] => sum.network_only += 1,
+            [Some(false), Some(true)] => sum.centroid_only += 1,
+            _ => {}
+        }
+    }
+    sum
 }
 
 fn ends(results: &[SceneResult]) -> BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>> {

@@ -15,7 +15,7 @@ const LEAST: f64 = 0.15;
 const AROUND: f32 = 0.05;
 /// Fewer points than this show nothing of an area, and nothing of what is held.
 const FEWEST: usize = 64;
-const FEWEST_HELD: usize = 20;
+const FEWEST_HELD: usize = 12;
 
 /// The object in the hand as it was seen.
 #[derive(Debug, Clone)]

@@ -116,6 +116,7 @@ impl fmt::Display for Evaluation {
             top_place,
             place_curve,
             pick_then_place,
+            paired,
             pick_then_place_ends,
             refused,
             cleared,
@@ -144,6 +145,13 @@ impl fmt::Display for Evaluation {
                 f,
                 "\n  pick, then place, {:19} {rate}",
                 format!("{proposer:?}")
+            )?;
+        }
+        for (name, pair) in paired {
+            let (own, other) = (pair.network_only, pair.centroid_only);
+            write!(
+                f,
+                "\n  {name}: {own} scenes by the network alone, {other} by the rule alone"
             )?;
         }
         for (proposer, ends) in pick_then_place_ends {
