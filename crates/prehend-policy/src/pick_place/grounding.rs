@@ -14,7 +14,7 @@ use super::lumps::lumps;
 use super::marks::{CLEAR_OF_TABLE, Marks};
 use super::network::SceneNetwork;
 use super::outline::Outline;
-use super::picker::{Cell, see_grasps, see_places};
+use super::picker::{Cell, hold, see_grasps, see_places};
 use crate::inputs::check_frame;
 
 /// What a policy is shown at most: the shares of the clouds that it was trained on.
@@ -41,6 +41,8 @@ pub struct Grounded {
     cell: Cell,
     seed: u64,
     n_looks: u64,
+    /// Looks that showed nothing to put into anything.
+    n_in_vain: u64,
     marks: Option<Marks>,
 }
 
@@ -55,12 +57,14 @@ impl Grounded {
             cell,
             seed: 0,
             n_looks: 0,
+            n_in_vain: 0,
             marks: None,
         }
     }
 
-    /// The pair of things for which the network is surest that the one can be taken and put into the other.
-    fn mark(&mut self, now: &Observation, seed: u64) -> Result<Marks, PolicyError> {
+    /// The pair of things for which the network is surest that the one can be taken and put into the other, if
+    /// there is one.
+    fn mark(&mut self, now: &Observation, seed: u64) -> Result<Option<Marks>, PolicyError> {
         let things = things(&now.cloud.points);
         let proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
         let mut takable: Vec<(f64, usize)> = (0..things.len())
@@ -82,24 +86,12 @@ impl Grounded {
                 }
             }
         }
-        let Some((_, taken, onto)) = best else {
-            return Err(PolicyError::BadObservation {
-                reason: format!(
-                    "of {} things on the table none can be taken and put into another",
-                    things.len()
-                ),
-            });
-        };
-        let (target, goal) = (&things[taken], &things[onto]);
-        let middle = |thing: &[[f32; 3]]| bottom_centre(thing).map(|at| [at.x, at.y]);
-        tracing::debug!(
-            things = things.len(),
-            target = ?middle(target),
-            points = ?[target.len(), goal.len()],
-            goal = ?middle(goal),
-            "marked"
-        );
-        Ok(Marks::new(things[taken].clone(), things[onto].clone(), now))
+        let marks = best.map(|(_, taken, onto)| {
+            let (target, receptacle) = (things[taken].clone(), things[onto].clone());
+            Marks::new(target, receptacle, now)
+        });
+        tracing::debug!(things = things.len(), found = marks.is_some(), "marked");
+        Ok(marks)
     }
 
     /// Where a thing could be put, if it hung in the hand as it stands.
@@ -176,6 +168,7 @@ impl Policy for Grounded {
         self.policy.reset(seed);
         self.seed = seed;
         self.n_looks = 0;
+        self.n_in_vain = 0;
         self.marks = None;
     }
 
@@ -183,12 +176,15 @@ impl Policy for Grounded {
         check_frame(&observation.cloud)?;
         self.n_looks += 1;
         let seed = derive_seed(self.seed, Stream::Policy, self.n_looks);
-        let mut marks = match self.marks.take() {
-            Some(marks) => marks,
-            None => self.mark(observation, seed)?,
+        if self.marks.is_none() {
+            self.marks = self.mark(observation, seed)?;
+        }
+        let Some(marks) = &mut self.marks else {
+            // The next cloud is another chance.
+            self.n_in_vain += 1;
+            return hold(observation, 1.0);
         };
         let (mut points, mut roles) = marks.follow(observation);
-        self.marks = Some(marks);
         sample_by_role(&mut points, &mut roles, &QUOTAS, seed);
         self.policy.act(&Observation {
             stamp: observation.stamp,
@@ -204,7 +200,11 @@ impl Policy for Grounded {
     }
 
     fn tally(&self) -> Tally {
-        self.policy.tally()
+        let mut tally = self.policy.tally();
+        if self.n_in_vain > 0 {
+            tally.insert("marked_nothing", self.n_in_vain);
+        }
+        tally
     }
 }
 

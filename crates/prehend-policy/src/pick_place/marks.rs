@@ -12,7 +12,9 @@ const NEAR: f32 = 0.012;
 const FEWEST: usize = 6;
 /// What is lower than this may be table that noise and calibration raised, m.
 pub(super) const CLEAR_OF_TABLE: f32 = 0.008;
-/// No table is seen where the receptacle stands: it is shown from this height on, as training saw it, m.
+/// What is seen as low as this stands on the table, m.
+const STANDING: f32 = 0.012;
+/// No table is seen where target and receptacle stand: they are shown from this height on, as training saw them, m.
 const LOWEST: f32 = 0.003;
 
 /// Both as they were seen last.
@@ -49,10 +51,15 @@ impl Marks {
         self.base_from_tool = now.base_from_tcp;
         let target = Neighbourhood::new(&self.target, NEAR);
         let receptacle = Neighbourhood::new(&self.receptacle, NEAR);
+        let foot = self.foot();
         let role = |point: &[f32; 3]| {
             let is_over = self.outline.contains(point) && point[2] < self.top + NEAR;
             if point[2] < CLEAR_OF_TABLE {
-                return (is_over && point[2] > LOWEST).then_some(Role::Receptacle);
+                return match point[2] > LOWEST {
+                    true if foot.contains(point) => Some(Role::Target),
+                    true if is_over => Some(Role::Receptacle),
+                    _ => None,
+                };
             }
             let [own, other] = [&target, &receptacle].map(|near| distance(near, point));
             Some(match own <= other {
@@ -71,6 +78,18 @@ impl Marks {
             self.target = own;
         }
         (points, roles)
+    }
+}
+
+impl Marks {
+    /// What the target covers of the table, if it stands there: no table is seen under it either.
+    fn foot(&self) -> Outline {
+        let low = self.target.iter().any(|point| point[2] < STANDING);
+        if low {
+            Outline::of(&self.target)
+        } else {
+            Outline::default()
+        }
     }
 }
 

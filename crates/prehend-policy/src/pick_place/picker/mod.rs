@@ -22,7 +22,8 @@ pub use cell::{Area, Cell};
 use reach::{Leg, home, plan};
 use sight::{HeldObject, see_below, see_held};
 pub(super) use sight::{see_grasps, see_places};
-use way::{Way, Waypoint, hold};
+pub(super) use way::hold;
+use way::{Way, Waypoint};
 
 use super::filter::HandFilter;
 use super::network::SceneNetwork;

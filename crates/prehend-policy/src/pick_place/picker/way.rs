@@ -136,7 +136,10 @@ impl Way {
 }
 
 /// Stands still.
-pub(super) fn hold(now: &Observation, opening: f64) -> Result<ActionChunk, PolicyError> {
+pub(in crate::pick_place) fn hold(
+    now: &Observation,
+    opening: f64,
+) -> Result<ActionChunk, PolicyError> {
     chunk(now, &[Action::hold(opening); N_ACTIONS])
 }
 
