@@ -52,6 +52,7 @@ mod shape;
 mod spatial;
 mod spec;
 mod urdf;
+mod user_limits;
 
 pub use actuators::{Actuators, JointActuator};
 pub use articulation::{Articulation, JointLoad};
@@ -69,3 +70,4 @@ pub use mesh::{MeshBody, MeshBodyOptions, MeshError};
 pub use robot::{JointDynamics, Robot, TcpSpeed};
 pub use shape::{LinkShape, Shape};
 pub use spatial::{Twist, Wrench};
+pub use user_limits::{Loosened, UserJointLimits, UserLimits};

@@ -8,7 +8,7 @@ use prehend_types::Pose;
 
 use crate::{fr3, q, random_q};
 
-const READY: [f64; 7] = [
+pub(crate) const READY: [f64; 7] = [
     0.0,
     -FRAC_PI_4,
     0.0,
@@ -25,7 +25,7 @@ fn poses(robot: &Robot, values: &[f64], width: f64) -> Vec<Pose> {
 }
 
 /// Published golden values have six decimals.
-fn check(pose: &Pose, position: [f64; 3], quat_wxyz: [f64; 4]) {
+pub(crate) fn check(pose: &Pose, position: [f64; 3], quat_wxyz: [f64; 4]) {
     let [w, x, y, z] = quat_wxyz;
     let rotation = UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z));
     let off = (pose.translation.vector - Vector3::from(position)).norm();

@@ -7,22 +7,33 @@ mod bad_files;
 mod dynamics;
 mod forward;
 mod forward_dynamics;
+mod golden;
 mod inverse;
 mod loading;
 mod other_arm;
+mod shipped;
 
 use std::path::PathBuf;
 
 use prehend_robot::Robot;
 use prehend_types::{JointPositions, Stream, derive_seed};
 
-/// The folder of the shipped robot, wherever the tests were started.
+/// The folder of the shipped robots, wherever the tests were started.
+fn robots_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../robots")
+}
+
 fn fr3_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../robots/fr3")
+    robots_folder().join("fr3")
+}
+
+fn shipped(name: &str) -> Robot {
+    Robot::load(&robots_folder().join(name))
+        .unwrap_or_else(|error| panic!("robots/{name}: {error}"))
 }
 
 fn fr3() -> Robot {
-    Robot::load(&fr3_folder()).expect("robots/fr3 is valid")
+    shipped("fr3")
 }
 
 fn q(values: &[f64]) -> JointPositions {
