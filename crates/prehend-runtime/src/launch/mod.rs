@@ -120,6 +120,7 @@ impl LaunchFile {
             .filter_map(|other| self.wires(*other).listen.clone());
         LinkConfig {
             robot: self.link.robot.clone(),
+            node: node.name().to_owned(),
             listen: wires.listen.iter().cloned().collect(),
             connect: connect.collect(),
             connect_timeout_millis: self.link.connect_timeout_millis,
