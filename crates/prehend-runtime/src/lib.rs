@@ -7,6 +7,7 @@
 //! - [`LaunchFile`]: every process and every topic between them, checked.
 //! - [`DriverNode`], [`PolicyNode`], [`ControlNode`], [`Operator`]: what runs; each speaks on a link of
 //!   its own.
+//! - [`Visit`]: a look at running nodes without being one of them.
 //! - [`run`]: one process per node, or a single one; [`demo`]: all in this process, measured.
 
 #![forbid(unsafe_code)]
@@ -29,6 +30,7 @@ mod policy_node;
 mod run;
 mod setup;
 mod supervisor;
+mod visit;
 
 pub use command_sender::SendReport;
 pub use control_node::{ControlNode, ControlReport, ControlSettings};
@@ -45,3 +47,4 @@ pub use policy_node::{NamedPolicy, PolicyNode, PolicyReport};
 pub use prehend_drivers::WireReport;
 pub use run::{RunConfig, RunReport, run};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
+pub use visit::{Place, Visit};
