@@ -32,6 +32,8 @@ pub enum Command {
     Demo(commands::demo::Demo),
     /// Run a launch file, one process per node.
     Run(commands::run::Run),
+    /// See what running nodes say to each other.
+    Topic(commands::topic::TopicCommand),
     /// Run the expert in many scenes and store what it does.
     Collect(commands::collect::Collect),
     /// Train a policy on stored episodes.

@@ -15,6 +15,7 @@ pub mod robot;
 pub mod run;
 pub mod scenes;
 pub mod sim;
+pub mod topic;
 pub mod train;
 
 use crate::args::Command;
@@ -38,6 +39,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Bench(args) => args.run(session),
         Command::Demo(args) => args.run(session),
         Command::Run(args) => args.run(session),
+        Command::Topic(args) => args.run(session),
         Command::Train(args) => args.run(session),
         Command::Distill(args) => args.run(session),
         Command::Export(args) => args.run(session),

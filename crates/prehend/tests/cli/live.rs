@@ -11,7 +11,7 @@ use prehend_link::{Link, LinkConfig, Queue, free_loopback_endpoint};
 use crate::common::{check_refused, code_and_stderr, prehend, root};
 
 /// A launch file with every `from` replaced, in a temporary folder.
-fn launch_with(file: &str, changes: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
+pub fn launch_with(file: &str, changes: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
     let mut text = std::fs::read_to_string(root().join("launch").join(file)).expect("reads");
     for (from, to) in changes {
         assert!(text.contains(from), "{file} has no {from:?}");
@@ -135,7 +135,7 @@ fn interrupt(child: &Child) {
     send("-INT", child.id());
 }
 
-fn send(signal: &str, pid: u32) {
+pub fn send(signal: &str, pid: u32) {
     let status = Command::new("kill")
         .args([signal, &pid.to_string()])
         .status();
