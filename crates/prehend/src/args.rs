@@ -34,6 +34,8 @@ pub enum Command {
     Run(commands::run::Run),
     /// See what running nodes say to each other.
     Topic(commands::topic::TopicCommand),
+    /// Stop the arm of a run.
+    Stop(commands::stop::StopCommand),
     /// Run the expert in many scenes and store what it does.
     Collect(commands::collect::Collect),
     /// Train a policy on stored episodes.

@@ -15,6 +15,7 @@ pub mod robot;
 pub mod run;
 pub mod scenes;
 pub mod sim;
+pub mod stop;
 pub mod topic;
 pub mod train;
 
@@ -40,6 +41,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Demo(args) => args.run(session),
         Command::Run(args) => args.run(session),
         Command::Topic(args) => args.run(session),
+        Command::Stop(args) => args.run(session),
         Command::Train(args) => args.run(session),
         Command::Distill(args) => args.run(session),
         Command::Export(args) => args.run(session),

@@ -1,4 +1,4 @@
-//! What a visitor sees of running nodes.
+//! What a visitor sees of running nodes, and how anybody stops them.
 
 use std::process::Child;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use prehend_link::free_loopback_endpoint;
 use serde_json::Value;
 
-use crate::common::{check_refused, prehend, run};
-use crate::live::{launch_with, send};
+use crate::common::{check_refused, code_and_stderr, prehend, run};
+use crate::live::{WatchedRun, launch_with, send};
 
 /// A driver alone, on a port of its own. Dropping it ends it.
 struct Driver {
@@ -162,7 +162,7 @@ fn messages_are_echoed_as_lines_and_silence_is_a_failure_with_a_remedy() {
 #[test]
 fn nobody_to_attach_to_is_said_with_what_to_do() {
     let endpoint = free_loopback_endpoint().expect("a free port");
-    for command in [&["topic", "list"][..]] {
+    for command in [&["topic", "list"][..], &["stop"]] {
         let args = [command, &["--connect", &endpoint]].concat();
         check_refused(&args, 4, &[&endpoint, "running?"]);
         let args = [command, &["--launch", "launch/demo.toml"]].concat();
@@ -175,4 +175,75 @@ fn nobody_to_attach_to_is_said_with_what_to_do() {
         check_refused(&args, 3, &["beyond this machine"]);
     }
     check_refused(&["topic", "hz", "stauts"], 2, &["status, joint_states"]);
+}
+
+#[test]
+fn anybody_stops_an_arm_that_moves() {
+    let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1000")]);
+    run.wait_until_moving();
+    let launch = run.frozen();
+    let launch = launch.to_str().expect("a plain path");
+    let (code, lines) = answer(&["topic", "graph", "--launch", launch, "--json"]);
+    assert_eq!(code, Some(0));
+    let graph = lines.last().expect("a report");
+    let alive = |topic: &str, from: &str| {
+        let edges = graph["edges"].as_array().expect("an array");
+        let edge = edges
+            .iter()
+            .find(|edge| edge["topic"] == topic && edge["from"] == from);
+        edge.unwrap_or_else(|| panic!("no {topic}: {graph}"))["alive"].clone()
+    };
+    assert_eq!(alive("points", "driver"), true);
+    assert_eq!(alive("command", "control"), true, "{graph}");
+    assert_eq!(alive("request", "operator"), Value::Null, "{graph}");
+
+    run.wait_until_moving();
+    let (code, lines) = answer(&["stop", "--launch", launch, "--json"]);
+    let stopped = lines.last().expect("a report");
+    assert_eq!(
+        (code, &stopped["confirmed"]),
+        (Some(0), &true.into()),
+        "{stopped}"
+    );
+    assert_eq!(stopped["reason"], "requested");
+    assert!(
+        stopped["confirmed_ms"]
+            .as_f64()
+            .is_some_and(|ms| ms < 2000.0),
+        "{stopped}"
+    );
+    assert!(
+        stopped["at_rest_ms"].as_f64() >= stopped["confirmed_ms"].as_f64(),
+        "{stopped}"
+    );
+    send("-INT", run.child.id());
+    let ended = run.finish();
+    // Whoever stops an arm breaks no promise of those who move it.
+    ended.check_wire();
+    assert_eq!(ended.report["nodes"]["driver"]["out_of_order"], 0);
+    assert_eq!(
+        ended.report["nodes"]["driver"]["requested_stops"]
+            .as_u64()
+            .map(|n| n > 0),
+        Some(true)
+    );
+}
+
+#[test]
+fn a_driver_without_a_run_is_stopped_too() {
+    let driver = Driver::start();
+    let (code, lines) = driver.ask(&["stop"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(lines[0]["confirmed"], true);
+    let (_, lines) = driver.ask(&["topic", "echo", "status", "-n", "1"]);
+    assert_eq!(
+        lines[0]["message"]["stop_reason"], 3,
+        "requested: {}",
+        lines[0]
+    );
+    let output = run(&["stop", "--connect", &driver.endpoint]);
+    let (code, stderr) = code_and_stderr(&output);
+    assert_eq!(code, Some(0), "{stderr}");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    assert!(stdout.contains("stopped (requested)"), "{stdout}");
 }
