@@ -36,6 +36,8 @@ pub enum Command {
     Topic(commands::topic::TopicCommand),
     /// Stop the arm of a run.
     Stop(commands::stop::StopCommand),
+    /// Measure what a message over the link costs on this machine.
+    Latency(commands::latency::Latency),
     /// Run the expert in many scenes and store what it does.
     Collect(commands::collect::Collect),
     /// Train a policy on stored episodes.

@@ -8,6 +8,7 @@ pub mod distill;
 pub mod doctor;
 pub mod eval;
 pub mod export;
+pub mod latency;
 pub mod objects;
 pub mod render;
 pub mod replay;
@@ -42,6 +43,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Run(args) => args.run(session),
         Command::Topic(args) => args.run(session),
         Command::Stop(args) => args.run(session),
+        Command::Latency(args) => args.run(session),
         Command::Train(args) => args.run(session),
         Command::Distill(args) => args.run(session),
         Command::Export(args) => args.run(session),

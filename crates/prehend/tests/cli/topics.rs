@@ -247,3 +247,20 @@ fn a_driver_without_a_run_is_stopped_too() {
     let stdout = String::from_utf8(output.stdout).expect("text");
     assert!(stdout.contains("stopped (requested)"), "{stdout}");
 }
+
+#[test]
+fn what_the_link_costs_is_measured_in_rows() {
+    let (code, lines) = answer(&["latency", "--n", "500", "--rate", "2000", "--json"]);
+    assert_eq!(code, Some(0));
+    let rows = lines[0]["rows"].as_array().expect("an array");
+    let value = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name);
+        row.unwrap_or_else(|| panic!("no {name}: {rows:?}"))["value"].as_f64()
+    };
+    let (there, back) = (value("link/one_way/p50"), value("link/round_trip/p50"));
+    assert!(there > Some(0.0) && there < back, "{rows:?}");
+    assert!(value("link/send_call/p99") <= value("link/send_call/max"));
+    assert_eq!(value("link/send_call/p99.99"), None, "too few messages");
+    assert_eq!(rows[0]["n"], 500);
+    check_refused(&["latency", "--rate", "0"], 2, &["1 to 20000 Hz"]);
+}
