@@ -177,6 +177,7 @@ impl PointCloud2 {
 impl Message for PointCloud2 {
     const TOPIC: Topic = Topic::Cloud;
     const TYPE_NAME: &'static str = "sensor_msgs/msg/PointCloud2";
+    const VERSION: u8 = 0;
     const MAX_BYTES: usize = MAX_POINTS * POINT_STEP + 8192;
 
     fn check(&self) -> Result<(), DecodeError> {
