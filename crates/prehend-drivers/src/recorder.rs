@@ -2,7 +2,8 @@
 
 use hdrhistogram::Histogram;
 use prehend_control::{JointBounds, WireChecker};
-use prehend_link::{GateCounts, LinkCounts, messages::JointCommand};
+use prehend_link::messages::{CommandMode, JointCommand};
+use prehend_link::{GateCounts, LinkCounts};
 use prehend_types::{JointCommand as JointSetpoint, Stamp};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub struct AgeMillis {
 /// What the driver's side of the wire saw since the driver started.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WireReport {
-    /// Commands that arrived and were decoded.
+    /// Commands that arrived and were decoded, those to stop included.
     pub commands: u64,
     /// Commands that broke at least one limit, by finite differences of consecutive ones.
     pub limit_violations: u64,
@@ -83,6 +84,8 @@ pub struct Recorder {
     /// The same of what the arm is told.
     told: WireChecker,
     ticks: u64,
+    /// Commands to stop.
+    stops: u64,
     /// `None` cannot happen with these constants; then ages are not reported.
     age_micros: Option<Histogram<u64>>,
     pub(crate) report: WireReport,
@@ -96,6 +99,7 @@ impl Recorder {
             checker: WireChecker::new(bounds, command_dt_s),
             told: WireChecker::new(bounds, dt_s),
             ticks: 0,
+            stops: 0,
             age_micros: Histogram::new_with_bounds(1, MAX_AGE_MICROS, 3).ok(),
             report: WireReport::default(),
         }
@@ -108,7 +112,10 @@ impl Recorder {
         if let Some(ages) = &mut self.age_micros {
             ages.saturating_record(micros);
         }
-        if let Some(command) = message.setpoint() {
+        if message.mode == CommandMode::Stop {
+            // Anybody may stop: its values are not followed, and its number is none of the sequence.
+            self.stops += 1;
+        } else if let Some(command) = message.setpoint() {
             self.checker.check(message.epoch, message.seq, &command);
         }
     }
@@ -130,7 +137,7 @@ impl Recorder {
     pub fn report(&self) -> WireReport {
         let wire = self.checker.report();
         WireReport {
-            commands: wire.commands,
+            commands: wire.commands + self.stops,
             limit_violations: wire.limit_violations,
             position_violations: wire.position,
             velocity_violations: wire.velocity,

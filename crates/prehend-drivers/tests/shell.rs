@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use prehend_control::JointBounds;
-use prehend_drivers::{Shell, ShellConfig, tick};
+use prehend_drivers::{Shell, ShellConfig, WireReport, tick};
 use prehend_link::Received;
 use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
 use prehend_types::{
@@ -217,6 +217,27 @@ fn a_stop_command_stops_and_latches_until_a_new_epoch() {
         "old epoch never moves it"
     );
     assert_eq!(shell.report().gate.wrong_epoch, 50);
+}
+
+/// Anybody may stop, with any number and without a setpoint: it must not look like a command out of line.
+#[test]
+fn a_stop_of_a_visitor_breaks_no_promise_of_those_who_command() {
+    let mut shell = shell();
+    run(&mut shell, 1, 100, |_| true);
+    let sent = 100 * DT_NANOS;
+    let before = shell.report();
+    let stop = Message {
+        mode: CommandMode::Stop,
+        q_d: vec![0.0; N],
+        dq_d: vec![0.0; N],
+        ..message(0, sent)
+    };
+    shell.receive(&received(&stop, Stamp::from_nanos(sent)));
+    run(&mut shell, 101, 20, |_| true);
+    let after = shell.report();
+    assert_eq!((after.requested_stops, after.told_violations), (1, 0));
+    let faults = |report: &WireReport| (report.limit_violations, report.out_of_order, report.gaps);
+    assert_eq!(faults(&after), faults(&before));
 }
 
 #[test]

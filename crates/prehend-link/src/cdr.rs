@@ -1,7 +1,8 @@
 //! Turns messages into CDR bytes as ROS 2 writes them, and hostile bytes into messages or errors.
 //!
-//! Four header bytes `00 01 00 00` (little-endian XCDR1), then the body; alignment counts from after
-//! the header. The size of the whole payload is checked before anything is decoded, and the decoder
+//! Four header bytes `00 01 <version> 00` (little-endian XCDR1), then the body; alignment counts from after
+//! the header. The third byte is the first of CDR's options, which readers of plain CDR pass over: our own
+//! messages carry their version there. The size of the whole payload is checked before anything is decoded, and the decoder
 //! allocates only as it reads, so a forged length cannot make it allocate more than the payload holds.
 
 use byteorder::{BigEndian, LittleEndian};
@@ -9,8 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{LinkError, Topic};
 
-const HEADER_LITTLE_ENDIAN: [u8; 4] = [0, 1, 0, 0];
-const HEADER_BIG_ENDIAN: [u8; 4] = [0, 0, 0, 0];
+const HEADER_BYTES: usize = 4;
+/// What ROS 2 writes where we write a version: the sender does not say.
+const UNSAID: u8 = 0;
 
 /// A type that travels on exactly one topic.
 pub trait Message: Serialize + DeserializeOwned + Send + 'static {
@@ -18,6 +20,9 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
     const TOPIC: Topic;
     /// ROS 2 name of the type, for example `sensor_msgs/msg/JointState`.
     const TYPE_NAME: &'static str;
+    /// Version of the layout, written into the header: from 1 up for our own types, raised with every change
+    /// that a receiver must know of; 0 for types of ROS 2, whose layout is not ours to change.
+    const VERSION: u8;
     /// Largest payload that is looked at, bytes with header.
     const MAX_BYTES: usize;
 
@@ -50,6 +55,19 @@ pub enum DecodeError {
         type_name: &'static str,
         /// The first bytes, at most four.
         header: Vec<u8>,
+    },
+    /// The sender is of another version of prehend, which lays the message out differently.
+    #[error(
+        "{type_name}: sent in version {sent} of the message, read here in version {read}; run the same \
+         prehend on both sides"
+    )]
+    Version {
+        /// ROS name of the expected type.
+        type_name: &'static str,
+        /// The sender's.
+        sent: u8,
+        /// Ours.
+        read: u8,
     },
     /// The body ends early or holds a value that its type does not have.
     #[error("{type_name}: {source}")]
@@ -99,7 +117,7 @@ impl DecodeError {
 pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, LinkError> {
     message.check()?;
     let mut bytes = Vec::with_capacity(256);
-    bytes.extend_from_slice(&HEADER_LITTLE_ENDIAN);
+    bytes.extend_from_slice(&[0, 1, M::VERSION, 0]);
     cdr_encoding::to_writer::<M, LittleEndian, &mut Vec<u8>>(&mut bytes, message).map_err(
         |source| LinkError::Encode {
             type_name: M::TYPE_NAME,
@@ -117,18 +135,34 @@ pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, LinkError> {
 pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, DecodeError> {
     let type_name = M::TYPE_NAME;
     within_limit::<M>(bytes.len())?;
-    let (message, used) = match bytes.split_first_chunk::<4>() {
-        Some((&HEADER_LITTLE_ENDIAN, body)) => cdr_encoding::from_bytes::<M, LittleEndian>(body),
-        Some((&HEADER_BIG_ENDIAN, body)) => cdr_encoding::from_bytes::<M, BigEndian>(body),
-        _ => {
-            return Err(DecodeError::Header {
+    let header = || DecodeError::Header {
+        type_name,
+        header: bytes.iter().copied().take(HEADER_BYTES).collect(),
+    };
+    let Some((&[0, order @ (0 | 1), version, 0], body)) = bytes.split_first_chunk() else {
+        return Err(header());
+    };
+    match version {
+        // Another program that knows the definitions, such as a node of ROS 2. Its bytes have to fit.
+        UNSAID => {}
+        _ if M::VERSION == UNSAID => return Err(header()),
+        sent if sent != M::VERSION => {
+            let read = M::VERSION;
+            return Err(DecodeError::Version {
                 type_name,
-                header: bytes.iter().copied().take(4).collect(),
+                sent,
+                read,
             });
         }
+        _ => {}
+    }
+    let (message, used) = if order == 1 {
+        cdr_encoding::from_bytes::<M, LittleEndian>(body)
+    } else {
+        cdr_encoding::from_bytes::<M, BigEndian>(body)
     }
     .map_err(|source| DecodeError::Body { type_name, source })?;
-    let left = (bytes.len() - HEADER_LITTLE_ENDIAN.len()).saturating_sub(used);
+    let left = body.len().saturating_sub(used);
     if left > 0 {
         return Err(DecodeError::Trailing {
             type_name,

@@ -15,6 +15,9 @@ const MAX_ENDPOINTS: usize = 16;
 pub struct LinkConfig {
     /// Name of the robot, the second part of every key: letters, digits, `_` and `-`.
     pub robot: String,
+    /// What this process is called where the data flow is shown; same letters. Default `unnamed`.
+    #[serde(default = "default_node")]
+    pub node: String,
     /// Endpoints to listen on, for example `tcp/127.0.0.1:7450`. Default none.
     #[serde(default)]
     pub listen: Vec<String>,
@@ -30,6 +33,9 @@ pub struct LinkConfig {
     pub allow_remote: bool,
 }
 
+fn default_node() -> String {
+    "unnamed".to_owned()
+}
 const fn default_connect_timeout_millis() -> u32 {
     10_000
 }
@@ -40,6 +46,7 @@ impl LinkConfig {
     pub fn for_robot(robot: &str) -> Self {
         Self {
             robot: robot.to_owned(),
+            node: default_node(),
             listen: Vec::new(),
             connect: Vec::new(),
             connect_timeout_millis: default_connect_timeout_millis(),
@@ -66,15 +73,12 @@ impl LinkConfig {
     /// # Errors
     /// [`LinkError::Config`] naming the field and the remedy.
     pub fn check(&self) -> Result<(), LinkError> {
-        let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if self.robot.is_empty() || self.robot.len() > 64 || !self.robot.chars().all(fine) {
-            return Err(LinkError::Config {
-                field: "robot",
-                message: format!(
-                    "{:?} is not a name of 1 to 64 letters, digits, `_` or `-`",
-                    self.robot
-                ),
-            });
+        for (field, name) in [("robot", &self.robot), ("node", &self.node)] {
+            if !is_name(name) {
+                let message =
+                    format!("{name:?} is not a name of 1 to 64 letters, digits, `_` or `-`");
+                return Err(LinkError::Config { field, message });
+            }
         }
         self.check_endpoints("listen", &self.listen)?;
         self.check_endpoints("connect", &self.connect)
@@ -175,6 +179,12 @@ pub fn free_loopback_endpoint() -> Result<String, LinkError> {
             endpoint: "tcp/127.0.0.1:0".to_owned(),
             source,
         })
+}
+
+/// Whether a text may be one part of a key, and be printed as it is.
+pub(crate) fn is_name(text: &str) -> bool {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(fine)
 }
 
 /// Splits `tcp/<host>:<port>`. zenoh's own options behind `?` and `#` are not accepted: one of them

@@ -52,6 +52,15 @@ pub enum LinkError {
         /// What zenoh said.
         reason: String,
     },
+    /// A visitor on this topic could hold up those that work.
+    #[error(
+        "topic {key}: its senders wait until every receiver has the message, so a visitor who does not \
+         keep up would hold them up; what became of it is told on `event`"
+    )]
+    Visitor {
+        /// The key expression.
+        key: String,
+    },
     /// A message could not be written as CDR.
     #[error("cannot encode {type_name}: {source}")]
     Encode {

@@ -12,7 +12,9 @@ use crate::{LinkConfig, LinkError, Message, Publisher, publisher::PublisherId};
 pub struct Link {
     pub(crate) session: zenoh::Session,
     robot: Arc<str>,
-    publishers: Arc<AtomicU32>,
+    pub(crate) node: Arc<str>,
+    /// Counts the publishers and subscriptions.
+    ends: Arc<AtomicU32>,
 }
 
 impl Link {
@@ -36,7 +38,8 @@ impl Link {
         Ok(Self {
             session,
             robot: config.robot.as_str().into(),
-            publishers: Arc::default(),
+            node: config.node.as_str().into(),
+            ends: Arc::default(),
         })
     }
 
@@ -57,8 +60,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Topic`].
     pub fn publisher<M: Message>(&self) -> Result<Publisher<M>, LinkError> {
-        let id = PublisherId::new(self.session.zid(), &self.publishers);
-        Publisher::declare(&self.session, self.key::<M>(), id)
+        Publisher::declare(self)
     }
 
     /// Closes the session. Under heavy loss zenoh may take seconds: never call it on a thread that
@@ -74,6 +76,10 @@ impl Link {
                 key: format!("prehend/{}", self.robot),
                 reason: error.to_string(),
             })
+    }
+
+    pub(crate) fn next_id(&self) -> PublisherId {
+        PublisherId::new(self.session.zid(), &self.ends)
     }
 
     pub(crate) fn key<M: Message>(&self) -> String {

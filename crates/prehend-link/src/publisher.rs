@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use zenoh::{Wait, bytes::Encoding, session::ZenohId};
 
-use crate::{LinkError, Message, encode, sequence::Attachment};
+use crate::presence::{self, PresenceToken, Way};
+use crate::{Link, LinkError, Message, encode, sequence::Attachment};
 
 /// Sends `M`. Each message carries a running number, from which receivers count losses.
 #[derive(Debug)]
@@ -14,17 +15,18 @@ pub struct Publisher<M> {
     inner: zenoh::pubsub::Publisher<'static>,
     // zenoh's publisher does not keep its session open.
     _session: zenoh::Session,
+    // Held for its drop: who is gone is not shown any more.
+    _token: PresenceToken,
     id: PublisherId,
     sent: AtomicU64,
     message: PhantomData<fn(M)>,
 }
 
 impl<M: Message> Publisher<M> {
-    pub(crate) fn declare(
-        session: &zenoh::Session,
-        key: String,
-        id: PublisherId,
-    ) -> Result<Self, LinkError> {
+    pub(crate) fn declare(link: &Link) -> Result<Self, LinkError> {
+        let session = &link.session;
+        let (key, id) = (link.key::<M>(), link.next_id());
+        let token = presence::declare(link, Way::Sends, M::TOPIC, id)?;
         let qos = M::TOPIC.qos();
         let inner = session
             .declare_publisher(key.clone())
@@ -40,6 +42,7 @@ impl<M: Message> Publisher<M> {
         Ok(Self {
             inner,
             _session: session.clone(),
+            _token: token,
             id,
             sent: AtomicU64::new(0),
             message: PhantomData,
@@ -89,7 +92,7 @@ impl<M: Message> Publisher<M> {
 
 /// Sixteen bytes that name a publisher: the session's random id, changed by a running number.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PublisherId([u8; 16]);
+pub(crate) struct PublisherId(pub [u8; 16]);
 
 impl PublisherId {
     pub(crate) fn new(session: ZenohId, counter: &AtomicU32) -> Self {

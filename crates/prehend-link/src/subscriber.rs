@@ -9,6 +9,7 @@ use prehend_types::Stamp;
 use serde::{Deserialize, Serialize};
 use zenoh::{Wait, sample::Sample};
 
+use crate::presence::{self, PresenceToken, Way};
 use crate::sequence::{Attachment, SequenceTracker, Step};
 use crate::{DecodeError, Link, LinkError, Message, decode};
 
@@ -57,6 +58,8 @@ pub struct Subscription<M> {
     _inner: zenoh::pubsub::Subscriber<()>,
     // zenoh's subscriber does not keep its session open.
     _session: zenoh::Session,
+    // Held for its drop: who is gone is not shown any more.
+    _token: PresenceToken,
     counters: Arc<Counters>,
     message: PhantomData<fn() -> M>,
 }
@@ -129,6 +132,7 @@ impl Link {
         mut handle: impl FnMut(Received<M>, &Counters) + Send + Sync + 'static,
     ) -> Result<Subscription<M>, LinkError> {
         let key = self.key::<M>();
+        let token = presence::declare(self, Way::Receives, M::TOPIC, self.next_id())?;
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         let mut tracker = SequenceTracker::default();
@@ -159,6 +163,7 @@ impl Link {
         Ok(Subscription {
             _inner: inner,
             _session: self.session.clone(),
+            _token: token,
             counters,
             message: PhantomData,
         })

@@ -2,6 +2,12 @@
 
 use zenoh::qos::{CongestionControl, Priority};
 
+use crate::messages::{
+    ActionChunk, EpisodeEvent, EpisodeRequest, JointCommand, JointState, PointCloud2, Report,
+    RobotStatus,
+};
+use crate::{DecodeError, Message, decode};
+
 /// Every topic that prehend speaks on. The key is `prehend/<robot>/<name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -33,6 +39,78 @@ pub(crate) struct Qos {
 }
 
 impl Topic {
+    /// Every topic, in the order of the data flow.
+    pub const ALL: [Self; 8] = [
+        Self::Status,
+        Self::JointState,
+        Self::Cloud,
+        Self::Chunk,
+        Self::Command,
+        Self::Request,
+        Self::Event,
+        Self::Report,
+    ];
+
+    /// The topic of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.name() == name)
+    }
+
+    /// ROS 2 name of the type of its messages.
+    #[must_use]
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Command => JointCommand::TYPE_NAME,
+            Self::Status => RobotStatus::TYPE_NAME,
+            Self::JointState => JointState::TYPE_NAME,
+            Self::Cloud => PointCloud2::TYPE_NAME,
+            Self::Chunk => ActionChunk::TYPE_NAME,
+            Self::Event => EpisodeEvent::TYPE_NAME,
+            Self::Request => EpisodeRequest::TYPE_NAME,
+            Self::Report => Report::TYPE_NAME,
+        }
+    }
+
+    /// Largest payload of its messages, bytes.
+    #[must_use]
+    pub const fn max_bytes(self) -> usize {
+        match self {
+            Self::Command => JointCommand::MAX_BYTES,
+            Self::Status => RobotStatus::MAX_BYTES,
+            Self::JointState => JointState::MAX_BYTES,
+            Self::Cloud => PointCloud2::MAX_BYTES,
+            Self::Chunk => ActionChunk::MAX_BYTES,
+            Self::Event => EpisodeEvent::MAX_BYTES,
+            Self::Request => EpisodeRequest::MAX_BYTES,
+            Self::Report => Report::MAX_BYTES,
+        }
+    }
+
+    /// A payload of this topic as JSON, every field under its name. Numbers that are not finite are
+    /// null; the bytes of a cloud are written as points.
+    ///
+    /// # Errors
+    /// [`DecodeError`], as [`decode`].
+    pub fn to_json(self, payload: &[u8]) -> Result<serde_json::Value, DecodeError> {
+        match self {
+            Self::Command => json::<JointCommand>(payload),
+            Self::Status => json::<RobotStatus>(payload),
+            Self::JointState => json::<JointState>(payload),
+            Self::Cloud => decode::<PointCloud2>(payload)?.to_json(),
+            Self::Chunk => json::<ActionChunk>(payload),
+            Self::Event => json::<EpisodeEvent>(payload),
+            Self::Request => json::<EpisodeRequest>(payload),
+            Self::Report => json::<Report>(payload),
+        }
+    }
+
+    /// Whether a sender waits for a receiver that does not keep up, instead of dropping what is late.
+    #[must_use]
+    pub fn waits_for_receivers(self) -> bool {
+        self.qos().congestion == CongestionControl::Block
+    }
+
     /// Last part of the key.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -76,4 +154,11 @@ impl Topic {
             express,
         }
     }
+}
+
+fn json<M: Message>(payload: &[u8]) -> Result<serde_json::Value, DecodeError> {
+    let message = decode::<M>(payload)?;
+    // Plain data with field names always has a JSON form.
+    serde_json::to_value(message)
+        .map_err(|error| DecodeError::invalid::<M>("message", error.to_string()))
 }

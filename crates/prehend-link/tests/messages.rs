@@ -98,7 +98,7 @@ fn command() -> JointCommand {
 
 fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
     let bytes = encode(message).expect("a valid message");
-    assert_eq!(bytes[..4], [0, 1, 0, 0]);
+    assert_eq!(bytes[..4], [0, 1, M::VERSION, 0]);
     assert!(bytes.len() <= M::MAX_BYTES);
     assert_eq!(&decode::<M>(&bytes).expect("our own bytes"), message);
     for length in 0..bytes.len() {
@@ -202,6 +202,31 @@ fn big_endian_senders_are_understood() {
         decode::<EpisodeRequest>(&bytes).expect("valid"),
         EpisodeRequest::reset(9)
     );
+}
+
+#[test]
+fn another_version_is_named_beside_ours() {
+    let mut bytes = encode(&command()).expect("valid");
+    let ours = JointCommand::VERSION;
+    bytes[2] = ours + 1;
+    let error = decode::<JointCommand>(&bytes).expect_err("another version");
+    let both = format!(
+        "sent in version {} of the message, read here in version {ours}",
+        ours + 1
+    );
+    assert!(error.to_string().contains(&both), "{error}");
+    // ROS 2 says no version: its bytes are taken for what the definition says.
+    bytes[2] = 0;
+    assert_eq!(
+        decode::<JointCommand>(&bytes).expect("the same layout").seq,
+        42
+    );
+    // Types of ROS 2 have none.
+    let mut bytes = encode(&joint_state()).expect("valid");
+    assert_eq!(bytes[2], 0);
+    bytes[2] = 1;
+    let error = decode::<JointState>(&bytes).expect_err("no plain CDR");
+    assert!(matches!(error, DecodeError::Header { .. }), "{error}");
 }
 
 #[test]

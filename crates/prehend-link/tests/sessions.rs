@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::{EpisodeRequest, JointCommand};
-use prehend_link::{Link, LinkConfig, LinkError, Publisher, free_loopback_endpoint};
+use prehend_link::{
+    Link, LinkConfig, LinkError, Publisher, Topic, TopicMonitor, Way, free_loopback_endpoint,
+};
 use prehend_types as types;
 use zenoh::Wait;
 
@@ -203,4 +205,110 @@ fn a_process_in_the_middle_does_not_relay() {
     std::thread::sleep(Duration::from_millis(300));
     publisher.send(&EpisodeRequest::reset(1)).expect("open");
     assert!(queue.wait(Duration::from_millis(300)).is_none());
+}
+
+/// A visitor of the driver, as `prehend topic` is one.
+fn visitor(endpoint: &str) -> Link {
+    let config = LinkConfig {
+        node: "visitor".to_owned(),
+        ..LinkConfig::for_robot("fr3").connecting(endpoint)
+    };
+    Link::open(&config).expect("connects")
+}
+
+#[test]
+fn a_visitor_sees_who_sends_and_what_is_lost() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let config = LinkConfig {
+        node: "driver".to_owned(),
+        ..LinkConfig::for_robot("fr3").listening(&endpoint)
+    };
+    let driver = Link::open(&config).expect("listens");
+    let publisher = driver.publisher::<JointCommand>().expect("declares");
+    let queue = driver.queue::<EpisodeRequest>(8).expect("declares");
+    let visitor = visitor(&endpoint);
+    let mut monitor = TopicMonitor::keeping(Topic::Command);
+    monitor.attach(&visitor).expect("declares");
+    wait_for_subscriber(&publisher);
+    for seq in 0..7 {
+        publisher.send(&command(seq)).expect("open");
+    }
+    let first = monitor.wait(SOON).expect("arrives");
+    let json = Topic::Command.to_json(&first.payload).expect("valid");
+    assert_eq!((&json["seq"], &json["mode"]), (&0.into(), &0.into()));
+    let rest = std::iter::from_fn(|| monitor.wait(Duration::from_millis(500)));
+    assert_eq!(rest.take(6).count(), 6);
+    let traffic = monitor.traffic();
+    assert_eq!((traffic.messages, traffic.senders.len()), (7, 1));
+    assert_eq!(
+        (traffic.senders[0].gaps, traffic.senders[0].period_s.n()),
+        (0, 6)
+    );
+
+    let presence = visitor.presence(SOON).expect("open");
+    let shown: Vec<_> = presence
+        .iter()
+        .map(|seen| (seen.node.as_str(), seen.way, seen.topic))
+        .collect();
+    let expected = [
+        ("driver", Way::Sends, "command"),
+        ("driver", Way::Receives, "request"),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(Some(presence[0].id), traffic.senders[0].id);
+    drop((publisher, queue));
+    let deadline = Instant::now() + SOON;
+    while !visitor.presence(SOON).expect("open").is_empty() {
+        assert!(Instant::now() < deadline, "shown though gone");
+    }
+}
+
+#[test]
+fn a_visitor_does_not_listen_where_senders_would_wait_for_it() {
+    let link = Link::open(&LinkConfig::for_robot("fr3")).expect("opens");
+    let mut monitor = TopicMonitor::counting(Topic::Request);
+    let error = monitor.attach(&link).expect_err("requests wait");
+    assert!(matches!(error, LinkError::Visitor { .. }), "{error:?}");
+    let waiting = Topic::ALL
+        .into_iter()
+        .filter(|topic| topic.waits_for_receivers());
+    assert_eq!(waiting.collect::<Vec<_>>(), [Topic::Request]);
+}
+
+#[test]
+fn a_visitor_that_does_not_read_holds_nobody_up() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let publisher = driver.publisher::<JointCommand>().expect("declares");
+    let visitor = visitor(&endpoint);
+    let mut lazy = TopicMonitor::keeping(Topic::Command);
+    lazy.attach(&visitor).expect("declares");
+    let working = visitor.latest::<JointCommand>().expect("declares");
+    wait_for_subscriber(&publisher);
+    let deadline = Instant::now() + SOON;
+    let mut seq = 0;
+    let mut send_until = |is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{:?}", lazy.traffic());
+            publisher.send(&command(seq)).expect("open");
+            seq += 1;
+            // Not faster than a link can carry: then it would drop, as it should.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        seq
+    };
+    let when_full = send_until(&|| lazy.overflowed() > 0);
+    send_until(&|| {
+        working
+            .take()
+            .is_some_and(|newest| newest.message.seq > when_full)
+    });
+    let mut before = 0;
+    while lazy.traffic().messages > before {
+        before = lazy.traffic().messages;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let kept = std::iter::from_fn(|| lazy.wait(Duration::ZERO)).count() as u64;
+    assert_eq!(kept, 1024, "as many as it keeps");
+    assert_eq!(lazy.traffic().messages, kept + lazy.overflowed());
 }

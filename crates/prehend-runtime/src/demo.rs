@@ -2,7 +2,7 @@
 
 use prehend_control::rt::{FloorReport, LoopReport, TimerFloor};
 use prehend_drivers::{Observer, WireReport};
-use prehend_link::{Link, free_loopback_endpoint};
+use prehend_link::Link;
 
 use crate::control_node::{ControlNode, ControlReport};
 use crate::demo_report::DemoReport;
@@ -81,7 +81,7 @@ pub fn demo(
     progress: &mut dyn FnMut(&DemoProgress),
 ) -> Result<Outcome<DemoReport>, RuntimeError> {
     let mut launch = config.launch;
-    choose_ports(&mut launch)?;
+    launch.choose_ports()?;
     let robot = launch.load_robot()?;
     let scene = launch.load_scene()?;
     let policy = match config.policy {
@@ -162,25 +162,4 @@ pub fn demo(
 
 fn keep<R>(result: Result<R, RuntimeError>, errors: &mut Vec<RuntimeError>) -> Option<R> {
     result.map_err(|error| errors.push(error)).ok()
-}
-
-/// Replaces port 0 by a free port, so that the others can be told.
-pub(crate) fn choose_ports(launch: &mut LaunchFile) -> Result<(), RuntimeError> {
-    for node in NodeKind::ALL {
-        if launch
-            .wires(node)
-            .listen
-            .as_deref()
-            .is_some_and(has_port_zero)
-        {
-            launch.set_listen(node, free_loopback_endpoint()?);
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn has_port_zero(endpoint: &str) -> bool {
-    endpoint
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse() == Ok(0_u16))
 }

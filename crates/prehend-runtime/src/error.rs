@@ -64,6 +64,17 @@ pub enum RuntimeError {
         /// The endpoint.
         endpoint: String,
     },
+    /// A visitor cannot know a port that each run chooses anew.
+    #[error(
+        "{node} listens on {endpoint}, whose port each run chooses anew; give the file that the run froze, \
+         runs/<run>/launch.toml"
+    )]
+    PortNotKnown {
+        /// The node with that endpoint.
+        node: NodeKind,
+        /// The endpoint.
+        endpoint: String,
+    },
     /// The system refused a thread.
     #[error("cannot start thread {name}: {source}")]
     Thread {

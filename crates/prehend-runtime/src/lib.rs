@@ -7,6 +7,7 @@
 //! - [`LaunchFile`]: every process and every topic between them, checked.
 //! - [`DriverNode`], [`PolicyNode`], [`ControlNode`], [`Operator`]: what runs; each speaks on a link of
 //!   its own.
+//! - [`Visit`]: a look at running nodes without being one of them; [`ask_to_stop`]: what anybody may ask for.
 //! - [`run`]: one process per node, or a single one; [`demo`]: all in this process, measured.
 
 #![forbid(unsafe_code)]
@@ -28,7 +29,9 @@ mod outcome;
 mod policy_node;
 mod run;
 mod setup;
+mod stop_request;
 mod supervisor;
+mod visit;
 
 pub use command_sender::SendReport;
 pub use control_node::{ControlNode, ControlReport, ControlSettings};
@@ -44,4 +47,6 @@ pub use outcome::Outcome;
 pub use policy_node::{NamedPolicy, PolicyNode, PolicyReport};
 pub use prehend_drivers::WireReport;
 pub use run::{RunConfig, RunReport, run};
+pub use stop_request::{StopAnswer, ask_to_stop};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
+pub use visit::{Place, Visit};

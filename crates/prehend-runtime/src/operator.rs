@@ -343,7 +343,7 @@ enum Start {
     Interrupted,
 }
 
-const fn stop_name(reason: StopReason) -> Option<&'static str> {
+pub(crate) const fn stop_name(reason: StopReason) -> Option<&'static str> {
     match reason {
         StopReason::None => None,
         StopReason::NotArmed => Some("not_armed"),

@@ -11,9 +11,8 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::Serialize;
 
 use crate::control_node::ControlNode;
-use crate::demo::{choose_ports, has_port_zero};
 use crate::driver_node::DriverNode;
-use crate::launch::LaunchFile;
+use crate::launch::{LaunchFile, has_port_zero};
 use crate::operator::{Operator, OperatorProgress};
 use crate::policy_node::PolicyNode;
 use crate::supervisor::{SUPERVISOR_VARIABLE, Supervisor, listen_variable};
@@ -93,7 +92,7 @@ pub fn run(
 ) -> Result<Outcome<RunReport>, RuntimeError> {
     let mut launch = LaunchFile::load(&config.file)?;
     let Some(node) = config.only else {
-        choose_ports(&mut launch)?;
+        launch.choose_ports()?;
         let program = std::env::current_exe().map_err(|source| RuntimeError::Spawn {
             node: NodeKind::Driver,
             program: "this program".into(),

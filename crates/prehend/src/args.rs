@@ -32,6 +32,12 @@ pub enum Command {
     Demo(commands::demo::Demo),
     /// Run a launch file, one process per node.
     Run(commands::run::Run),
+    /// See what running nodes say to each other.
+    Topic(commands::topic::TopicCommand),
+    /// Stop the arm of a run.
+    Stop(commands::stop::StopCommand),
+    /// Measure what a message over the link costs on this machine.
+    Latency(commands::latency::Latency),
     /// Run the expert in many scenes and store what it does.
     Collect(commands::collect::Collect),
     /// Train a policy on stored episodes.

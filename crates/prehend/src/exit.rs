@@ -12,6 +12,7 @@
 use std::io::ErrorKind;
 
 use prehend_data::DataError;
+use prehend_link::LinkError;
 use prehend_policy::{BundleError, RuntimeError};
 use prehend_robot::RobotError;
 use prehend_runtime::RuntimeError as LaunchError;
@@ -157,7 +158,11 @@ impl From<LaunchError> for Failure {
             | LaunchError::Robot(_)
             | LaunchError::Scene { .. }
             | LaunchError::Control(_)
-            | LaunchError::PortNotFixed { .. } => Class::BadInput,
+            | LaunchError::PortNotFixed { .. }
+            | LaunchError::PortNotKnown { .. }
+            | LaunchError::Link(LinkError::Config { .. } | LinkError::Visitor { .. }) => {
+                Class::BadInput
+            }
             // The process has said which input it refused, and why.
             LaunchError::ChildEnded { status, .. }
                 if status.code() == Some(Class::BadInput as i32) =>
@@ -167,6 +172,12 @@ impl From<LaunchError> for Failure {
             _ => Class::Runtime,
         };
         Self::new(class, error)
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        LaunchError::from(error).into()
     }
 }
 

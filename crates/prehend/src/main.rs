@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod attach;
 mod closing;
 mod commands;
 mod effective;

@@ -107,14 +107,14 @@ impl Session {
         body: &impl Serialize,
     ) -> Result<(), Failure> {
         if !self.json {
-            return print(&text.to_string());
+            return put_line(&text.to_string()).map(drop);
         }
         // The text is a courtesy here; the object is the result.
         let _ = writeln!(io::stderr(), "{text}");
         let object = serde_json::to_string(&self.object(seed, body)).map_err(|error| {
             Failure::new(Class::Runtime, error).context("cannot form the report")
         })?;
-        print(&object)
+        put_line(&object).map(drop)
     }
 
     /// The verdict of a command that the user stopped, else `verdict`.
@@ -135,13 +135,18 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn print(line: &str) -> Result<(), Failure> {
+/// Writes a line to stdout; false if nobody reads any more.
+///
+/// # Errors
+/// [`Class::LostData`].
+pub fn put_line(line: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             Err(Failure::new(Class::LostData, error).context("cannot write the report to stdout"))
         }
-        _ => Ok(()),
     }
 }
 

@@ -78,6 +78,7 @@ impl ActionChunk {
 impl Message for ActionChunk {
     const TOPIC: Topic = Topic::Chunk;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/ActionChunk";
+    const VERSION: u8 = 1;
     const MAX_BYTES: usize = 2048;
 
     /// NaN and infinity pass: the controller refuses and counts them, and stops after a few.

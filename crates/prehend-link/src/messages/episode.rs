@@ -59,6 +59,7 @@ pub struct EpisodeEvent {
 impl Message for EpisodeEvent {
     const TOPIC: Topic = Topic::Event;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/EpisodeEvent";
+    const VERSION: u8 = 1;
     const MAX_BYTES: usize = 2 * MAX_TEXT + 256;
 
     fn check(&self) -> Result<(), DecodeError> {
@@ -101,6 +102,7 @@ impl EpisodeRequest {
 impl Message for EpisodeRequest {
     const TOPIC: Topic = Topic::Request;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/EpisodeRequest";
+    const VERSION: u8 = 1;
     const MAX_BYTES: usize = 64;
 
     fn check(&self) -> Result<(), DecodeError> {

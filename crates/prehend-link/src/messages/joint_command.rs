@@ -104,6 +104,7 @@ impl JointCommand {
 impl Message for JointCommand {
     const TOPIC: Topic = Topic::Command;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/JointCommand";
+    const VERSION: u8 = 1;
     const MAX_BYTES: usize = 256;
 
     fn check(&self) -> Result<(), DecodeError> {

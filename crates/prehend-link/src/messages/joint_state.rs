@@ -107,6 +107,7 @@ impl JointState {
 impl Message for JointState {
     const TOPIC: Topic = Topic::JointState;
     const TYPE_NAME: &'static str = "sensor_msgs/msg/JointState";
+    const VERSION: u8 = 0;
     const MAX_BYTES: usize = 8192;
 
     fn check(&self) -> Result<(), DecodeError> {

@@ -91,6 +91,23 @@ impl PointCloud2 {
         }
     }
 
+    /// The cloud as JSON with one `[x, y, z, role]` a point, as far as it can be read.
+    pub(crate) fn to_json(&self) -> Result<serde_json::Value, DecodeError> {
+        let cloud = self.to_cloud()?;
+        let point =
+            |([x, y, z], role): (&[f32; 3], &Role)| serde_json::json!([x, y, z, *role as u8]);
+        let points: Vec<_> = cloud.points.iter().zip(&cloud.roles).map(point).collect();
+        Ok(serde_json::json!({
+            "header": self.header,
+            "height": self.height,
+            "width": self.width,
+            "fields": self.fields,
+            "point_step": self.point_step,
+            "is_dense": self.is_dense,
+            "points": points,
+        }))
+    }
+
     /// The cloud in the types that policies use. In a cloud that is not dense, points with a NaN are
     /// placeholders by ROS's convention and are left out; in a dense one they are an error.
     ///
@@ -160,6 +177,7 @@ impl PointCloud2 {
 impl Message for PointCloud2 {
     const TOPIC: Topic = Topic::Cloud;
     const TYPE_NAME: &'static str = "sensor_msgs/msg/PointCloud2";
+    const VERSION: u8 = 0;
     const MAX_BYTES: usize = MAX_POINTS * POINT_STEP + 8192;
 
     fn check(&self) -> Result<(), DecodeError> {

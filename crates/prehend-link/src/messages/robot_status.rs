@@ -114,6 +114,7 @@ impl RobotStatus {
 impl Message for RobotStatus {
     const TOPIC: Topic = Topic::Status;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/RobotStatus";
+    const VERSION: u8 = 1;
     const MAX_BYTES: usize = 512;
 
     fn check(&self) -> Result<(), DecodeError> {

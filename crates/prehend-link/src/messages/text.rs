@@ -16,6 +16,7 @@ pub struct Report {
 impl Message for Report {
     const TOPIC: Topic = Topic::Report;
     const TYPE_NAME: &'static str = "std_msgs/msg/String";
+    const VERSION: u8 = 0;
     const MAX_BYTES: usize = MAX_JSON + 16;
 
     fn check(&self) -> Result<(), DecodeError> {

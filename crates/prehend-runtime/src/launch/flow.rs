@@ -3,9 +3,8 @@
 
 use prehend_link::{LinkConfig, LinkError, Topic};
 
-use super::{Fault, LaunchFile, Wires, need};
+use super::{Fault, LaunchFile, Wires, has_port_zero, need};
 use crate::NodeKind;
-use crate::demo::has_port_zero;
 
 /// What a node really sends and receives.
 const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
@@ -18,6 +17,36 @@ const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
         NodeKind::Policy => (&[Chunk, Request], &[Status, Cloud, Event]),
         NodeKind::Control => (&[Command], &[Status, Chunk]),
         NodeKind::Operator => (&[Request], &[Status, Chunk, Event, Report]),
+    }
+}
+
+/// One topic between two nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// What is sent.
+    pub topic: Topic,
+    /// Who sends it.
+    pub from: NodeKind,
+    /// Who receives it.
+    pub to: NodeKind,
+}
+
+impl LaunchFile {
+    /// The data flow, topic by topic. The same for every launch file: what a file says is checked against it.
+    #[must_use]
+    pub fn edges(&self) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        for topic in Topic::ALL {
+            for from in NodeKind::ALL
+                .into_iter()
+                .filter(|node| topics(*node).0.contains(&topic))
+            {
+                let receivers = NodeKind::ALL.into_iter();
+                let receivers = receivers.filter(|node| topics(*node).1.contains(&topic));
+                edges.extend(receivers.map(|to| Edge { topic, from, to }));
+            }
+        }
+        edges
     }
 }
 

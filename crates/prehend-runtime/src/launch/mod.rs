@@ -10,16 +10,17 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
-use prehend_link::LinkConfig;
+use prehend_link::{LinkConfig, free_loopback_endpoint};
 use prehend_types::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
 
+pub use flow::Edge;
 pub use sections::{
     ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection, PolicySection,
     Wires,
 };
 
-use crate::NodeKind;
+use crate::{NodeKind, RuntimeError};
 
 const MAX_BYTES: u64 = 1 << 20;
 /// Follows from the control loop's rate, and must not say otherwise where it is written.
@@ -110,6 +111,24 @@ impl LaunchFile {
         wires.listen = Some(endpoint);
     }
 
+    /// Replaces port 0 by a free port, so that others can be told which it is.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Link`] if the machine has none.
+    pub fn choose_ports(&mut self) -> Result<(), RuntimeError> {
+        for node in NodeKind::ALL {
+            if self
+                .wires(node)
+                .listen
+                .as_deref()
+                .is_some_and(has_port_zero)
+            {
+                self.set_listen(node, free_loopback_endpoint()?);
+            }
+        }
+        Ok(())
+    }
+
     /// The link of one node, with the endpoints of the nodes it connects to.
     #[must_use]
     pub fn link_config(&self, node: NodeKind) -> LinkConfig {
@@ -120,12 +139,19 @@ impl LaunchFile {
             .filter_map(|other| self.wires(*other).listen.clone());
         LinkConfig {
             robot: self.link.robot.clone(),
+            node: node.name().to_owned(),
             listen: wires.listen.iter().cloned().collect(),
             connect: connect.collect(),
             connect_timeout_millis: self.link.connect_timeout_millis,
             allow_remote: self.link.allow_remote,
         }
     }
+}
+
+pub(crate) fn has_port_zero(endpoint: &str) -> bool {
+    endpoint
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse() == Ok(0_u16))
 }
 
 /// A value that parsed and makes no sense.

@@ -239,7 +239,7 @@ impl fmt::Display for Body {
         write!(
             f,
             "{:44} {:>12} {:>12} {:>12}  unit",
-            "name", "median", "lowest", "highest"
+            "name", "value", "lowest", "highest"
         )?;
         for row in &self.rows {
             let number = |value: Option<f64>| {

@@ -119,6 +119,8 @@ impl Demo {
         if let Some(model) = &self.model {
             launch.policy.model.clone_from(model);
         }
+        // Before the file is frozen, so that visitors find the ports in it.
+        launch.choose_ports()?;
         Ok(launch)
     }
 }

@@ -8,6 +8,7 @@ pub mod distill;
 pub mod doctor;
 pub mod eval;
 pub mod export;
+pub mod latency;
 pub mod objects;
 pub mod render;
 pub mod replay;
@@ -15,6 +16,8 @@ pub mod robot;
 pub mod run;
 pub mod scenes;
 pub mod sim;
+pub mod stop;
+pub mod topic;
 pub mod train;
 
 use crate::args::Command;
@@ -38,6 +41,9 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Bench(args) => args.run(session),
         Command::Demo(args) => args.run(session),
         Command::Run(args) => args.run(session),
+        Command::Topic(args) => args.run(session),
+        Command::Stop(args) => args.run(session),
+        Command::Latency(args) => args.run(session),
         Command::Train(args) => args.run(session),
         Command::Distill(args) => args.run(session),
         Command::Export(args) => args.run(session),

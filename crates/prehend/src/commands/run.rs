@@ -55,8 +55,10 @@ impl Run {
     }
 
     fn run_all(&self, session: &Session) -> Result<Verdict, Failure> {
-        let launch = LaunchFile::load(&self.file)?;
+        let mut launch = LaunchFile::load(&self.file)?;
         launch.check_files()?;
+        // Before the file is frozen, so that visitors find the ports in it.
+        launch.choose_ports()?;
         let run_dir = RunDir::create(&self.runs, "run")?;
         logging::also_to(run_dir.log_file()?);
         let effective = freeze(&launch, &run_dir)?;

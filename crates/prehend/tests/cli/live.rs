@@ -11,7 +11,7 @@ use prehend_link::{Link, LinkConfig, Queue, free_loopback_endpoint};
 use crate::common::{check_refused, code_and_stderr, prehend, root};
 
 /// A launch file with every `from` replaced, in a temporary folder.
-fn launch_with(file: &str, changes: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
+pub fn launch_with(file: &str, changes: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
     let mut text = std::fs::read_to_string(root().join("launch").join(file)).expect("reads");
     for (from, to) in changes {
         assert!(text.contains(from), "{file} has no {from:?}");
@@ -24,16 +24,16 @@ fn launch_with(file: &str, changes: &[(&str, &str)]) -> (tempfile::TempDir, Path
 }
 
 /// A demo or a run of all nodes with one more listener: the test.
-struct WatchedRun {
+pub struct WatchedRun {
     folder: tempfile::TempDir,
     file: PathBuf,
-    child: Child,
+    pub child: Child,
     statuses: Queue<RobotStatus>,
 }
 
 impl WatchedRun {
     /// Starts `command`, whose arguments end with what comes before the launch file.
-    fn start(command: &[&str], changes: &[(&str, &str)]) -> Self {
+    pub fn start(command: &[&str], changes: &[(&str, &str)]) -> Self {
         let endpoint = free_loopback_endpoint().expect("a free port");
         let ports = format!("[driver.wires]\nlisten = \"{endpoint}\"");
         let mut all = vec![(
@@ -66,7 +66,7 @@ impl WatchedRun {
 
     /// Waits until commands move the arm in a counted episode: the first session seen may be the
     /// rehearsal's, which ends as soon as everybody works.
-    fn wait_until_moving(&self) {
+    pub fn wait_until_moving(&self) {
         let mut first = None;
         wait_until("moving", || {
             std::iter::from_fn(|| self.statuses.take()).any(|received| {
@@ -77,8 +77,15 @@ impl WatchedRun {
         });
     }
 
+    /// The launch file that the run froze.
+    pub fn frozen(&self) -> PathBuf {
+        let runs = std::fs::read_dir(self.folder.path().join("runs")).expect("lists");
+        let only = runs.flatten().next().expect("one run");
+        only.path().join("launch.toml")
+    }
+
     /// Waits for the end: exit code, stderr, and the JSON object if there is one.
-    fn finish(self) -> Ended {
+    pub fn finish(self) -> Ended {
         let output = self.child.wait_with_output().expect("it ends");
         let (code, stderr) = code_and_stderr(&output);
         assert_eq!(
@@ -100,10 +107,10 @@ impl WatchedRun {
     }
 }
 
-struct Ended {
+pub struct Ended {
     code: Option<i32>,
     stderr: String,
-    report: serde_json::Value,
+    pub report: serde_json::Value,
     last_status: Option<RobotStatus>,
     _folder: tempfile::TempDir,
 }
@@ -111,7 +118,7 @@ struct Ended {
 impl Ended {
     /// What must never be on the wire was not, and something was.
     #[track_caller]
-    fn check_wire(&self) {
+    pub fn check_wire(&self) {
         check_wire(&self.report["nodes"]["driver"]);
     }
 }
@@ -135,7 +142,7 @@ fn interrupt(child: &Child) {
     send("-INT", child.id());
 }
 
-fn send(signal: &str, pid: u32) {
+pub fn send(signal: &str, pid: u32) {
     let status = Command::new("kill")
         .args([signal, &pid.to_string()])
         .status();

@@ -10,4 +10,5 @@ mod robot;
 mod scenes;
 mod scenes_of_meshes;
 mod simulator;
+mod topics;
 mod usage;

@@ -1,0 +1,142 @@
+//! Says which process sends and receives what, so that a visitor can see the data flow.
+//!
+//! Every publisher and subscription declares a zenoh liveliness token, which vanishes with its process.
+//! Its key is `prehend/<robot>/alive/<node>/<sends|receives>/<topic>/<id>`. Peers do not relay: a visitor
+//! sees the tokens of the processes that it is connected to, and of no others.
+
+use std::time::Duration;
+
+use zenoh::Wait;
+use zenoh::liveliness::LivelinessToken;
+
+use crate::config::is_name;
+use crate::publisher::PublisherId;
+use crate::{Link, LinkError, SenderId, Topic};
+
+/// Most tokens that are looked at: far above what a cell has, far below what would hurt.
+const MAX_TOKENS: usize = 1024;
+
+/// Which end of a topic a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// It publishes.
+    Sends,
+    /// It subscribes.
+    Receives,
+}
+
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sends => "sends",
+            Self::Receives => "receives",
+        }
+    }
+}
+
+/// One process's end of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Presence {
+    /// Name that the process gave itself, see [`LinkConfig::node`](crate::LinkConfig::node).
+    pub node: String,
+    /// Which end.
+    pub way: Way,
+    /// Name of the topic.
+    pub topic: &'static str,
+    /// New for every publisher and subscription; a publisher's messages carry it.
+    pub id: SenderId,
+}
+
+/// Keeps a presence shown until it is dropped.
+#[derive(Debug)]
+pub(crate) struct PresenceToken {
+    _token: LivelinessToken,
+}
+
+/// Shows one end of a topic to visitors.
+pub(crate) fn declare(
+    link: &Link,
+    way: Way,
+    topic: Topic,
+    id: PublisherId,
+) -> Result<PresenceToken, LinkError> {
+    let (node, way, name) = (&link.node, way.name(), topic.name());
+    let id = u128::from_be_bytes(id.0);
+    let key = format!(
+        "prehend/{}/alive/{node}/{way}/{name}/{id:032x}",
+        link.robot()
+    );
+    let token = link.session.liveliness().declare_token(key.clone()).wait();
+    let token = token.map_err(|error| LinkError::Topic {
+        key,
+        reason: error.to_string(),
+    })?;
+    Ok(PresenceToken { _token: token })
+}
+
+impl Link {
+    /// What the processes that this one is connected to send and receive, sorted. Waits for their answers,
+    /// at most `timeout`. What is not a presence as above is left out.
+    ///
+    /// # Errors
+    /// [`LinkError::Topic`] when the session is closed.
+    pub fn presence(&self, timeout: Duration) -> Result<Vec<Presence>, LinkError> {
+        let key = format!("prehend/{}/alive/*/*/*/*", self.robot());
+        let (sender, replies) = crossbeam_channel::bounded(MAX_TOKENS);
+        self.session
+            .liveliness()
+            .get(key.clone())
+            .timeout(timeout)
+            .callback(move |reply| {
+                if let Ok(sample) = reply.result() {
+                    // More than that is nothing a cell would say.
+                    let _ = sender.try_send(sample.key_expr().to_string());
+                }
+            })
+            .wait()
+            .map_err(|error| LinkError::Topic {
+                key,
+                reason: error.to_string(),
+            })?;
+        // Ends when zenoh drops the callback: all have answered, or the time is up.
+        let mut seen: Vec<Presence> = replies.iter().filter_map(|key| parse(&key)).collect();
+        seen.sort();
+        seen.dedup();
+        Ok(seen)
+    }
+}
+
+fn parse(key: &str) -> Option<Presence> {
+    let parts: Vec<&str> = key.split('/').collect();
+    let [_, _, "alive", node, way, topic, id] = parts[..] else {
+        return None;
+    };
+    let ways = [Way::Sends, Way::Receives];
+    Some(Presence {
+        node: is_name(node).then(|| node.to_owned())?,
+        way: ways.into_iter().find(|known| known.name() == way)?,
+        topic: Topic::named(topic)?.name(),
+        id: u128::from_str_radix(id, 16).ok()?.to_be_bytes(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_of_our_own_making_are_presences() {
+        let id = "000102030405060708090a0b0c0d0e0f";
+        let key = |node: &str, way: &str, topic: &str| {
+            parse(&format!("prehend/fr3/alive/{node}/{way}/{topic}/{id}"))
+        };
+        let seen = key("driver", "sends", "status").expect("ours");
+        assert_eq!((seen.node.as_str(), seen.topic), ("driver", "status"));
+        assert_eq!(seen.id[..3], [0, 1, 2]);
+        assert_eq!(key("dri\u{1b}[2Jver", "sends", "status"), None);
+        assert_eq!(key("driver", "steals", "status"), None);
+        assert_eq!(key("driver", "sends", "secrets"), None);
+        assert_eq!(parse("prehend/fr3/alive/driver/sends/status/xyz"), None);
+        assert_eq!(parse("prehend/fr3/alive/driver/sends/status"), None);
+    }
+}

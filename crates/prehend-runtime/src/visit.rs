@@ -1,0 +1,164 @@
+//! Turns endpoints of running nodes into links of a visitor: one who looks, and is none of the nodes.
+
+use std::thread;
+use std::time::Duration;
+
+use prehend_link::{Link, LinkConfig, LinkError, Presence};
+
+use crate::launch::{LaunchFile, has_port_zero};
+use crate::{NodeKind, RuntimeError};
+
+/// How long a node may take to answer, when it runs.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Where a node listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Which node, if a launch file says so.
+    pub node: Option<NodeKind>,
+    /// Its endpoint.
+    pub endpoint: String,
+    /// Whether it answered.
+    pub reached: bool,
+}
+
+/// Links to the nodes that answered, a session for each. A visitor listens on nothing, and publishes
+/// nothing by itself. Peers do not relay, so it hears what the nodes that it reaches say, and no others.
+#[derive(Debug)]
+pub struct Visit {
+    robot: String,
+    places: Vec<Place>,
+    links: Vec<Link>,
+}
+
+impl Visit {
+    /// Visits every node of a launch file that listens.
+    ///
+    /// # Errors
+    /// [`RuntimeError::PortNotKnown`]; [`RuntimeError::Link`] if none answers.
+    pub fn of_launch(launch: &LaunchFile) -> Result<Self, RuntimeError> {
+        let mut wanted = Vec::new();
+        for node in NodeKind::ALL {
+            let Some(endpoint) = launch.wires(node).listen.clone() else {
+                continue;
+            };
+            if has_port_zero(&endpoint) {
+                return Err(RuntimeError::PortNotKnown { node, endpoint });
+            }
+            wanted.push((Some(node), endpoint));
+        }
+        Self::open(&launch.link.robot, launch.link.allow_remote, wanted)
+    }
+
+    /// Visits whoever listens on these endpoints of this machine.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Link`] if an endpoint makes no sense, or none answers.
+    pub fn of_endpoints(robot: &str, endpoints: &[String]) -> Result<Self, RuntimeError> {
+        let wanted = endpoints.iter().map(|endpoint| (None, endpoint.clone()));
+        Self::open(robot, false, wanted.collect())
+    }
+
+    fn open(
+        robot: &str,
+        allow_remote: bool,
+        wanted: Vec<(Option<NodeKind>, String)>,
+    ) -> Result<Self, RuntimeError> {
+        let config = |endpoint: &str| LinkConfig {
+            node: "visitor".to_owned(),
+            connect_timeout_millis: PATIENCE.as_millis() as u32,
+            allow_remote,
+            ..LinkConfig::for_robot(robot).connecting(endpoint)
+        };
+        for (_, endpoint) in &wanted {
+            config(endpoint).check()?;
+        }
+        // At once: one that does not answer costs no more than the patience.
+        let opened: Vec<Result<Link, LinkError>> = thread::scope(|scope| {
+            let open = |(_, endpoint): &(Option<NodeKind>, String)| {
+                let config = config(endpoint);
+                scope.spawn(move || Link::open(&config))
+            };
+            let opening: Vec<_> = wanted.iter().map(open).collect();
+            let panicked = |endpoint: &String| LinkError::Open {
+                listen: Vec::new(),
+                connect: vec![endpoint.clone()],
+                reason: "opening it panicked".to_owned(),
+            };
+            let opened = opening.into_iter().zip(&wanted);
+            opened
+                .map(|(thread, (_, endpoint))| {
+                    thread.join().unwrap_or_else(|_| Err(panicked(endpoint)))
+                })
+                .collect()
+        });
+        let (mut places, mut links, mut first_error) = (Vec::new(), Vec::new(), None);
+        for ((node, endpoint), link) in wanted.into_iter().zip(opened) {
+            places.push(Place {
+                node,
+                endpoint,
+                reached: link.is_ok(),
+            });
+            match link {
+                Ok(link) => links.push(link),
+                Err(error) => _ = first_error.get_or_insert(error),
+            }
+        }
+        match first_error {
+            Some(error) if links.is_empty() => Err(error.into()),
+            _ => Ok(Self {
+                robot: robot.to_owned(),
+                places,
+                links,
+            }),
+        }
+    }
+
+    /// Name of the robot.
+    #[must_use]
+    pub fn robot(&self) -> &str {
+        &self.robot
+    }
+
+    /// Every endpoint, and whether somebody answered.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// One link to each node that answered.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The link to whoever takes commands: the driver where a launch file says which it is, else the first
+    /// that answered.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotReady`] if the driver did not answer.
+    pub fn driver(&self) -> Result<&Link, RuntimeError> {
+        let reached = self.places.iter().filter(|place| place.reached);
+        let mut linked = reached.zip(&self.links);
+        let driver = linked.find(|(place, _)| matches!(place.node, None | Some(NodeKind::Driver)));
+        driver.map(|(_, link)| link).ok_or(RuntimeError::NotReady {
+            what: "the driver did not answer",
+            seconds: PATIENCE.as_secs_f64(),
+            remedy: "is the driver running?",
+        })
+    }
+
+    /// What the reached nodes send and receive, sorted.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Link`].
+    pub fn presence(&self) -> Result<Vec<Presence>, RuntimeError> {
+        let mut all = Vec::new();
+        for link in &self.links {
+            all.extend(link.presence(PATIENCE)?);
+        }
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+}
