@@ -121,3 +121,27 @@ pub(crate) fn home(
     }
     Ok(())
 }
+
+/// An envelope leaves some speed where it leaves most, in the middle of the range.
+pub(crate) fn envelopes(spec: &RobotSpec, limits: &Limits, path: &Path) -> Result<(), ConfigError> {
+    for (idx, joint) in spec.joint.iter().enumerate() {
+        let Some(envelope) = &joint.envelope else {
+            continue;
+        };
+        let (min, max) = (limits.q_min[idx], limits.q_max[idx]);
+        let (_, speed) = limits.velocity_range(idx, 0.5 * (min + max));
+        require(
+            speed > 0.0,
+            path,
+            &format!(
+                "joint[{idx}] (\"{}\").envelope.offset_rad_per_s",
+                joint.name
+            ),
+            format!(
+                "is {}, which leaves no speed even in the middle between the stops {min} and {max}; lower it",
+                envelope.offset_rad_per_s
+            ),
+        )?;
+    }
+    Ok(())
+}

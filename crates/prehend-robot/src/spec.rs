@@ -34,9 +34,11 @@ pub(crate) struct JointSpec {
     pub max_jerk_rad_per_s3: f64,
     #[serde(default)]
     pub armature_kg_m2: f64,
+    /// Without it speed near a stop is what the acceleration can still brake.
     pub envelope: Option<EnvelopeSpec>,
 }
 
+/// How a joint's speed must fall towards both of its stops, as [`crate::VelocityEnvelope`] says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnvelopeSpec {

@@ -32,12 +32,17 @@ impl LaunchFile {
         Ok(())
     }
 
-    /// Reads the robot's folder.
+    /// Reads the robot's folder; the cell's limits hold beside the robot's own. Each that is looser is logged.
     ///
     /// # Errors
     /// [`RuntimeError::Config`], [`RuntimeError::Robot`].
     pub fn load_robot(&self) -> Result<Arc<Robot>, RuntimeError> {
-        Ok(Arc::new(Robot::load(&locate(&self.robot)?)?))
+        let robot = Robot::load(&locate(&self.robot)?)?;
+        let (robot, loosened) = robot.with_user_limits(&self.limits, "the launch file".as_ref())?;
+        for limit in loosened {
+            tracing::warn!("{limit}");
+        }
+        Ok(Arc::new(robot))
     }
 
     /// Reads the scene file.

@@ -40,6 +40,7 @@ pub(crate) fn robot(
     let base_idx = sources.link("base_link", &spec.base_link)?;
     let arm = sources.arm(base_idx)?;
     let limits = sources.limits(&arm)?;
+    check::envelopes(spec, &limits, toml)?;
     let home =
         JointPositions::from_slice(&per_joint(spec.joint.iter().map(|joint| joint.home_rad)))
             .map_err(|error| sources.too_many(error))?;

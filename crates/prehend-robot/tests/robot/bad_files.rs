@@ -382,6 +382,40 @@ fn toml_that_does_not_fit() {
 }
 
 #[test]
+fn envelopes_that_are_none() {
+    let joint_2 = "envelope = { offset_rad_per_s = 0.20, deceleration_rad_per_s2 = 2.585 }";
+    let with = |offset: &str, deceleration: &str, expected: &[&str]| {
+        let to = format!(
+            "envelope = {{ offset_rad_per_s = {offset}, deceleration_rad_per_s2 = {deceleration} }}"
+        );
+        let expected = [&["joint[1] (\"fr3_joint2\").envelope"], expected].concat();
+        toml(joint_2, &to, &expected);
+    };
+    for bad in ["nan", "inf", "-0.1"] {
+        with(bad, "2.585", &["offset_rad_per_s", "at least 0"]);
+    }
+    for bad in ["nan", "inf", "-1.0", "0.0"] {
+        with("0.2", bad, &["deceleration_rad_per_s2", "greater than 0"]);
+    }
+    // 3.04 rad/s is what 2.585 rad/s² brake on half of the range.
+    with(
+        "3.04",
+        "2.585",
+        &["offset_rad_per_s", "is 3.04", "no speed"],
+    );
+    toml(
+        joint_2,
+        "envelope = { offset_rad_per_s = 0.20 }",
+        &["robot.toml:", "deceleration_rad_per_s2"],
+    );
+    toml(
+        joint_2,
+        "envelope = { offset_rad_per_s = 0.20, decelaration_rad_per_s2 = 2.0 }",
+        &["did you mean `deceleration_rad_per_s2`?"],
+    );
+}
+
+#[test]
 fn a_joint_that_nobody_names() {
     toml(
         "[[joint]]\nname = \"fr3_joint7\"\nhome_rad = 0.7853981633974483\nmax_acceleration_rad_per_s2 = 10.0\nmax_jerk_rad_per_s3 = 5000.0\narmature_kg_m2 = 0.1\nenvelope = { offset_rad_per_s = 0.35, deceleration_rad_per_s2 = 17.0 }\n",

@@ -5,6 +5,7 @@
 mod allocation;
 mod bad_files;
 mod dynamics;
+mod envelope;
 mod forward;
 mod forward_dynamics;
 mod golden;

@@ -11,6 +11,7 @@ mod sections;
 use std::path::{Path, PathBuf};
 
 use prehend_link::{LinkConfig, free_loopback_endpoint};
+use prehend_robot::UserLimits;
 use prehend_types::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct LaunchFile {
     /// What all processes share of the link.
     #[serde(default)]
     pub link: LinkSection,
+    /// Limits of this cell beside the robot's own.
+    #[serde(default)]
+    pub limits: UserLimits,
     /// The process that owns the arm and the cameras.
     pub driver: DriverSection,
     /// The process that turns clouds into action chunks.

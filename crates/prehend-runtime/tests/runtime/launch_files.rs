@@ -98,6 +98,22 @@ fn values_out_of_range_are_named() {
 }
 
 #[test]
+fn a_cell_may_tighten_limits_and_loosens_them_only_on_request() {
+    let loaded = |limits: &str| {
+        let text = format!("{}\n{limits}", demo_text());
+        let file = LaunchFile::parse(&text, Path::new("launch/changed.toml")).expect("valid");
+        file.load_robot()
+    };
+    let joint = "[[limits.joint]]\nname = \"fr3_joint1\"\nmax_speed_rad_per_s";
+    let robot = loaded(&format!("{joint} = 0.5")).expect("tighter");
+    assert_eq!(robot.limits().dq_max[0], 0.5);
+    let error = loaded(&format!("{joint} = 9.0")).expect_err("looser");
+    assert!(error.to_string().contains("allow_looser"), "{error}");
+    let asked = format!("[limits]\nallow_looser = true\n{joint} = 9.0");
+    assert_eq!(loaded(&asked).expect("asked for").limits().dq_max[0], 9.0);
+}
+
+#[test]
 fn who_supplies_roles_is_checked() {
     let text = std::fs::read_to_string(locate("launch/unmarked.toml").expect("exists"));
     let text = text.expect("readable");
