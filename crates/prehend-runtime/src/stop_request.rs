@@ -21,7 +21,7 @@ const STATUS_QUEUE: usize = 1024;
 /// What became of the wish.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct StopAnswer {
-    /// Whether the driver says that it follows no commands in this session any more.
+    /// Whether the driver says that it follows no commands of its session any more.
     pub confirmed: bool,
     /// Why it says so: `requested`, or what had stopped it before.
     pub reason: Option<&'static str>,

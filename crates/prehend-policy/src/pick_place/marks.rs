@@ -40,7 +40,7 @@ impl Marks {
         }
     }
 
-    /// The points that stand on the table with their roles, base frame, m.
+    /// The points of this cloud that stand on the table, and their roles, base frame, m.
     pub fn follow(&mut self, now: &Observation) -> (Vec<[f32; 3]>, Vec<Role>) {
         if now.state.gripper.is_grasping {
             let moved = (now.base_from_tcp * self.base_from_tool.inverse()).cast::<f32>();
@@ -54,21 +54,21 @@ impl Marks {
         let foot = self.foot();
         let role = |point: &[f32; 3]| {
             let is_over = self.outline.contains(point) && point[2] < self.top + NEAR;
-            if point[2] < CLEAR_OF_TABLE {
-                return match point[2] > LOWEST {
-                    true if foot.contains(point) => Some(Role::Target),
-                    true if is_over => Some(Role::Receptacle),
-                    _ => None,
-                };
+            let is_clear = point[2] >= CLEAR_OF_TABLE;
+            let [own, other] = if is_clear {
+                [&target, &receptacle].map(|near| distance(near, point))
+            } else {
+                [f32::INFINITY; 2]
+            };
+            if own.is_finite() && own <= other || !is_clear && foot.contains(point) {
+                Some(Role::Target)
+            } else if is_over || other.is_finite() {
+                Some(Role::Receptacle)
+            } else {
+                is_clear.then_some(Role::Other)
             }
-            let [own, other] = [&target, &receptacle].map(|near| distance(near, point));
-            Some(match own <= other {
-                true if own.is_finite() => Role::Target,
-                _ if is_over || other.is_finite() => Role::Receptacle,
-                _ => Role::Other,
-            })
         };
-        let seen = now.cloud.points.iter();
+        let seen = now.cloud.points.iter().filter(|point| point[2] > LOWEST);
         let seen = seen.filter_map(|point| Some((*point, role(point)?)));
         let (points, roles): (Vec<[f32; 3]>, Vec<Role>) = seen.unzip();
         let own = points.iter().zip(&roles);
@@ -79,9 +79,7 @@ impl Marks {
         }
         (points, roles)
     }
-}
 
-impl Marks {
     /// What the target covers of the table, if it stands there: no table is seen under it either.
     fn foot(&self) -> Outline {
         let low = self.target.iter().any(|point| point[2] < STANDING);
@@ -174,6 +172,18 @@ mod tests {
         let (_, roles) = marks.follow(&sight(rest, [0.5, 0.0, 0.25], true));
         assert_eq!(count(&roles, Role::Target), 0);
         check(marks.follow(&sight(at(0.105, 0.2), [0.5, 0.0, 0.25], true)));
+    }
+
+    #[test]
+    fn what_stands_is_shown_down_to_the_table() {
+        let noise: Vec<[f32; 3]> = block(0.5, 0.0, 0.0)
+            .iter()
+            .map(|p| [p[0], p[1], 0.006])
+            .collect();
+        let now = sight([block(0.4, 0.0, 0.004), noise].concat(), [0.0; 3], false);
+        let seen_clear = block(0.4, 0.0, 0.010);
+        let (points, roles) = Marks::new(seen_clear, block(0.4, 0.2, 0.02), &now).follow(&now);
+        assert_eq!((points.len(), count(&roles, Role::Target)), (64, 64));
     }
 
     #[test]
