@@ -19,6 +19,7 @@ pub mod sim;
 pub mod stop;
 pub mod topic;
 pub mod train;
+mod train_scorer;
 
 use crate::args::Command;
 use crate::exit::{Failure, Verdict};
