@@ -271,7 +271,8 @@ impl SceneBundle {
         })
     }
 
-    /// Writes a bundle as `dir`, replacing an older one, and reads it back. `card` becomes its README.
+    /// Writes a bundle without a scorer as `dir`, replacing an older one, and reads it back. `card` becomes
+    /// its README.
     ///
     /// # Errors
     /// [`BundleError`]; `dir` is then as it was before.
@@ -292,6 +293,7 @@ impl SceneBundle {
             ("README.md".to_owned(), card.as_bytes().to_vec()),
         ];
         manifest.files = folder::entries(&files);
+        manifest.scorer = None;
         Self::put(&manifest, &files, dir)
     }
 
