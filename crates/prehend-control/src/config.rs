@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ControlError;
+use crate::rt::DeadlineConfig;
 
 /// Settings of a [`crate::Controller`]. Every key may be left out; unknown keys are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,13 @@ pub struct ControlConfig {
     pub max_tracking_error_rad: f64,
     /// Joints faster than this when arming are refused.
     pub max_arm_speed_rad_per_s: f64,
+    /// Joints further than this from where they are commanded to be when arming are refused.
+    pub max_arm_distance_rad: f64,
+    /// Joints further than this beyond a position limit when arming are refused. One that is less far
+    /// outside may only move inward.
+    pub max_arm_outside_rad: f64,
+    /// What the loop does when a stage of its work is late.
+    pub deadlines: DeadlineConfig,
 }
 
 impl Default for ControlConfig {
@@ -73,6 +81,9 @@ impl Default for ControlConfig {
             max_lag_rad: 0.2,
             max_tracking_error_rad: 0.3,
             max_arm_speed_rad_per_s: 0.05,
+            max_arm_distance_rad: 0.02,
+            max_arm_outside_rad: 0.01,
+            deadlines: DeadlineConfig::default(),
         }
     }
 }
@@ -89,7 +100,7 @@ impl ControlConfig {
     /// # Errors
     /// [`ControlError::Config`], naming the field and its range.
     pub fn check(&self) -> Result<(), ControlError> {
-        let ranges: [(&'static str, f64, f64, f64); 18] = [
+        let ranges: [(&'static str, f64, f64, f64); 20] = [
             ("rate_hz", self.rate_hz, 50.0, 4000.0),
             ("pose_gain_per_s", self.pose_gain_per_s, 0.0, 200.0),
             ("feed_forward", self.feed_forward, 0.0, 1.0),
@@ -133,6 +144,8 @@ impl ControlConfig {
                 1e-4,
                 1.0,
             ),
+            ("max_arm_distance_rad", self.max_arm_distance_rad, 1e-4, 0.5),
+            ("max_arm_outside_rad", self.max_arm_outside_rad, 0.0, 0.1),
         ];
         for (field, value, low, high) in ranges {
             // Written so that NaN is refused too.
@@ -153,7 +166,7 @@ impl ControlConfig {
                 high: 0.5 * self.rate_hz,
             });
         }
-        Ok(())
+        self.deadlines.check()
     }
 }
 

@@ -158,6 +158,8 @@ struct Driver {
     last_event: EpisodeEvent,
     is_over: bool,
     wants_rearm: bool,
+    /// Session of which it was said that it begins too far from the arm.
+    told_too_far: Option<u64>,
 }
 
 impl Driver {
@@ -198,6 +200,7 @@ impl Driver {
             last_event,
             is_over: false,
             wants_rearm: false,
+            told_too_far: None,
         })
     }
 
@@ -235,6 +238,7 @@ impl Driver {
         while let Some(received) = self.commands.take() {
             self.shell.receive(&received);
         }
+        self.tell_arm_error();
         let Ok(state) = tick(&mut self.shell, &mut self.cell);
         self.publish_status(&state);
         if self.steps.is_multiple_of(self.camera_steps) {
@@ -259,6 +263,17 @@ impl Driver {
         if self.wants_rearm && self.stands_still() {
             self.wants_rearm = false;
             self.rearm(&state);
+        }
+    }
+
+    /// Once per session.
+    fn tell_arm_error(&mut self) {
+        let epoch = Some(self.shell.epoch());
+        if let Some(error) = self.shell.arm_error()
+            && self.told_too_far != epoch
+        {
+            self.told_too_far = epoch;
+            tracing::warn!(%error, "driver: a session is not armed");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use prehend_control::rt::MissPolicy;
 use prehend_runtime::{LaunchFile, NodeKind};
 use prehend_types::config::locate;
 
@@ -54,6 +55,28 @@ fn misspelt_keys_are_named_with_the_nearest() {
         &["valid_for_milis", "valid_for_millis"],
     );
     check("camera_rate_hz", "camera_rate = 10", &["camera_rate"]);
+}
+
+#[test]
+fn deadlines_have_a_policy_and_a_range() {
+    check(
+        "rate_hz",
+        "deadlines.state = { after_millis = 0, policy = \"hold\" }",
+        &["control.controller.deadlines.state.after_millis", "0.01"],
+    );
+    check(
+        "rate_hz",
+        "deadlines.state = { after_millis = 20, policy = \"halt\" }",
+        &["halt", "hold"],
+    );
+    let file = demo_text().replace(
+        "rate_hz = 500",
+        "deadlines.state = { after_millis = 20, policy = \"hold\" } #",
+    );
+    let file = LaunchFile::parse(&file, Path::new("launch/changed.toml")).expect("valid");
+    let deadlines = file.control.controller.deadlines;
+    assert_eq!(deadlines.state.policy, MissPolicy::Hold);
+    assert_eq!(deadlines.wake.policy, MissPolicy::Warn, "as by default");
 }
 
 #[test]
