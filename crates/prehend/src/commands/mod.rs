@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod bench_sim;
+pub mod certs;
 pub mod collect;
 pub mod demo;
 pub mod distill;
@@ -44,6 +45,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Run(args) => args.run(session),
         Command::Topic(args) => args.run(session),
         Command::Stop(args) => args.run(session),
+        Command::Certs(args) => args.run(session),
         Command::Latency(args) => args.run(session),
         Command::Train(args) => args.run(session),
         Command::Distill(args) => args.run(session),
