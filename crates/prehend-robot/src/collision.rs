@@ -28,10 +28,53 @@ impl Robot {
     /// nor pairs that already overlap at home, which is how vendors' coarse capsules are meant.
     #[must_use]
     pub fn self_distance(&self, q: &JointPositions) -> f64 {
+        self.smallest_distance(&body_poses(&self.chain, q))
+    }
+
+    /// [`Self::self_distance`] and [`Self::forward`] in one pass. Real-time safe: no allocation.
+    #[must_use]
+    pub fn self_distance_and_forward(&self, q: &JointPositions) -> (f64, Pose) {
         let base_from_body = body_poses(&self.chain, q);
+        (
+            self.smallest_distance(&base_from_body),
+            base_from_body[self.n_joints()] * self.chain.last_joint_from_tcp,
+        )
+    }
+
+    /// For each joint, how far one rad (or m) of it moves the tool and the axes of the parts that
+    /// [`Self::self_distance`] looks at, at most and at any posture, m. By the sum of these over a motion no
+    /// distance between two parts, and no coordinate of the tool, can change more. Zero beyond the
+    /// joint count.
+    #[must_use]
+    pub fn reach(&self) -> [f64; MAX_JOINTS] {
+        let joints = &self.chain.joints;
+        let mut farthest = [0.0_f64; MAX_JOINTS + 1];
+        farthest[joints.len()] = self.chain.last_joint_from_tcp.translation.vector.norm();
+        for CapsulePair(first, second) in &self.capsule_pairs {
+            for capsule in [first, second] {
+                let radius = capsule.a.coords.norm().max(capsule.b.coords.norm());
+                farthest[capsule.body_idx] = farthest[capsule.body_idx].max(radius);
+            }
+        }
+        let mut reach = [0.0; MAX_JOINTS];
+        // From the tip down: what a body carries is no farther than its own joint is, and then some.
+        let mut beyond = 0.0_f64;
+        for (joint_idx, joint) in joints.iter().enumerate().rev() {
+            let from_here = farthest[joint_idx + 1].max(beyond);
+            reach[joint_idx] = if joint.is_prismatic { 1.0 } else { from_here };
+            let range = self.limits.q_min[joint_idx]
+                .abs()
+                .max(self.limits.q_max[joint_idx].abs());
+            let stroke = if joint.is_prismatic { range } else { 0.0 };
+            beyond = from_here + joint.previous_from_joint.translation.vector.norm() + stroke;
+        }
+        reach
+    }
+
+    fn smallest_distance(&self, base_from_body: &[Pose; MAX_JOINTS + 1]) -> f64 {
         let mut smallest = f64::INFINITY;
         for pair in &self.capsule_pairs {
-            let distance = pair.distance(&base_from_body);
+            let distance = pair.distance(base_from_body);
             if distance.is_nan() {
                 return f64::NAN;
             }
