@@ -8,6 +8,7 @@
 //! - [`TorqueController`]: torques, or a compliant tool, for arms that take them.
 //! - [`WireChecker`]: an independent judge of what was really sent, for the other side of the wire.
 //! - [`Follower`]: follows setpoints inside every limit, and brings the arm to rest when they cease.
+//! - [`trial`]: adversarial runs of the limiter, and the judge that they are held against.
 //! - [`rt::ControlLoop`]: the controller as a real-time thread, and [`rt::measure_floor`] to judge it by.
 
 mod arm;
@@ -32,6 +33,7 @@ mod reference;
 pub mod rt;
 mod timing;
 mod torque;
+pub mod trial;
 mod wire;
 
 pub use arm::joint_bounds;
