@@ -73,6 +73,7 @@ impl Drive {
         }
         self.blocked = [0.0; MAX_JOINTS];
         self.held_back = [false; MAX_JOINTS];
+        self.guard.forget();
         self.take_over_motion();
     }
 
@@ -143,6 +144,7 @@ impl Drive {
         for (limiter, motion) in self.limiters.iter().zip(&mut self.motion) {
             *motion = limiter.stop_step(motion);
         }
+        self.guard.forget();
         self.take_over_motion();
     }
 
