@@ -24,8 +24,10 @@ pub struct ControlConfig {
     pub min_tool_height_m: f64,
     /// Box that the tool centre point does not leave, in the base frame; none if it is left out.
     pub fence: Option<Fence>,
-    /// The arm is stopped before its own parts come nearer to each other than this, as coarse capsules
-    /// around them see it; from nearer it may only go apart. Below zero capsules may overlap.
+    /// The arm is stopped before its own parts come nearer to each other than this, by the capsules of
+    /// [`prehend_robot::Robot::self_distance`]; from nearer it may only go apart. These are coarse: the
+    /// FR3's overlap by more than 10 mm when it stretches forward and low, and the default lets them. 0
+    /// keeps them apart.
     pub self_collision_margin_m: f64,
     /// Time over which a new chunk takes over from the old one.
     pub blend_s: f64,
@@ -66,7 +68,7 @@ impl Default for ControlConfig {
             null_space_gain_per_s: 0.5,
             min_tool_height_m: 0.012,
             fence: None,
-            self_collision_margin_m: 0.01,
+            self_collision_margin_m: -0.02,
             blend_s: 0.1,
             max_tcp_speed_m_per_s: 0.6,
             max_tcp_angular_speed_rad_per_s: 2.0,

@@ -82,6 +82,7 @@ pub fn run_arm(robot: &Arc<Robot>, seed: u64, ticks: u64) -> Result<ArmFindings,
     let config = ControlConfig {
         rate_hz: [100.0, 250.0, 500.0, 1000.0][rng.random_range(0..4)],
         fence: Some(fence),
+        self_collision_margin_m: 0.0,
         min_tool_height_m: -1.0,
         ..ControlConfig::default()
     };

@@ -31,6 +31,7 @@ const FOLDED: [f64; 7] = [0.0, 0.0, 0.0, -3.0, 0.0, 0.6, 0.8];
 fn an_arm_that_is_folded_onto_itself_stops_before_it_and_comes_away_again() {
     let robot = fr3();
     let config = ControlConfig {
+        self_collision_margin_m: 0.01,
         min_tool_height_m: -1.0,
         ..ControlConfig::default()
     };
