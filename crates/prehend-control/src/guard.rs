@@ -196,11 +196,10 @@ impl Slack {
         (self.own - floor.own).min(self.fence - floor.fence)
     }
 
-    /// Written so that NaN is refused too.
     fn check(&self, floor: &Self) -> Result<(), LimitReason> {
-        if !(self.own >= floor.own) {
+        if self.own.is_nan() || self.own < floor.own {
             Err(LimitReason::SelfCollision)
-        } else if !(self.fence >= floor.fence) {
+        } else if self.fence.is_nan() || self.fence < floor.fence {
             Err(LimitReason::Workspace)
         } else {
             Ok(())

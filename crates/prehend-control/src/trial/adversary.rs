@@ -93,7 +93,7 @@ impl Adversary {
         Self {
             seed,
             weights,
-            dwell: 10_f64.powf(rng.random_range(0.3..3.3)),
+            dwell: libm::pow(10.0, rng.random_range(0.3..3.3)),
         }
     }
 
@@ -170,7 +170,7 @@ impl Attack {
         Mood {
             manner: chosen.map_or(Manner::Square, |(manner, _)| manner),
             ticks_left: 1 + (adversary.dwell * rng.random_range(0.0..2.0)) as u32,
-            period: 10_f64.powf(rng.random_range(0.0..2.7)) as u32,
+            period: libm::pow(10.0, rng.random_range(0.0..2.7)) as u32,
             way: if rng.random() { 1.0 } else { -1.0 },
             value: rng.random_range(-1.0..1.0),
         }

@@ -229,10 +229,9 @@ impl<'a> ArmJudge<'a> {
     fn broken(&self, q: &JointPositions) -> (bool, bool) {
         let depth = self.fence.depth(&self.robot.forward(q).translation.vector);
         let distance = self.robot.self_distance(q);
-        // Written so that NaN counts.
         (
-            !(distance >= self.margin_m - RESOLUTION),
-            !(depth >= -RESOLUTION),
+            distance.is_nan() || distance < self.margin_m - RESOLUTION,
+            depth.is_nan() || depth < -RESOLUTION,
         )
     }
 

@@ -143,7 +143,7 @@ pub fn climb(
 /// How near to a violation a run came: shares of the rate limits, and digits of the distance that was left.
 fn nearness(found: &Findings) -> f64 {
     let slack = found.least_slack.unwrap_or(1.0).max(1e-12);
-    found.worst_share.iter().sum::<f64>() - slack.log10() + found.violations() as f64
+    found.worst_share.iter().sum::<f64>() - libm::log10(slack) + found.violations() as f64
 }
 
 struct Judges {
