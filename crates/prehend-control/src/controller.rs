@@ -1,6 +1,7 @@
 //! Turns (state, plan, now) into one safe joint command.
 
 mod arming;
+mod limits;
 mod plan;
 mod report;
 mod track;
@@ -62,7 +63,7 @@ impl Controller {
             ..config
         };
         let longest = config.max_chunk_age_s * config.rate_hz;
-        let drive = Drive::new(robot, config.dt_s())?;
+        let drive = Drive::new(robot, &config)?;
         Ok(Self {
             history: History::new(longest as usize + 8, place(&drive)),
             drive,

@@ -38,6 +38,14 @@ pub enum ControlError {
         /// The highest that was used.
         spent: u64,
     },
+    /// A motion to start from is faster than any arm.
+    #[error(
+        "joint {joint_idx} (counted from 0) is given more than three times its speed or acceleration limit"
+    )]
+    Implausible {
+        /// Which joint.
+        joint_idx: usize,
+    },
     /// The robot has no joints or too many, or vectors of other lengths were given for it.
     #[error("a robot with {n_joints} joints cannot be controlled, 1 to {max} can", max = prehend_types::MAX_JOINTS)]
     JointCount {

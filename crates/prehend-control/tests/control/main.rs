@@ -2,8 +2,10 @@
 
 mod allocation;
 mod deadlines;
+mod guard;
 mod hostile;
 mod joint_plans;
+mod limiter;
 mod lockstep;
 mod realtime;
 mod rig;

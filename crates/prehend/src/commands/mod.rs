@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod bench;
+pub mod bench_limiter;
 pub mod bench_sim;
 pub mod certs;
 pub mod collect;
