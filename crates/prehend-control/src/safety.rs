@@ -219,7 +219,7 @@ impl SafetyState {
             // Nothing moves, so there is nothing to brake. Who stops an arming stops its session.
             Mode::Arming => (stopped.spend().to(stopped.latch()), Effect::None),
             Mode::Disarmed | Mode::Stopped | Mode::Fault => {
-                (stopped.to(stopped.latch()), Effect::None)
+                (stopped.spend().to(stopped.latch()), Effect::None)
             }
         }
     }
