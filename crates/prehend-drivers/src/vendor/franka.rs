@@ -217,7 +217,8 @@ impl Rules for Franka {
     fn step(&mut self, _: Stamp, arrived: Option<&Setpoint>) -> Decision {
         let dt = DT.as_secs_f64();
         if self.aborted.is_some() {
-            let hardest = (self.table.max_acceleration.iter()).fold(f64::INFINITY, |a, b| a.min(*b));
+            let hardest =
+                (self.table.max_acceleration.iter()).fold(f64::INFINITY, |a, b| a.min(*b));
             self.motion = self.motion.braked(hardest, dt);
             return arrived.map_or(Decision::Hold, |_| Decision::Ignore(Ignored::Stopped));
         }

@@ -25,11 +25,9 @@ const SETTLE_TICKS: u64 = 20;
 /// Settings of a [`Rig`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RigConfig {
-    /// Of the controller. Its rate has to be a whole number of ms per tick.
-    pub control: ControlConfig,
-    /// Time to live of its commands.
+    /// Time to live of the controller's commands.
     pub valid_for: Duration,
-    /// Time between two setpoints of the driver; the vendor's own if none.
+    /// Time between two setpoints of the driver, whole milliseconds; the vendor's own if none.
     pub point_period: Option<Duration>,
     /// Chance that a new plan comes with a tick of the controller.
     pub plan_chance: f64,
@@ -40,7 +38,6 @@ pub struct RigConfig {
 impl Default for RigConfig {
     fn default() -> Self {
         Self {
-            control: ControlConfig::default(),
             valid_for: Duration::from_millis(100),
             point_period: None,
             plan_chance: 0.01,
@@ -197,13 +194,13 @@ impl Rig {
         let period = config.point_period.unwrap_or(rules.period());
         let shell_config = ShellConfig {
             dt_s: period.as_secs_f64(),
-            command_dt_s: config.control.dt_s(),
+            command_dt_s: ControlConfig::default().dt_s(),
             max_valid_for: Duration::from_millis(200),
             max_jump_rad: 0.1,
         };
         let epoch = 1;
         let mut rig = Self {
-            controller: Controller::new(Arc::clone(robot), config.control)?,
+            controller: Controller::new(Arc::clone(robot), ControlConfig::default())?,
             shell: Shell::new(shell_config, &bounds[..robot.n_joints()], &state, epoch)?,
             robot: Arc::clone(robot),
             config: RigConfig {
@@ -231,7 +228,7 @@ impl Rig {
     pub fn tick(&mut self, fault: Fault) {
         self.now = self.now.after(TICK);
         self.found.ticks += 1;
-        if self.is_due(Duration::from_secs_f64(self.config.control.dt_s())) {
+        if self.is_due(Duration::from_secs_f64(self.controller.config().dt_s())) {
             self.control(fault);
         }
         if self.is_due(self.config.point_period.unwrap_or(TICK)) {
@@ -308,7 +305,12 @@ impl Rig {
             pairs.fold(0.0_f64, |most, (a, b)| most.max((a - b).abs()))
         };
         let was_bridged = self.rules.aborted().is_none() && self.bridged(apart(self.shell.q_d()));
-        if was_bridged && self.shell.resume_from(&motion.q, &motion.dq, &motion.ddq).is_err() {
+        if was_bridged
+            && self
+                .shell
+                .resume_from(&motion.q, &motion.dq, &motion.ddq)
+                .is_err()
+        {
             self.shell.stop(StopReason::Fault);
         }
         let (told, _) = self.shell.next(self.now);
@@ -345,7 +347,9 @@ impl Rig {
             && !self.is_abort_told
         {
             self.found.aborts += 1;
-            self.found.first_abort.get_or_insert((self.found.ticks, abort));
+            self.found
+                .first_abort
+                .get_or_insert((self.found.ticks, abort));
             self.shell.stop(StopReason::Fault);
             self.controller.stop(Reason::DriverFault);
         }
@@ -358,7 +362,11 @@ impl Rig {
             || self.shell.is_latched()
             || !self.controller.mode().is_running();
         let stands = self.rules.motion().is_at_rest() && self.controller.is_at_rest();
-        self.settled = if is_stopped && stands { self.settled + 1 } else { 0 };
+        self.settled = if is_stopped && stands {
+            self.settled + 1
+        } else {
+            0
+        };
         if self.settled >= SETTLE_TICKS && self.rearm() {
             self.settled = 0;
             self.found.rearmed += 1;

@@ -99,7 +99,9 @@ impl Rules for Ur {
             }
             Some(_) => self.motion = self.motion.coasted(dt),
         }
-        arrived.map_or(Decision::Extrapolate, |_| Decision::Ignore(Ignored::TooFast))
+        arrived.map_or(Decision::Extrapolate, |_| {
+            Decision::Ignore(Ignored::TooFast)
+        })
     }
 
     fn motion(&self) -> &Motion {
