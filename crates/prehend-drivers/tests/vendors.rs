@@ -1,6 +1,7 @@
 //! The whole stack against the vendors' own rules: nothing that a controller would have to interfere with is
 //! ever sent, what the link loses is bridged or ends in a stop, and each of these judges can say no.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use prehend_types::Stamp;
 const LOST: &str = "communication_constraints_violation";
 
 fn robot(name: &str) -> Arc<Robot> {
-    let folder = prehend_types::config::locate(format!("robots/{name}").as_ref()).expect("shipped");
+    let folder =
+        prehend_types::config::locate(Path::new(&format!("robots/{name}"))).expect("shipped");
     Arc::new(Robot::load(&folder).expect("loads"))
 }
 

@@ -1,6 +1,7 @@
 //! Turns hours of adversarial plans, driven through every vendor's rules, into counts of interference.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -77,9 +78,8 @@ impl BenchVendors {
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let robots = (Kind::ALL.iter())
             .map(|kind| {
-                Ok(Arc::new(Robot::load(&locate(
-                    format!("robots/{}", kind.robot()).as_ref(),
-                )?)?))
+                let folder = Path::new("robots").join(kind.robot());
+                Ok(Arc::new(Robot::load(&locate(&folder)?)?))
             })
             .collect::<Result<Vec<_>, Failure>>()?;
         let start = Instant::now();
