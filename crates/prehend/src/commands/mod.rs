@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod bench_limiter;
 pub mod bench_sim;
+pub mod bench_vendors;
 pub mod certs;
 pub mod collect;
 pub mod demo;
