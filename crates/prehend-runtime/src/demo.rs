@@ -84,9 +84,12 @@ pub fn demo(
     launch.choose_ports()?;
     let robot = launch.load_robot()?;
     let scene = launch.load_scene()?;
-    let policy = match config.policy {
-        Some(policy) => policy,
-        None => launch.load_policy(&robot)?,
+    let (policy, source) = match config.policy {
+        Some(policy) => (policy, None),
+        None => (
+            launch.load_policy(&robot)?,
+            Some(launch.policy_source(&robot)),
+        ),
     };
     // In this order: whoever is connected to must listen already.
     let driver_link = Link::open(&launch.link_config(NodeKind::Driver))?;
@@ -98,6 +101,7 @@ pub fn demo(
     let operator = Operator::new(&launch.operator, &operator_link)?;
     let policy = PolicyNode::spawn_live(
         policy,
+        source,
         &robot,
         launch.policy.lead(),
         &policy_link,

@@ -31,6 +31,7 @@ mod run;
 mod setup;
 mod stop_request;
 mod supervisor;
+mod swap;
 mod visit;
 
 pub use command_sender::SendReport;
@@ -49,4 +50,5 @@ pub use prehend_drivers::WireReport;
 pub use run::{RunConfig, RunReport, run};
 pub use stop_request::{StopAnswer, ask_to_stop};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
+pub use swap::{PolicySource, ask_to_swap};
 pub use visit::{Place, Visit};

@@ -8,6 +8,7 @@ use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EventKind, Inquiry, InquiryKind, PointCloud2, RobotStatus,
 };
 use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
+use prehend_policy::PolicySlot;
 use prehend_robot::Robot;
 use prehend_types::{Observation, Policy, Stamp, Stream, Tally, derive_seed};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::StateHistory;
 use crate::latency::Times;
 use crate::live::Live;
+use crate::swap::{PolicySource, Swaps};
 use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
 
 /// Unread states that are kept: five seconds.
@@ -87,12 +89,27 @@ impl PolicyNode {
         lead: Duration,
         link: &Link,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
-        Self::spawn_live(policy, robot, lead, link, Live::default())
+        Self::spawn_live(policy, None, robot, lead, link, Live::default())
     }
 
-    /// As [`Self::spawn`], with a report that can be looked at meanwhile.
+    /// As [`Self::spawn`], for a policy that may be replaced while it runs by what `source` loads.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_swappable(
+        policy: NamedPolicy,
+        source: PolicySource,
+        robot: &Arc<Robot>,
+        lead: Duration,
+        link: &Link,
+    ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        Self::spawn_live(policy, Some(source), robot, lead, link, Live::default())
+    }
+
+    /// As [`Self::spawn_swappable`], with a report that can be looked at meanwhile.
     pub(crate) fn spawn_live(
         policy: NamedPolicy,
+        source: Option<PolicySource>,
         robot: &Arc<Robot>,
         lead: Duration,
         link: &Link,
@@ -117,7 +134,8 @@ impl PolicyNode {
             asked: None,
             next_due: Stamp::ZERO,
             report,
-            policy: policy.policy,
+            policy: PolicySlot::new(policy.policy),
+            swaps: Swaps::new(source, link)?,
             times: Default::default(),
             live,
         };
@@ -136,7 +154,8 @@ struct Stages {
 }
 
 struct Worker {
-    policy: Box<dyn Policy>,
+    policy: PolicySlot,
+    swaps: Swaps,
     robot: Arc<Robot>,
     lead: Duration,
     clouds: Latest<PointCloud2>,
@@ -162,6 +181,7 @@ impl Worker {
             let cloud = self.clouds.wait(PATIENCE);
             self.follow_episodes();
             self.remember_states();
+            self.swaps.step(&mut self.policy, &mut self.report)?;
             if let Some(cloud) = cloud {
                 self.look_at(&cloud)?;
                 self.live.set(self.snapshot());
@@ -263,6 +283,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         }
         let sent = Stamp::now();
+        self.policy.shadow(&observation, &chunk);
         let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
         self.next_due = stamp.after(executed.saturating_sub(self.lead));
         self.report.chunks += 1;

@@ -170,7 +170,13 @@ fn run_node(
             let policy = launch.load_policy(&robot)?;
             let link = open()?;
             wait(
-                PolicyNode::spawn(policy, &robot, launch.policy.lead(), &link)?,
+                PolicyNode::spawn_swappable(
+                    policy,
+                    launch.policy_source(&robot),
+                    &robot,
+                    launch.policy.lead(),
+                    &link,
+                )?,
                 stop,
             )
         }
