@@ -217,7 +217,7 @@ fn read<M: Message>(bytes: &[u8]) -> bool {
 fn two_million_damaged_payloads_do_no_harm() {
     let seeds = seeds();
     let mut random = Random(900_000);
-    let mut accepted = [0_u64; 10];
+    let mut accepted = [0_u64; 12];
     for index in 0..N {
         let bytes = damage(&mut random, &seeds);
         let verdicts = [
