@@ -84,13 +84,15 @@ pub fn demo(
     launch.choose_ports()?;
     let robot = launch.load_robot()?;
     let scene = launch.load_scene()?;
-    let (policy, policy_recording) = match config.policy {
-        // Somebody's own: there is no bundle to run it from again.
-        Some(policy) => (policy, None),
+    let (policy, source, policy_recording) = match config.policy {
+        // Somebody's own: there is no bundle to run it from again, and none to swap it for.
+        Some(policy) => (policy, None, None),
         None => {
             let policy = launch.load_policy(&robot)?;
             let recording = launch.recording(NodeKind::Policy, &robot, &policy.provider)?;
-            (policy, recording)
+            // A recording names one bundle, so that it keeps to it.
+            let source = (recording.is_none()).then(|| launch.policy_source(&robot));
+            (policy, source, recording)
         }
     };
     let control_recording = launch.recording(NodeKind::Control, &robot, "")?;
@@ -104,6 +106,7 @@ pub fn demo(
     let operator = Operator::new(&launch.operator, &operator_link)?;
     let policy = PolicyNode::spawn_live(
         policy,
+        source,
         &robot,
         launch.policy.lead(),
         &policy_link,

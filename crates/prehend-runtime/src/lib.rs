@@ -33,6 +33,7 @@ mod run;
 mod setup;
 mod stop_request;
 mod supervisor;
+mod swap;
 mod visit;
 
 pub use command_sender::SendReport;
@@ -52,4 +53,5 @@ pub use recording::{Difference, Engines, RecordReport, RunReplay, is_recorded_ru
 pub use run::{RunConfig, RunReport, run};
 pub use stop_request::{StopAnswer, ask_to_stop};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
+pub use swap::{PolicySource, ask_to_swap};
 pub use visit::{Place, Visit};

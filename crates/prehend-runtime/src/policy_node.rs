@@ -8,6 +8,7 @@ use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EventKind, Inquiry, InquiryKind, PointCloud2, RobotStatus,
 };
 use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
+use prehend_policy::PolicySlot;
 use prehend_robot::Robot;
 use prehend_types::{Observation, Policy, Stamp, Stream, Tally, derive_seed};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::history::StateHistory;
 use crate::latency::Times;
 use crate::live::Live;
 use crate::recording::{PolicyRecorder, RecordReport, Recording};
+use crate::swap::{PolicySource, Swaps};
 use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
 
 /// Unread states that are kept: five seconds.
@@ -91,12 +93,36 @@ impl PolicyNode {
         lead: Duration,
         link: &Link,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
-        Self::spawn_live(policy, robot, lead, link, Live::default(), None)
+        Self::spawn_live(policy, None, robot, lead, link, Live::default(), None)
     }
 
-    /// As [`Self::spawn`], with a report that can be looked at meanwhile, and recorded if that is wanted.
+    /// As [`Self::spawn`], for a policy that may be replaced while it runs by what `source` loads.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_swappable(
+        policy: NamedPolicy,
+        source: PolicySource,
+        robot: &Arc<Robot>,
+        lead: Duration,
+        link: &Link,
+    ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        Self::spawn_live(
+            policy,
+            Some(source),
+            robot,
+            lead,
+            link,
+            Live::default(),
+            None,
+        )
+    }
+
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile, for a policy that may be replaced if
+    /// there is a `source`, and is recorded if that is wanted.
     pub(crate) fn spawn_live(
         policy: NamedPolicy,
+        source: Option<PolicySource>,
         robot: &Arc<Robot>,
         lead: Duration,
         link: &Link,
@@ -122,7 +148,8 @@ impl PolicyNode {
             asked: None,
             next_due: Stamp::ZERO,
             report,
-            policy: policy.policy,
+            policy: PolicySlot::new(policy.policy),
+            swaps: Swaps::new(source, link)?,
             times: Default::default(),
             live,
             recorder: recording.map(PolicyRecorder::spawn).transpose()?,
@@ -142,7 +169,8 @@ struct Stages {
 }
 
 struct Worker {
-    policy: Box<dyn Policy>,
+    policy: PolicySlot,
+    swaps: Swaps,
     robot: Arc<Robot>,
     lead: Duration,
     clouds: Latest<PointCloud2>,
@@ -169,6 +197,7 @@ impl Worker {
             let cloud = self.clouds.wait(PATIENCE);
             self.follow_episodes();
             self.remember_states();
+            self.swaps.step(&mut self.policy, &mut self.report)?;
             if let Some(cloud) = cloud {
                 self.look_at(&cloud)?;
                 self.live.set(self.snapshot());
@@ -257,7 +286,7 @@ impl Worker {
         let outcome = self.policy.act(&observation);
         let decided = Stamp::now();
         if let Some(recorder) = &mut self.recorder {
-            recorder.act(observation, &outcome);
+            recorder.act(observation.clone(), &outcome);
         }
         let chunk = match outcome {
             Ok(chunk) => chunk,
@@ -279,6 +308,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         }
         let sent = Stamp::now();
+        self.policy.shadow(&observation, &chunk);
         let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
         self.next_due = stamp.after(executed.saturating_sub(self.lead));
         self.report.chunks += 1;

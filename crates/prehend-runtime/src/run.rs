@@ -181,7 +181,16 @@ fn run_node(
             let link = open()?;
             let (lead, live) = (launch.policy.lead(), Live::default());
             wait(
-                PolicyNode::spawn_live(policy, &robot, lead, &link, live, recording.as_ref())?,
+                // A recording names one bundle, so that it keeps to it.
+                PolicyNode::spawn_live(
+                    policy,
+                    (recording.is_none()).then(|| launch.policy_source(&robot)),
+                    &robot,
+                    lead,
+                    &link,
+                    live,
+                    recording.as_ref(),
+                )?,
                 stop,
             )
         }

@@ -116,7 +116,7 @@ fn record_control(folder: &Path) -> PathBuf {
 }
 
 /// Writes a recording again with another header and other records.
-fn rewrite<T: serde::Serialize + serde::de::DeserializeOwned>(
+fn rewrite<T: Serialize + serde::de::DeserializeOwned>(
     path: &Path,
     header: impl FnOnce(&str) -> String,
     mut change: impl FnMut(&mut T),

@@ -21,6 +21,7 @@ pub mod run;
 pub mod scenes;
 pub mod sim;
 pub mod stop;
+pub mod swap;
 pub mod topic;
 pub mod train;
 mod train_scorer;
@@ -48,6 +49,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Run(args) => args.run(session),
         Command::Topic(args) => args.run(session),
         Command::Stop(args) => args.run(session),
+        Command::Swap(args) => args.run(session),
         Command::Certs(args) => args.run(session),
         Command::Latency(args) => args.run(session),
         Command::Train(args) => args.run(session),
