@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::StateHistory;
 use crate::latency::Times;
 use crate::live::Live;
+use crate::recording::{PolicyRecorder, RecordReport, Recording};
 use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
 
 /// Unread states that are kept: five seconds.
@@ -61,6 +62,9 @@ pub struct PolicyReport {
     pub tally: BTreeMap<String, u64>,
     /// The link's account of the clouds.
     pub cloud_link: LinkCounts,
+    /// The recording of the policy, once it has ended; `null` if nobody asked for one.
+    #[serde(default)]
+    pub recording: Option<RecordReport>,
 }
 
 /// A policy with what reports say about it.
@@ -87,16 +91,17 @@ impl PolicyNode {
         lead: Duration,
         link: &Link,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
-        Self::spawn_live(policy, robot, lead, link, Live::default())
+        Self::spawn_live(policy, robot, lead, link, Live::default(), None)
     }
 
-    /// As [`Self::spawn`], with a report that can be looked at meanwhile.
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile, and recorded if that is wanted.
     pub(crate) fn spawn_live(
         policy: NamedPolicy,
         robot: &Arc<Robot>,
         lead: Duration,
         link: &Link,
         live: Live<PolicyReport>,
+        recording: Option<&Recording>,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
         let report = PolicyReport {
             policy: policy.policy.name().to_owned(),
@@ -120,6 +125,7 @@ impl PolicyNode {
             policy: policy.policy,
             times: Default::default(),
             live,
+            recorder: recording.map(PolicyRecorder::spawn).transpose()?,
         };
         NodeHandle::spawn(NodeKind::Policy, move |stop| worker.run(&stop))
     }
@@ -154,6 +160,7 @@ struct Worker {
     times: Stages,
     report: PolicyReport,
     live: Live<PolicyReport>,
+    recorder: Option<PolicyRecorder>,
 }
 
 impl Worker {
@@ -169,6 +176,7 @@ impl Worker {
                 self.ask_for_episode()?;
             }
         }
+        self.report.recording = self.recorder.take().map(PolicyRecorder::join);
         Ok(self.snapshot())
     }
 
@@ -188,8 +196,11 @@ impl Worker {
             match event.kind {
                 EventKind::Started if self.episode != Some(event.epoch) => {
                     add(&mut self.report.tally, &self.policy.tally());
-                    self.policy
-                        .reset(derive_seed(event.seed, Stream::Policy, 0));
+                    let seed = derive_seed(event.seed, Stream::Policy, 0);
+                    self.policy.reset(seed);
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.reset(seed);
+                    }
                     self.episode = Some(event.epoch);
                     self.next_due = Stamp::ZERO;
                 }
@@ -243,7 +254,12 @@ impl Worker {
             state,
         };
         let seen = Stamp::now();
-        let chunk = match self.policy.act(&observation) {
+        let outcome = self.policy.act(&observation);
+        let decided = Stamp::now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.act(observation, &outcome);
+        }
+        let chunk = match outcome {
             Ok(chunk) => chunk,
             // The arm holds still when the running chunk ends; the next cloud is another chance.
             Err(error) => {
@@ -251,8 +267,8 @@ impl Worker {
                 return Ok(());
             }
         };
-        let decided = Stamp::now();
         let act_time = decided.saturating_since(seen);
+        let sending = Stamp::now();
         match self.chunks.send(&ActionChunk::new(epoch, &chunk, act_time)) {
             Ok(()) => {}
             // Too long, say: as little a chunk as none at all.
@@ -270,7 +286,7 @@ impl Worker {
         times.cloud_age.record(received.at.saturating_since(stamp));
         times.observe.record(seen.saturating_since(begun));
         times.act.record(act_time);
-        times.publish.record(sent.saturating_since(decided));
+        times.publish.record(sent.saturating_since(sending));
         times.total.record(sent.saturating_since(stamp));
         Ok(())
     }

@@ -50,7 +50,7 @@ pub enum Command {
     Export(commands::export::Export),
     /// Measure how often a policy succeeds.
     Eval(commands::eval::Eval),
-    /// Run stored episodes again from their seeds and actions, and compare every bit.
+    /// Run stored episodes, or a recorded run, again, and compare every bit.
     Replay(commands::replay::Replay),
     /// Show an episode as a picture or an animation.
     Render(commands::render::Render),

@@ -15,6 +15,7 @@ pub mod latency;
 pub mod objects;
 pub mod render;
 pub mod replay;
+mod replay_run;
 pub mod robot;
 pub mod run;
 pub mod scenes;

@@ -28,7 +28,7 @@ const EXAMPLES: &str = "Examples:
   prehend train flow --config my.toml --data datasets/pick_place --out runs/mine --rollouts 0 --json
 
 The run folder gets a checkpoint, metrics.jsonl and training.html with the curves. Ctrl-C saves a
-checkpoint and exits with 1; `--resume` goes on from there.";
+checkpoint and exits with 1; `--resume` goes on from there. A scorer takes minutes and is begun anew.";
 
 /// Arguments of `prehend train`.
 #[derive(Debug, Args)]
