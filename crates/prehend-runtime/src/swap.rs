@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use prehend_link::messages::{SwapAnswer, SwapRequest, SwapState};
 use prehend_link::{Link, LinkError, Publisher, Queue};
 use prehend_policy::{PolicySlot, SwapEvent, SwapTerms};
+use prehend_types::Policy;
 
 use crate::RuntimeError;
 use crate::policy_node::{NamedPolicy, PolicyReport};
