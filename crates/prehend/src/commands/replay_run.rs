@@ -32,7 +32,7 @@ impl fmt::Display for Text<'_> {
         let report = self.0;
         write!(
             f,
-            "{} of {} ticks and {} chunks identical",
+            "{} identical, of {} ticks and {} chunks",
             report.identical, report.ticks, report.chunks
         )?;
         if let Some(difference) = &report.first_difference {
