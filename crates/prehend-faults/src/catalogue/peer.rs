@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use prehend_link::LinkConfig;
-use prehend_link::messages::{JointCommand, RobotStatus};
+use prehend_link::messages::{EpisodeEvent, EventKind, JointCommand, Report, RobotStatus};
+use prehend_link::{LinkConfig, Topic, encode};
 use prehend_types::Stamp;
 use rand::Rng;
 
@@ -114,11 +114,11 @@ pub(super) const ROWS: &[Fault] = &[
         "refused",
         hostile_names,
     ),
-    skip(
+    exact(
         "M17",
-        "line breaks and colours in what peers say",
-        "escaped",
-        "not written yet",
+        "line breaks, colours and control characters in what peers say",
+        "escaped where it is printed",
+        hostile_texts,
     ),
 ];
 
@@ -295,6 +295,49 @@ fn hostile_names(_: &Lab) -> Outcome {
             "{} of {} accepted {accepted:?}",
             accepted.len(),
             names.len()
+        ),
+    ))
+}
+
+fn hostile_texts(_: &Lab) -> Outcome {
+    let mut raw = Vec::new();
+    for text in [
+        "done\nERROR the arm has stopped",
+        "\r\u{1b}[2Kall is well",
+        "\u{1b}[31mred",
+        "\u{9b}31mred",
+        "\u{7f}\u{8}\u{8}",
+    ] {
+        let event = EpisodeEvent {
+            epoch: 1,
+            episode: 1,
+            seed: 1,
+            stamp_nanos: 1,
+            kind: EventKind::Failed,
+            target: text.to_owned(),
+            held_out: false,
+            detail: text.to_owned(),
+        };
+        let report = Report {
+            data: text.to_owned(),
+        };
+        for (topic, bytes) in [
+            (Topic::Event, encode(&event)?),
+            (Topic::Report, encode(&report)?),
+        ] {
+            // As `prehend topic echo` prints it.
+            let printed = topic.to_json(&bytes)?.to_string();
+            if printed.chars().any(char::is_control) {
+                raw.push(format!("{text:?} on {}", topic.name()));
+            }
+        }
+    }
+    Ok(Finding::new(
+        raw.is_empty(),
+        format!(
+            "{} of 10 printed as they came: {}",
+            raw.len(),
+            raw.join(", ")
         ),
     ))
 }

@@ -19,14 +19,14 @@ pub(crate) const DT: Duration = Duration::from_millis(5);
 /// Commands that are remembered.
 const MEMORY: usize = 200_000;
 
-/// A command as it came.
+/// A command of the controller, as it came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
+    /// When it came, ns.
+    pub at: u64,
     /// When it was sent, ns.
     pub sent: u64,
     pub mode: CommandMode,
-    /// Whether it is of the sender whose command came first.
-    pub is_own: bool,
 }
 
 /// What can be seen of a running driver.
@@ -105,14 +105,15 @@ impl Driver {
                     }
                     let mut arrived = Vec::new();
                     while let Some(received) = commands.take() {
+                        // Only the controller's own are judged: it sends first.
                         if *owner.get_or_insert(received.sender) == received.sender {
                             judge.sent(&received.message);
+                            arrived.push(Arrival {
+                                at: received.at.as_nanos(),
+                                sent: received.message.sent_nanos,
+                                mode: received.message.mode,
+                            });
                         }
-                        arrived.push(Arrival {
-                            sent: received.message.sent_nanos,
-                            mode: received.message.mode,
-                            is_own: *owner.get_or_insert(received.sender) == received.sender,
-                        });
                         arm.inbox.push(received);
                     }
                     let now = Stamp::now().as_nanos();

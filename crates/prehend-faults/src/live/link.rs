@@ -8,15 +8,13 @@ use prehend_link::{Link, LinkConfig, free_loopback_endpoint, measure_loopback};
 use prehend_types::stats::quantile;
 use prehend_types::{PointCloud, Role, Stamp};
 
-use super::cell::Cell;
 use super::driver::Arrival;
 use super::machine::resident_memory;
 use super::proxy::Proxy;
 use crate::Lab;
 use crate::fault::{Finding, Outcome};
-use crate::lab::Effort;
 
-fn command(seq: u64) -> JointCommand {
+pub(super) fn command(seq: u64) -> JointCommand {
     JointCommand {
         epoch: 1,
         seq,
@@ -38,7 +36,7 @@ fn pair(robot: &str) -> Result<(Link, Link), Box<dyn std::error::Error>> {
     Ok((far, near))
 }
 
-fn met(has: impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) fn met(has: impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     while !has() {
         if begun.elapsed() > Duration::from_secs(5) {
@@ -218,66 +216,11 @@ pub(crate) fn close_under_stall(_: &Lab) -> Outcome {
     ))
 }
 
-pub(crate) fn flood(lab: &Lab) -> Outcome {
-    let cell = Cell::here(lab)?;
-    let span = Duration::from_secs(if lab.effort == Effort::Full { 10 } else { 2 });
-    let quiet = periods(&cell, span);
-    let before = resident_memory()?;
-    let rogue = Link::open(&LinkConfig::for_robot("fr3").connecting(&cell.endpoint))?;
-    let commands = rogue.publisher::<JointCommand>()?;
-    met(|| commands.has_subscriber())?;
-    let (ends, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-    let loaded = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // The longest that a receiver decodes.
-            let mut message = command(0);
-            message.q_d = vec![0.1; 8];
-            message.dq_d = vec![0.0; 8];
-            message.epoch = cell.driver.see().epoch;
-            while !ends.load(Relaxed) && commands.send(&message).is_ok() {
-                message.seq += 1;
-                sent.fetch_add(1, Relaxed);
-            }
-        });
-        let loaded = periods(&cell, span);
-        ends.store(true, Relaxed);
-        loaded
-    });
-    let grown = (resident_memory()? as f64 - before as f64) * 1e-6;
-    let rate = sent.load(Relaxed) as f64 / span.as_secs_f64();
-    let seen = cell.driver.see();
-    let (before, during) = (p999(&quiet), p999(&loaded));
-    let account = seen.account;
-    Ok(Finding::new(
-        during <= 1.1 * before
-            && grown <= 64.0
-            && rate >= 1e5
-            && account.told_violations + account.expired_executed == 0
-            && !seen.is_latched,
-        format!(
-            "{rate:.0} messages/s: period p99.9 {before:.0} us without, {during:.0} us with (n = {}, {}); memory \
-             {grown:+.1} MB; driver {:?}, {} told beyond a limit, {} executed after expiry",
-            quiet.len(),
-            loaded.len(),
-            seen.stop_reason,
-            account.told_violations,
-            account.expired_executed
-        ),
-    ))
-}
-
-/// Times between the controller's own commands for so long, us.
-pub(super) fn periods(cell: &Cell, span: Duration) -> Vec<f64> {
-    let _ = cell.driver.arrivals();
-    std::thread::sleep(span);
-    spacing(&cell.driver.arrivals())
-}
-
 /// Times between the sending of commands that rise, us.
 pub(super) fn spacing(arrivals: &[Arrival]) -> Vec<f64> {
     let sent: Vec<u64> = arrivals
         .iter()
-        .filter(|arrival| arrival.mode == CommandMode::Track && arrival.is_own)
+        .filter(|arrival| arrival.mode == CommandMode::Track)
         .map(|arrival| arrival.sent)
         .collect();
     sent.windows(2)

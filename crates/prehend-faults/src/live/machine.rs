@@ -59,9 +59,10 @@ pub(crate) fn hogs(lab: &Lab) -> Outcome {
     Ok(Finding::new(
         account.is_clean(),
         format!(
-            "{} busy threads for {} s: {} misses in {} ticks, driver {:?}; {account}",
+            "{} busy threads for {} s, {}: {} misses in {} ticks, driver {:?}; {account}",
             2 * cores,
             span.as_secs(),
+            report.realtime.scheduler,
             report.control_loop.deadline_misses,
             report.control_loop.ticks,
             seen.stop_reason

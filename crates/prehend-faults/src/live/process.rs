@@ -8,7 +8,8 @@ use prehend_types::Stamp;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cell::{Cell, NO_PROGRAM};
-use super::link::{p999, periods, spacing};
+use super::link::{p999, spacing};
+use super::loads::Times;
 use crate::Lab;
 use crate::fault::{Finding, Outcome};
 use crate::lab::Effort;
@@ -129,7 +130,7 @@ pub(crate) fn blocked_log(lab: &Lab) -> Outcome {
         return without_program();
     }
     let span = Duration::from_secs(if lab.effort == Effort::Full { 20 } else { 3 });
-    let quiet = periods(&child(lab)?, span);
+    let quiet = Times::measure(&child(lab)?, span).periods;
     // A pipe that is full already: the first line blocks whoever writes it.
     let (reader, mut writer) = std::io::pipe()?;
     writer.write_all(&[b'.'; 1 << 16])?;
@@ -143,7 +144,7 @@ pub(crate) fn blocked_log(lab: &Lab) -> Outcome {
         Stdio::from(writer),
     );
     let blocked = match &mut started {
-        Ok(cell) => periods(cell, span),
+        Ok(cell) => Times::measure(cell, span).periods,
         Err(error) => {
             return Ok(Finding::new(
                 false,

@@ -24,12 +24,8 @@ pub(crate) struct Account {
     pub old_executed: u64,
     /// Ticks in which a stopped arm moved in the epoch in which it was stopped.
     pub moved_while_stopped: u64,
-    /// Longest time between the expiry of the newest command and the tick that stopped the arm, ns.
-    pub latest_stop: u64,
     /// Ticks of the driver at or after the expiry of the newest command in which the arm was not stopped.
     pub ticks_past_expiry: u64,
-    /// Longest time between a latched stop and rest, ns.
-    pub longest_braking: u64,
     /// Stops that latched.
     pub stops: u64,
 }
@@ -58,9 +54,7 @@ impl Account {
         self.expired_executed += other.expired_executed;
         self.old_executed += other.old_executed;
         self.moved_while_stopped += other.moved_while_stopped;
-        self.latest_stop = self.latest_stop.max(other.latest_stop);
         self.ticks_past_expiry += other.ticks_past_expiry;
-        self.longest_braking = self.longest_braking.max(other.longest_braking);
         self.stops += other.stops;
     }
 }
@@ -98,8 +92,8 @@ pub(crate) struct Judge {
     executed: Option<(u64, u64)>,
     /// Where the arm came to rest after a stop, and in which epoch.
     rest: Option<(u64, JointPositions)>,
-    /// When the newest stop latched, and in which epoch.
-    latched: Option<(u64, u64)>,
+    /// The epoch that was stopped last.
+    latched: Option<u64>,
     newest_expiry: Option<u64>,
 }
 
@@ -151,24 +145,13 @@ impl Judge {
             self.account.ticks_past_expiry += u64::from(is_past);
             return;
         }
-        let since = match self.latched {
-            Some((latched, since)) if latched == epoch => since,
-            _ => {
-                self.account.stops += 1;
-                self.latched = Some((epoch, now));
-                let expiry = self.newest_expiry.take();
-                if let (prehend_link::messages::StopReason::Expired, Some(expiry)) =
-                    (shell.stop_reason(), expiry)
-                {
-                    let late = now.saturating_sub(expiry);
-                    self.account.latest_stop = self.account.latest_stop.max(late);
-                }
-                now
-            }
-        };
+        if self.latched != Some(epoch) {
+            self.account.stops += 1;
+            self.latched = Some(epoch);
+            self.newest_expiry = None;
+        }
         if shell.is_at_rest() && self.rest.is_none() {
             self.rest = Some((epoch, told.q_d));
-            self.account.longest_braking = self.account.longest_braking.max(now - since);
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const START: u64 = 100_000 * MS;
 /// Who sends the controller's commands.
 const SENDER: [u8; 16] = [1; 16];
+/// An arm whose joints are slower than this stands, rad/s: a plan's end is approached for ever.
+const STANDING: f64 = 0.01;
 const FIRST_EPOCH: u64 = 7;
 
 /// What a world is made of.
@@ -183,6 +185,11 @@ impl World {
     pub fn speed(&self) -> f64 {
         let dq = self.arm.state.dq.iter();
         dq.fold(0.0, |most: f64, dq| most.max(dq.abs()))
+    }
+
+    /// Whether the arm stands, as drivers see it.
+    pub fn stands(&self) -> bool {
+        self.speed() < STANDING
     }
 
     /// What the judge found so far.

@@ -34,10 +34,11 @@ pub(super) fn one_nan(lab: &Lab) -> Outcome {
 
 pub(super) fn many_nan(lab: &Lab) -> Outcome {
     let mut world = moving(lab)?;
-    // Between two plans of the pilot, each of which would start the count anew.
-    while world.pc.taken == 0 || !world.millis().is_multiple_of(50) {
-        world.step();
-    }
+    // Right after a plan of the pilot's: the next one would start the count anew.
+    let taken = world.pc.taken;
+    world
+        .run_until(100, |world| world.pc.taken > taken)
+        .ok_or("the pilot is silent")?;
     world.run(4);
     for _ in 0..3 {
         nan(&mut world)?;

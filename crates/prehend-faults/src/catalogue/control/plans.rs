@@ -37,7 +37,7 @@ pub(super) fn slow_inference(lab: &Lab) -> Outcome {
         let mut world = World::new(&setup, pilot)?;
         world.run(500);
         // The last plan lasts 400 ms from its start.
-        let rest = world.run_until(2000, |world| world.pc.controller.is_at_rest());
+        let rest = world.run_until(2000, World::stands);
         let after_end = rest.map(|ms| ms as f64 - 400.0);
         world.run(if gap == u64::MAX { 1000 } else { 4000 });
         let account = world.account();
@@ -97,7 +97,7 @@ pub(super) fn wrong_shape(lab: &Lab) -> Outcome {
     let too_long = ActionChunk::new(now, dt, 2, &vec![Action::hold(1.0); MAX_CHUNK + 1]).is_err();
     let goes_on = world.pc.controller.mode() == Mode::Tracking;
     world.pc.pilot = idle();
-    let rest = world.run_until(3000, |world| world.pc.controller.is_at_rest());
+    let rest = world.run_until(3000, World::stands);
     let account = world.account();
     Ok(Finding::new(
         refused == tried && too_long && goes_on && rest.is_some() && account.is_clean(),
@@ -207,13 +207,11 @@ pub(super) fn frozen_camera(lab: &Lab) -> Outcome {
             joint_plan(frozen, Duration::from_millis(50), q, home.len(), 8).map(Offer::Joints)
         })?
     });
-    let rest = world.run_until(3000, |world| {
-        world.pc.controller.is_at_rest() && world.millis() > 520
-    });
+    let rest = world.run_until(3000, |world| world.stands() && world.millis() > 520);
     world.run(2000);
     let account = world.account();
     let refusal = world.pc.last_refusal;
-    let stays = world.pc.controller.is_at_rest();
+    let stays = world.stands();
     Ok(Finding::new(
         rest.is_some()
             && stays

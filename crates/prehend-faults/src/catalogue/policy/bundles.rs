@@ -1,6 +1,7 @@
 //! Bundles that are damaged, or for another robot.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 
 use prehend_policy::{Bundle, BundleError, EngineChoice, Runtime, RuntimeOptions, check_library};
 use prehend_types::config::locate;
@@ -56,20 +57,21 @@ pub(super) fn flipped(lab: &Lab) -> Outcome {
                 fs::read(copy.file(GRAPH))?,
                 fs::read(copy.file("golden.json"))?,
             ];
+            let open = |name| fs::OpenOptions::new().write(true).open(copy.file(name));
+            let handles = [open(GRAPH)?, open("golden.json")?];
             let mut refused = 0u64;
             for _ in range.clone() {
                 // By size, as bits are: nearly all are in the graph.
                 let which = usize::from(rng.random_bool(0.05));
-                let name = [GRAPH, "golden.json"][which];
-                let mut bytes = files[which].clone();
-                let at = rng.random_range(0..bytes.len());
-                bytes[at] ^= 1 << rng.random_range(0..8);
-                fs::write(copy.file(name), &bytes)?;
+                let at = rng.random_range(0..files[which].len());
+                let byte = files[which][at];
+                let flipped = byte ^ 1 << rng.random_range(0..8);
+                handles[which].write_all_at(&[flipped], at as u64)?;
                 refused += u64::from(matches!(
                     copy.refusal(),
                     Some(BundleError::WrongHash { .. })
                 ));
-                fs::write(copy.file(name), &files[which])?;
+                handles[which].write_all_at(&[byte], at as u64)?;
             }
             Ok(refused)
         };
@@ -167,17 +169,13 @@ pub(super) fn pickle(_: &Lab) -> Outcome {
     let zip = b"PK\x03\x04archive/data.pkl";
     for bytes in [&bytes[..], &zip[..]] {
         copy.replace(GRAPH, bytes)?;
-        if let Some(error @ BundleError::Graph { .. }) = copy.refusal() {
+        if let Some(BundleError::Graph { reason, .. }) = copy.refusal() {
             refused += 1;
-            said.push(error.to_string());
+            said.push(reason);
         }
     }
-    let reason = said.first().and_then(|said| said.rsplit_once(": "));
     Ok(Finding::new(
         refused == 2,
-        format!(
-            "{refused} of 2 refused: {}",
-            reason.map_or("", |(_, reason)| reason)
-        ),
+        format!("{refused} of 2 refused: {}", said.join("; ")),
     ))
 }
