@@ -3,7 +3,10 @@
 use prehend_faults::{Effort, Lab, Row, catalogue};
 
 /// Rows that fall short today. Whoever mends one takes it off this list.
-const KNOWN: [&str; 0] = [];
+const KNOWN: [&str; 16] = [
+    "C7", "C28", "T20", "T21", "D2", "D3", "D4", "D6", "D8", "D12", "D18", "P5", "P6", "P7", "M11",
+    "M17",
+];
 
 fn lab(seed: u64) -> Lab {
     Lab {
@@ -55,11 +58,24 @@ fn random_schedules() {
     check('G');
 }
 
+/// In real time, but with no word on how fast: what a held connection and a silent one come to.
+#[test]
+fn real_connections() {
+    for fault in catalogue() {
+        if ["T6/live", "T7/live"].contains(&fault.id) {
+            let row = fault.run(&lab(1));
+            assert_eq!(row.pass, Some(true), "{row}");
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_rows() {
     let run = |seed| -> Vec<Row> {
         let rows = catalogue();
-        let wanted = rows.iter().filter(|row| ["T4", "T5", "C5"].contains(&row.id));
+        let wanted = rows
+            .iter()
+            .filter(|row| ["T4", "T5", "C5"].contains(&row.id));
         wanted.map(|row| row.run(&lab(seed))).collect()
     };
     assert_eq!(run(3), run(3));

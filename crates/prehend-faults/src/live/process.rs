@@ -1,7 +1,8 @@
 //! A control node in a process of its own, which is stopped, or whose log nobody reads.
 
-use std::io::Write;
+use std::io::{PipeWriter, Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use prehend_types::Stamp;
@@ -10,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::cell::{Cell, NO_PROGRAM};
 use super::link::{p999, spacing};
 use super::loads::Times;
+use super::proxy::Way;
 use crate::Lab;
 use crate::fault::{Finding, Outcome};
 use crate::lab::Effort;
@@ -92,27 +94,22 @@ pub(crate) fn stalls(lab: &Lab) -> Outcome {
     let mut parts = Vec::new();
     let mut pass = true;
     for span in spans {
-        let before = cell.driver.see();
         stall(&mut cell, span)?;
         let stopped = cell.driver.see();
         std::thread::sleep(Duration::from_secs(2));
         let after = cell.driver.see();
         let must_stop = span > Duration::from_millis(150);
-        let stood = !stopped.is_latched || !stopped.is_at_rest || stopped.q == after.q;
+        let stood = !(stopped.is_latched && stopped.is_at_rest) || stopped.q == after.q;
         pass &= (!must_stop || stopped.is_latched) && stood;
         parts.push(format!(
-            "{} ms: {}",
+            "{} ms: {}, {} commands followed in the 2 s after",
             span.as_millis(),
-            match stopped.is_latched {
-                true => format!(
-                    "stopped ({:?}), stood after it: {stood}",
-                    stopped.stop_reason
-                ),
-                false => format!(
-                    "bridged, {} commands followed since",
-                    after.report.applied - before.report.applied
-                ),
-            }
+            match (stopped.is_latched, after.is_latched) {
+                (true, _) => format!("stopped meanwhile ({:?})", stopped.stop_reason),
+                (false, true) => format!("stopped as it went on ({:?})", after.stop_reason),
+                (false, false) => "bridged".to_owned(),
+            },
+            after.report.applied - stopped.report.applied
         ));
         if cell.driver.see().is_latched {
             cell.rearm()?;
@@ -130,41 +127,67 @@ pub(crate) fn blocked_log(lab: &Lab) -> Outcome {
         return without_program();
     }
     let span = Duration::from_secs(if lab.effort == Effort::Full { 20 } else { 3 });
-    let quiet = Times::measure(&child(lab)?, span).periods;
-    // A pipe that is full already: the first line blocks whoever writes it.
-    let (reader, mut writer) = std::io::pipe()?;
-    writer.write_all(&[b'.'; 1 << 16])?;
-    let mut started = Cell::there(
+    let (mut reader, writer) = std::io::pipe()?;
+    let mut filler = writer.try_clone()?;
+    let reads = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut bytes = [0; 4096];
+            while reads.load(Relaxed) && reader.read(&mut bytes).is_ok_and(|n| n > 0) {}
+            // Held open, so that writers wait; let go when the row is over.
+            while !reads.load(Relaxed) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            drop(reader);
+        });
+        let judged = judge_blocked_log(lab, span, writer, &reads, || {
+            scope.spawn(move || {
+                // Until nobody can read it any more.
+                while filler.write_all(&[b'.'; 4096]).is_ok() {}
+            });
+        });
+        reads.store(true, Relaxed);
+        judged
+    })
+}
+
+fn judge_blocked_log(
+    lab: &Lab,
+    span: Duration,
+    log: PipeWriter,
+    reads: &AtomicBool,
+    fill: impl FnOnce(),
+) -> Outcome {
+    let cell = Cell::there(
         lab,
         |program| {
             let mut command = Command::new(program);
             command.arg("-vv");
             command
         },
-        Stdio::from(writer),
-    );
-    let blocked = match &mut started {
-        Ok(cell) => Times::measure(cell, span).periods,
-        Err(error) => {
-            return Ok(Finding::new(
-                false,
-                format!(
-                    "with a log that nobody reads the control node does not come to work: {error}"
-                ),
-            ));
-        }
-    };
-    let seen = started.as_ref().map(|cell| cell.driver.see()).ok();
-    drop(started);
-    drop(reader);
+        Stdio::from(log),
+    )?;
+    let quiet = Times::measure(&cell, span).periods;
+    reads.store(false, Relaxed);
+    fill();
+    std::thread::sleep(Duration::from_millis(200));
+    let blocked = Times::measure(&cell, span).periods;
+    let moved = !cell.driver.see().is_latched;
+    // A stop is something to log.
+    cell.proxy.hold(Way::Up, true);
+    std::thread::sleep(Duration::from_millis(300));
+    cell.proxy.hold(Way::Up, false);
+    let again = cell.rearm();
+    let account = cell.driver.see().account;
     let (before, during) = (p999(&quiet), p999(&blocked));
-    let account = seen.map(|seen| seen.account).unwrap_or_default();
     Ok(Finding::new(
-        during <= 1.05 * before && account.is_clean(),
+        moved && again.is_ok() && during <= 1.05 * before && account.is_clean(),
         format!(
-            "period p99.9 {before:.0} us, {during:.0} us with a log that nobody reads (n = {}, {}); {account}",
+            "period p99.9 {before:.0} us, {during:.0} us with a log that nobody reads (n = {}, {}); after a stop, \
+             which is logged, a new session: {}; {account}",
             quiet.len(),
-            blocked.len()
+            blocked.len(),
+            again.map_or_else(|error| error.to_string(), |()| "moves".to_owned())
         ),
     ))
 }
