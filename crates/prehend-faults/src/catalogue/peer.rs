@@ -148,7 +148,7 @@ fn replayed(lab: &Lab) -> Outcome {
         match phase {
             0 => {}
             1 => {
-                world.pc_stalls = vec![world.now..u64::MAX];
+                world.pc_stalls.push(world.now..u64::MAX);
                 world.run(3000);
             }
             _ => _ = world.rearm(),
@@ -214,7 +214,7 @@ fn suppressed_stop(lab: &Lab) -> Outcome {
     world.run(1000);
     // The controller has stopped for good and says so: none of it arrives.
     world.pc.controller.soft_stop();
-    world.to_arm.weather.cuts = vec![world.now + 1..u64::MAX];
+    world.to_arm.weather.cuts.push(world.now + 1..u64::MAX);
     let begun = world.now;
     let latched = world.run_until(1000, |world| world.arm.shell.is_latched());
     let took = latched.map(|_| (world.now - begun) / MS);

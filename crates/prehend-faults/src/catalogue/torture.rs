@@ -94,7 +94,7 @@ fn fresh(rng: &mut ChaCha8Rng) -> Habit {
         step_millis: [1, 5, 20, 50, 200][rng.random_range(0..5)],
         n_steps: rng.random_range(1..=MAX_CHUNK),
         space: rng.random_range(0..4),
-        scale: 10f64.powf(rng.random_range(-2.0..0.5)),
+        scale: libm::pow(10.0, rng.random_range(-2.0..0.5)),
         alternates: rng.random_bool(0.5),
     }
 }

@@ -133,7 +133,9 @@ pub(crate) fn blocked_log(lab: &Lab) -> Outcome {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut bytes = [0; 4096];
-            while reads.load(Relaxed) && reader.read(&mut bytes).is_ok_and(|n| n > 0) {}
+            while reads.load(Relaxed) && reader.read(&mut bytes).is_ok_and(|n| n > 0) {
+                std::thread::yield_now();
+            }
             // Held open, so that writers wait; let go when the row is over.
             while !reads.load(Relaxed) {
                 std::thread::sleep(Duration::from_millis(10));

@@ -140,11 +140,11 @@ mod tests {
     #[test]
     fn cuts_lose_and_holds_bunch() {
         let mut channel = channel(Weather {
-            cuts: vec![10..20],
-            holds: vec![20..30],
             delay: 1..2,
             ..Weather::default()
         });
+        channel.weather.cuts.push(10..20);
+        channel.weather.holds.push(20..30);
         for now in [5, 15, 22, 25] {
             channel.send(now, now);
         }

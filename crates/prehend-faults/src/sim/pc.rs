@@ -8,6 +8,10 @@ use prehend_types::{ActionChunk, JointPlan, RobotState, Stamp};
 
 /// A plan for the controller.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "short-lived, and never kept in numbers"
+)]
 pub(crate) enum Offer {
     Tool(ActionChunk),
     Joints(JointPlan),
@@ -84,10 +88,10 @@ impl Pc {
         if self.wants_to_arm && !was_moving {
             self.arm(&state, now);
         }
-        if matches!(self.controller.mode(), Mode::Holding | Mode::Tracking) {
-            if let Some(offer) = (self.pilot)(now) {
-                self.take(&offer, now);
-            }
+        if matches!(self.controller.mode(), Mode::Holding | Mode::Tracking)
+            && let Some(offer) = (self.pilot)(now)
+        {
+            self.take(&offer, now);
         }
         let was_moving = is_sent(self.controller.mode());
         let tick = self.controller.tick(&state, now);

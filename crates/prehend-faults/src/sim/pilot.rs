@@ -46,7 +46,7 @@ pub(crate) fn sway(bounds: &[JointBounds], home: &JointPositions, speed: f64) ->
         let room = (bounds.upper - home[joint_idx]).min(home[joint_idx] - bounds.lower);
         let amplitude = (0.5 * room).clamp(0.0, 0.5);
         let pace = (speed * bounds.max_velocity / amplitude.max(1e-3)).min(6.0);
-        home[joint_idx] + amplitude * (pace * t * (1.0 - 0.07 * joint_idx as f64)).sin()
+        home[joint_idx] + amplitude * libm::sin(pace * t * (1.0 - 0.07 * joint_idx as f64))
     };
     Box::new(move |at: Stamp| {
         let now = at.as_nanos();

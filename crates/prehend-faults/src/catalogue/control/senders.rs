@@ -70,7 +70,7 @@ pub(super) fn stop_everywhere(lab: &Lab) -> Outcome {
         }),
         ("stopping because commands ceased", |world| {
             world.run(500);
-            world.pc_stalls = vec![world.now..world.now + 10_000 * MS];
+            world.pc_stalls.push(world.now..world.now + 10_000 * MS);
             world.run(120);
         }),
     ];

@@ -21,7 +21,9 @@ pub(super) fn blocked_bus(lab: &Lab) -> Outcome {
         let mut world = moving(lab)?;
         let stale = |world: &World| world.pc.controller.counters().get(LimitReason::StaleState);
         let (sent, before) = (world.pc.seq, stale(&world));
-        world.arm_stalls = vec![world.now + 1..world.now + millis * MS];
+        world
+            .arm_stalls
+            .push(world.now + 1..world.now + millis * MS);
         world.run(millis);
         let (ticks, braked) = (world.pc.seq - sent, stale(&world) > before);
         world.run(3000);

@@ -12,7 +12,7 @@ use crate::sim::{MS, Setup, World, glide, idle};
 
 pub(super) fn dead_driver(lab: &Lab) -> Outcome {
     let mut world = moving(lab)?;
-    world.arm_stalls = vec![world.now + 1..u64::MAX];
+    world.arm_stalls.push(world.now + 1..u64::MAX);
     let stopped = until_latched(&mut world, 3000);
     let reason = world.pc.controller.stop_reason();
     world.run(2000);

@@ -13,7 +13,7 @@ pub(super) fn mutations(lab: &Lab) -> Outcome {
     let setup = Setup::new(lab.robot("fr3")?, lab.seed);
     let mut world = World::new(&setup, idle())?;
     // Only mutated commands reach the driver.
-    world.to_arm.weather.cuts = vec![0..u64::MAX];
+    world.to_arm.weather.cuts.push(0..u64::MAX);
     let mut rng = lab.rng("mutations");
     let n = lab.of(1_000_000);
     let (mut decoded, mut other, mut seq) = (0u64, 0u64, 0);
@@ -130,7 +130,7 @@ pub(super) fn crossed(lab: &Lab) -> Outcome {
     let mut ours = swaying(&setup)?;
     let mut theirs = World::new(&setup, idle())?;
     // The other robot's own controller is not there yet.
-    theirs.to_pc.weather.cuts = vec![0..u64::MAX];
+    theirs.to_pc.weather.cuts.push(0..u64::MAX);
     for _ in 0..1000 {
         ours.step();
         let q = ours.arm.state.q;

@@ -62,7 +62,7 @@ pub(super) fn burst(lab: &Lab) -> Outcome {
             let cut = world.now + 1;
             // The newest command that arrives was sent at `last`.
             let last = world.now;
-            world.to_arm.weather.cuts = vec![cut..cut + n * period];
+            world.to_arm.weather.cuts.push(cut..cut + n * period);
             let before = world.arm.state.dq[0];
             let begun = world.run_until(400, |world| world.arm.state.dq[0] < before - 1e-6);
             let began = begun.map(|_| world.now - last);
@@ -180,7 +180,7 @@ pub(super) fn deaf_driver(lab: &Lab) -> Outcome {
         let mut world = swaying(&setup)?;
         world.run(1000);
         let cut = world.now;
-        world.to_arm.weather.cuts = vec![cut + 1..u64::MAX];
+        world.to_arm.weather.cuts.push(cut + 1..u64::MAX);
         let driver = world.run_until(1000, |world| world.arm.shell.is_latched());
         let knows = world.run_until(1000, |world| world.pc.controller.mode() != Mode::Tracking);
         world.run(3000);
@@ -205,7 +205,7 @@ pub(super) fn deaf_driver(lab: &Lab) -> Outcome {
 pub(super) fn deaf_controller(lab: &Lab) -> Outcome {
     let mut world = swaying(&Setup::new(lab.robot("fr3")?, lab.seed))?;
     world.run(1000);
-    world.to_pc.weather.cuts = vec![world.now + 1..u64::MAX];
+    world.to_pc.weather.cuts.push(world.now + 1..u64::MAX);
     let slower = world.run_until(2000, |world| {
         world
             .pc
