@@ -1,5 +1,6 @@
 //! A control node between a driver and a policy, on sessions of their own; a proxy before the driver.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -98,6 +99,8 @@ impl Cell {
             let file = folder.join("faults.toml");
             std::fs::write(&file, text)?;
             let child = prepare(program)
+                // Its own: a group with a stopped process in it is hung up when its shell goes.
+                .process_group(0)
                 .arg("run")
                 .arg(&file)
                 .args(["--only", "control"])
