@@ -26,6 +26,9 @@ pub(crate) const VALID_FOR: Duration = Duration::from_millis(100);
 /// Until everybody has found everybody and the arm moves.
 const READY: Duration = Duration::from_secs(20);
 
+/// Until the arm moves in a new session: longer than a link takes to give up connections that stalled.
+const AGAIN: Duration = Duration::from_secs(60);
+
 type Failure = Box<dyn std::error::Error>;
 
 /// Where the control node is.
@@ -158,15 +161,16 @@ impl Cell {
         }
     }
 
-    /// Starts a new session and waits until the arm moves in it.
-    pub fn rearm(&self) -> Result<(), Failure> {
+    /// Starts a new session and waits until the arm moves in it; how long that took, s.
+    pub fn rearm(&self) -> Result<f64, Failure> {
         self.until("at rest", Duration::from_secs(5), |seen| seen.is_at_rest)?;
         let before = self.driver.see().epoch;
+        let begun = Instant::now();
         self.driver.rearm();
-        self.until("moves again", READY, |seen| {
+        self.until("moves again", AGAIN, |seen| {
             seen.epoch > before && is_moving(seen)
         })?;
-        Ok(())
+        Ok(begun.elapsed().as_secs_f64())
     }
 
     /// Ends the control node in this process, and returns its account.

@@ -81,7 +81,10 @@ pub(crate) fn healed(lab: &Lab) -> Outcome {
         executed == 0 && before.q == after.q && rearmed.is_ok() && account.is_clean(),
         format!(
             "{executed} commands executed in the 5 s after it; new session: {}; {account}",
-            rearmed.map_or_else(|error| error.to_string(), |()| "moves".to_owned())
+            rearmed.map_or_else(
+                |error| error.to_string(),
+                |seconds| format!("moves after {seconds:.1} s")
+            )
         ),
     ))
 }
@@ -169,7 +172,10 @@ pub(crate) fn reconnect(lab: &Lab) -> Outcome {
                 "{:.2} s",
                 took.as_secs_f64()
             )),
-            rearmed.map_or_else(|error| error.to_string(), |()| "moves".to_owned())
+            rearmed.map_or_else(
+                |error| error.to_string(),
+                |seconds| format!("moves after {seconds:.1} s")
+            )
         ),
     ))
 }

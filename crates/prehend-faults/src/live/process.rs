@@ -189,7 +189,10 @@ fn judge_blocked_log(
              which is logged, a new session: {}; {account}",
             quiet.len(),
             blocked.len(),
-            again.map_or_else(|error| error.to_string(), |()| "moves".to_owned())
+            again.map_or_else(
+                |error| error.to_string(),
+                |seconds| format!("moves after {seconds:.1} s")
+            )
         ),
     ))
 }
