@@ -26,10 +26,7 @@ const ORDER: [&str; 14] = [
 
 /// What a crate must not know, not even through another crate.
 const MUST_NOT_KNOW: [(&str, &[&str]); 13] = [
-    (
-        "prehend-faults",
-        &["prehend-train", "prehend-nets", "burn"],
-    ),
+    ("prehend-faults", &["prehend-train", "prehend-nets", "burn"]),
     (
         "prehend-runtime",
         &["prehend-train", "prehend-nets", "burn"],
