@@ -15,7 +15,7 @@ const EXAMPLES: &str = "Examples:
 
 Faults are injected into controller, driver shell, link and loader, and judged on the driver's side of the
 wire. Each row prints `FAULT <id> PASS|FAIL|SKIP <what was seen>`. Exits with 1 if a row fails. All of it takes
-about a quarter of an hour on two cores; rows that measure times want an idle machine.";
+many minutes, `--quick` few; rows that measure times want an idle machine.";
 
 /// Arguments of `prehend faults`.
 #[derive(Debug, Args)]
