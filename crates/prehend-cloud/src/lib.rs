@@ -7,6 +7,7 @@
 
 mod bottom;
 mod clearance;
+mod close_up;
 mod crop;
 mod depth;
 mod group;
@@ -18,6 +19,7 @@ mod surface;
 
 pub use bottom::bottom_centre;
 pub use clearance::{CLEARANCE_DIM, N_TURNS, clearances};
+pub use close_up::{CLOSE_UP_DIM, CLOSE_UP_POINTS, CloseUp, close_up};
 pub use crop::Crop;
 pub use depth::{DepthImage, Intrinsics, back_project, deproject};
 pub use group::{ball_query, farthest_points, three_nearest};

@@ -7,6 +7,7 @@ use nalgebra::SMatrix;
 use prehend_robot::Robot;
 use prehend_types::{JointPositions, MAX_JOINTS, Pose};
 
+use crate::joint_path::Joints;
 use crate::{ControlError, JointBounds, VelocityEnvelope};
 
 /// Columns of joints; those beyond the robot's last are zero.
@@ -32,6 +33,23 @@ impl Arm {
 
     pub(crate) fn bounds(&self) -> &[JointBounds] {
         &self.bounds[..self.n_joints]
+    }
+
+    /// Other limits, valid ones, of as many joints.
+    pub(crate) fn set_bounds(&mut self, bounds: &[JointBounds]) {
+        for (own, bounds) in self.bounds.iter_mut().zip(bounds) {
+            *own = *bounds;
+        }
+    }
+
+    /// Smallest distance of the arm to itself, m, and where the tool is.
+    pub(crate) fn clearance(&self, q: &JointPositions) -> (f64, Pose) {
+        self.robot.self_distance_and_forward(q)
+    }
+
+    /// How far one rad of each joint moves any part of the arm at most, m.
+    pub(crate) fn reach(&self) -> Joints {
+        self.robot.reach()
     }
 
     /// Tool pose and Jacobian (linear rows first, in the base frame at the tool centre point).

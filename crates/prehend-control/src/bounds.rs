@@ -1,5 +1,7 @@
 //! What one joint may do: plain numbers, shared as data by the limiter and by the wire checker.
 
+use crate::ControlError;
+
 /// Published limits of one joint. Units: rad, rad/s, rad/s², rad/s³ (m for a prismatic joint).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JointBounds {
@@ -43,5 +45,18 @@ impl JointBounds {
                     && envelope.offset >= 0.0
                     && positive(envelope.deceleration)
             })
+    }
+}
+
+/// Refuses limits that cannot be used, or that are not for `n_joints`.
+pub(crate) fn check(bounds: &[JointBounds], n_joints: usize) -> Result<(), ControlError> {
+    if bounds.len() != n_joints {
+        return Err(ControlError::JointCount {
+            n_joints: bounds.len(),
+        });
+    }
+    match bounds.iter().position(|bounds| !bounds.is_valid()) {
+        Some(joint_idx) => Err(ControlError::Limits { joint_idx }),
+        None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prehend_types::{ActionChunk, JointPlan, JointStep, RobotState, Stamp};
+use prehend_types::{ActionChunk, JointPlan, JointPositions, JointStep, RobotState, Stamp};
 
 use crate::{ArmError, ChunkError, ControlConfig, JointBounds, LimitReason};
 
@@ -32,11 +32,21 @@ pub(crate) fn state(
     }
 }
 
-/// Whether an arm may be taken over in this state.
+/// Whether a state is new enough to arm by.
+pub(crate) fn freshness(state: &RobotState, now: Stamp, max_age_s: f64) -> Result<(), ArmError> {
+    let age_s = now.seconds_since(state.stamp);
+    if age_s.abs() > max_age_s {
+        return Err(ArmError::StaleState { age_s });
+    }
+    Ok(())
+}
+
+/// Whether an arm may be taken over in this state: the right number of joints, every one finite, still,
+/// and inside its limits or hardly outside.
 pub(crate) fn arming(
     state: &RobotState,
     bounds: &[JointBounds],
-    max_speed: f64,
+    config: &ControlConfig,
 ) -> Result<(), ArmError> {
     for got in [state.q.len(), state.dq.len()] {
         if got != bounds.len() {
@@ -46,12 +56,13 @@ pub(crate) fn arming(
             });
         }
     }
+    let (outside, max_speed) = (config.max_arm_outside_rad, config.max_arm_speed_rad_per_s);
     for (joint_idx, bounds) in bounds.iter().enumerate() {
         let (q, dq) = (state.q[joint_idx], state.dq[joint_idx]);
         if !q.is_finite() || !dq.is_finite() {
             return Err(ArmError::NonFinite { joint_idx });
         }
-        if q < bounds.lower || q > bounds.upper {
+        if q < bounds.lower - outside || q > bounds.upper + outside {
             return Err(ArmError::OutsideLimits {
                 joint_idx,
                 q,
@@ -68,6 +79,30 @@ pub(crate) fn arming(
         }
     }
     Ok(())
+}
+
+/// Whether an arm is where it is commanded to be, judged by the joint that is furthest from it. Both
+/// have the same number of joints and are finite.
+pub(crate) fn distance(
+    state: &RobotState,
+    q_d: &JointPositions,
+    config: &ControlConfig,
+) -> Result<(), ArmError> {
+    let apart = q_d
+        .iter()
+        .zip(state.q.iter())
+        .map(|(q_d, q)| (q_d - q).abs());
+    let furthest = apart.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+    match furthest {
+        Some((joint_idx, distance)) if distance > config.max_arm_distance_rad => {
+            Err(ArmError::Distance {
+                joint_idx,
+                distance,
+                limit: config.max_arm_distance_rad,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks a chunk; returns how many of its actions are past at `now`.

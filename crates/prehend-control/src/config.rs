@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ControlError;
+use crate::rt::DeadlineConfig;
+use crate::{ControlError, Fence};
 
 /// Settings of a [`crate::Controller`]. Every key may be left out; unknown keys are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,13 @@ pub struct ControlConfig {
     /// The tool centre point is not driven below this height over the base's plane. The default keeps
     /// the Franka finger tips, 9.5 mm below it, off a table that the arm stands on.
     pub min_tool_height_m: f64,
+    /// Box that the tool centre point does not leave, in the base frame; none if it is left out.
+    pub fence: Option<Fence>,
+    /// The arm is stopped before its own parts come nearer to each other than this, by the capsules of
+    /// [`prehend_robot::Robot::self_distance`]; from nearer it may only go apart. These are coarse: the
+    /// FR3's overlap by more than 10 mm when it stretches forward and low, and the default lets them. 0
+    /// keeps them apart.
+    pub self_collision_margin_m: f64,
     /// Time over which a new chunk takes over from the old one.
     pub blend_s: f64,
     /// Cap on the tool's speed. ISO/TS 15066 bounds for contact with people are above 0.6 m/s.
@@ -49,6 +57,13 @@ pub struct ControlConfig {
     pub max_tracking_error_rad: f64,
     /// Joints faster than this when arming are refused.
     pub max_arm_speed_rad_per_s: f64,
+    /// Joints further than this from where they are commanded to be when arming are refused.
+    pub max_arm_distance_rad: f64,
+    /// Joints further than this beyond a position limit when arming are refused. One that is less far
+    /// outside may only move inward.
+    pub max_arm_outside_rad: f64,
+    /// What the loop does when a stage of its work is late.
+    pub deadlines: DeadlineConfig,
 }
 
 impl Default for ControlConfig {
@@ -60,6 +75,8 @@ impl Default for ControlConfig {
             damping: 0.02,
             null_space_gain_per_s: 0.5,
             min_tool_height_m: 0.012,
+            fence: None,
+            self_collision_margin_m: -0.02,
             blend_s: 0.1,
             max_tcp_speed_m_per_s: 0.6,
             max_tcp_angular_speed_rad_per_s: 2.0,
@@ -73,6 +90,9 @@ impl Default for ControlConfig {
             max_lag_rad: 0.2,
             max_tracking_error_rad: 0.3,
             max_arm_speed_rad_per_s: 0.05,
+            max_arm_distance_rad: 0.02,
+            max_arm_outside_rad: 0.01,
+            deadlines: DeadlineConfig::default(),
         }
     }
 }
@@ -89,7 +109,7 @@ impl ControlConfig {
     /// # Errors
     /// [`ControlError::Config`], naming the field and its range.
     pub fn check(&self) -> Result<(), ControlError> {
-        let ranges: [(&'static str, f64, f64, f64); 18] = [
+        let ranges: [(&'static str, f64, f64, f64); 21] = [
             ("rate_hz", self.rate_hz, 50.0, 4000.0),
             ("pose_gain_per_s", self.pose_gain_per_s, 0.0, 200.0),
             ("feed_forward", self.feed_forward, 0.0, 1.0),
@@ -101,6 +121,12 @@ impl ControlConfig {
                 20.0,
             ),
             ("min_tool_height_m", self.min_tool_height_m, -10.0, 10.0),
+            (
+                "self_collision_margin_m",
+                self.self_collision_margin_m,
+                -1.0,
+                0.2,
+            ),
             ("blend_s", self.blend_s, 0.0, 2.0),
             (
                 "max_tcp_speed_m_per_s",
@@ -133,6 +159,8 @@ impl ControlConfig {
                 1e-4,
                 1.0,
             ),
+            ("max_arm_distance_rad", self.max_arm_distance_rad, 1e-4, 0.5),
+            ("max_arm_outside_rad", self.max_arm_outside_rad, 0.0, 0.1),
         ];
         for (field, value, low, high) in ranges {
             // Written so that NaN is refused too.
@@ -145,6 +173,9 @@ impl ControlConfig {
                 });
             }
         }
+        if let Some(fence) = &self.fence {
+            fence.check()?;
+        }
         if self.pose_gain_per_s * self.dt_s() > 0.5 {
             return Err(ControlError::Config {
                 field: "pose_gain_per_s",
@@ -153,7 +184,7 @@ impl ControlConfig {
                 high: 0.5 * self.rate_hz,
             });
         }
-        Ok(())
+        self.deadlines.check()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Turns (state, plan, now) into one safe joint command.
 
+mod arming;
+mod limits;
 mod plan;
 mod report;
 mod track;
@@ -11,15 +13,16 @@ use prehend_robot::Robot;
 use prehend_types::{
     ActionChunk, GripperCommand, JointCommand, JointPlan, Pose, RobotState, Stamp,
 };
-pub use report::{ChunkReport, Mode, Tick};
+pub use report::{ChunkReport, Tick};
 
 use crate::drive::Drive;
 use crate::history::{History, Place};
 use crate::joint_path::JointPath;
 use crate::path::Path;
 use crate::reference::Reference;
+use crate::safety::{SafetyEvent, SafetyState};
 use crate::{
-    ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet,
+    ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet, Mode,
     StopReason, check,
 };
 
@@ -35,8 +38,10 @@ use crate::{
 pub struct Controller {
     drive: Drive,
     config: ControlConfig,
-    mode: Mode,
-    stop_reason: Option<StopReason>,
+    safety: SafetyState,
+    arm_error: Option<ArmError>,
+    /// Stamp of the state that the arm was taken over at.
+    taken_over_at: Stamp,
     history: History,
     plan: Option<Plan>,
     gripper: f64,
@@ -58,12 +63,13 @@ impl Controller {
             ..config
         };
         let longest = config.max_chunk_age_s * config.rate_hz;
-        let drive = Drive::new(robot, config.dt_s())?;
+        let drive = Drive::new(robot, &config)?;
         Ok(Self {
             history: History::new(longest as usize + 8, place(&drive)),
             drive,
-            mode: Mode::Idle,
-            stop_reason: None,
+            safety: SafetyState::new(),
+            arm_error: None,
+            taken_over_at: Stamp::ZERO,
             plan: None,
             gripper: 1.0,
             counters: LimitCounters::default(),
@@ -73,45 +79,12 @@ impl Controller {
         })
     }
 
-    /// Takes the arm over where it was measured. From [`Mode::Idle`] or [`Mode::Stopped`] only.
+    /// Acknowledges a stop or a fault, so that the arm may be armed again; lets go what is being armed.
     ///
-    /// # Errors
-    /// [`ArmError`]; the mode stays as it was.
-    pub fn arm(&mut self, state: &RobotState) -> Result<(), ArmError> {
-        match self.mode {
-            Mode::Idle | Mode::Stopped => {}
-            Mode::Tracking | Mode::Holding => return Err(ArmError::AlreadyArmed),
-            Mode::Stopping => return Err(ArmError::Stopping),
-        }
-        check::arming(
-            state,
-            self.drive.bounds(),
-            self.config.max_arm_speed_rad_per_s,
-        )?;
-        self.drive.place(&state.q);
-        self.history.clear();
-        self.history.push(state.stamp, place(&self.drive));
-        self.plan = None;
-        self.stop_reason = None;
-        self.bad_state_since = None;
-        self.bad_chunks = 0;
-        if state.gripper.commanded.is_finite() {
-            self.gripper = state.gripper.commanded.clamp(0.0, 1.0);
-        }
-        self.mode = Mode::Holding;
-        Ok(())
-    }
-
-    /// Lets the arm go without a fault, for the next episode. Only when it stands still.
-    ///
-    /// Returns whether it is idle now.
-    pub fn disarm(&mut self) -> bool {
-        if self.mode == Mode::Idle || self.is_at_rest() {
-            self.mode = Mode::Idle;
-            self.plan = None;
-            self.stop_reason = None;
-        }
-        self.mode == Mode::Idle
+    /// Returns whether it is disarmed now: an arm that is armed or stopping has to be stopped first.
+    pub fn reset(&mut self) -> bool {
+        self.change(SafetyEvent::Reset);
+        self.mode() == Mode::Disarmed
     }
 
     /// Takes a new plan, effective from the next tick.
@@ -190,13 +163,6 @@ impl Controller {
         Ok(self.start(Plan::Joints(path), dropped, now, (0.0, seam_rad)))
     }
 
-    fn check_armed(&self) -> Result<(), ChunkError> {
-        match self.mode {
-            Mode::Tracking | Mode::Holding => Ok(()),
-            _ => Err(ChunkError::NotArmed),
-        }
-    }
-
     fn check_order(&self, start: Stamp) -> Result<(), ChunkError> {
         match &self.plan {
             Some(running) if start < running.start() => Err(ChunkError::OutOfOrder {
@@ -220,7 +186,7 @@ impl Controller {
     ) -> ChunkReport {
         let age_s = now.seconds_since(plan.start());
         self.plan = Some(plan);
-        self.mode = Mode::Tracking;
+        self.change(SafetyEvent::PlanAccepted);
         self.bad_chunks = 0;
         self.counters.add(LimitReason::LateAction, dropped as u64);
         ChunkReport {
@@ -236,30 +202,41 @@ impl Controller {
         self.stop(StopReason::Requested);
     }
 
+    /// As [`Self::soft_stop`], for a reason that the controller cannot see itself.
+    pub fn stop(&mut self, reason: StopReason) {
+        self.change(SafetyEvent::Stop(reason));
+    }
+
     /// One command. Whatever is in `state`, the command is finite and inside all limits.
     pub fn tick(&mut self, state: &RobotState, now: Stamp) -> Tick {
+        self.advance(state, now, true)
+    }
+
+    /// As [`Self::tick`], but the arm brakes instead of following its plan, which is kept.
+    pub fn braking_tick(&mut self, state: &RobotState, now: Stamp) -> Tick {
+        self.advance(state, now, false)
+    }
+
+    fn advance(&mut self, state: &RobotState, now: Stamp, may_follow: bool) -> Tick {
         let mut limited = LimitSet::default();
-        let was_tracking = self.mode == Mode::Tracking;
-        let follow = match self.mode {
-            Mode::Tracking | Mode::Holding => self.state_is_usable(state, now, &mut limited),
-            Mode::Idle | Mode::Stopping | Mode::Stopped => false,
-        };
+        if self.mode() == Mode::Arming {
+            self.judge_arming(state, now);
+        }
+        let is_usable = self.mode().is_running() && self.state_is_usable(state, now, &mut limited);
+        let follow = is_usable && may_follow;
         let target = self.target(now);
         if follow {
             self.gripper = target.gripper(self.gripper);
-            self.mode = match target.ended() {
-                false => Mode::Tracking,
-                true => Mode::Holding,
-            };
-            if was_tracking && self.mode == Mode::Holding {
+            if self.mode() == Mode::Tracking && target.ended() {
+                self.change(SafetyEvent::PlanEnded);
                 limited.insert(LimitReason::Underrun);
             }
             self.follow(&target, &mut limited);
         } else {
             self.drive.brake();
         }
-        if self.mode == Mode::Stopping && self.is_at_rest() {
-            self.mode = Mode::Stopped;
+        if self.is_at_rest() {
+            self.change(SafetyEvent::AtRest);
         }
         let base_from_tcp_d = *self.drive.base_from_tcp();
         self.history.push(now, place(&self.drive));
@@ -275,7 +252,7 @@ impl Controller {
                     opening: self.gripper,
                 },
             },
-            mode: self.mode,
+            mode: self.mode(),
             limited,
             base_from_tcp_d,
         }
@@ -284,13 +261,19 @@ impl Controller {
     /// What the controller is doing.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.safety.mode()
+    }
+
+    /// The session that is, or was last, armed or being armed; 0 if there was none.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.safety.epoch()
     }
 
     /// Why it stopped for good, if it did.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
-        self.stop_reason
+        self.safety.stop_reason()
     }
 
     /// How often each limit and each fault applied since the controller was made.
@@ -315,14 +298,6 @@ impl Controller {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.drive.is_at_rest()
-    }
-
-    fn stop(&mut self, reason: StopReason) {
-        if matches!(self.mode, Mode::Tracking | Mode::Holding) {
-            self.mode = Mode::Stopping;
-            self.stop_reason = Some(reason);
-            self.plan = None;
-        }
     }
 
     /// Judges the measured state; a fault that lasts stops the arm for good.
@@ -366,7 +341,7 @@ impl Controller {
         match target {
             Target::Hold => drive.hold(limited),
             Target::Tool(sample) => {
-                let home_gain = match self.mode {
+                let home_gain = match self.safety.mode() {
                     Mode::Tracking => config.null_space_gain_per_s,
                     _ => 0.0,
                 };

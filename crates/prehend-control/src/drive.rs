@@ -7,9 +7,11 @@ use prehend_robot::Robot;
 use prehend_types::{JointPositions, JointVelocities, MAX_JOINTS, Pose, TooManyJoints};
 
 use crate::arm::{Arm, Jacobian};
+use crate::changeover::Changeover;
+use crate::guard::Guard;
 use crate::joint_path::{Joints, padded};
-use crate::limiter::{JointLimiter, JointMotion};
-use crate::{ControlConfig, ControlError, JointBounds, LimitReason, LimitSet, ik};
+use crate::limiter::JointMotion;
+use crate::{ControlConfig, ControlError, JointBounds, LimitReason, LimitSet, bounds, ik};
 
 /// Most that the null-space motion may move a joint, rad/s.
 const NULL_SPACE_CAP: f64 = 0.3;
@@ -21,7 +23,8 @@ const BLOCKED_SPEED: f64 = 0.02;
 pub(crate) struct Drive {
     arm: Arm,
     dt_s: f64,
-    limiters: [JointLimiter; MAX_JOINTS],
+    limiters: [Changeover; MAX_JOINTS],
+    guard: Guard,
     motion: [JointMotion; MAX_JOINTS],
     q: JointPositions,
     dq: JointVelocities,
@@ -35,11 +38,11 @@ pub(crate) struct Drive {
 
 impl Drive {
     /// At the robot's home, at rest.
-    pub(crate) fn new(robot: Arc<Robot>, dt_s: f64) -> Result<Self, ControlError> {
-        let arm = Arm::new(robot)?;
-        let mut limiters = [JointLimiter::new(&arm.bounds()[0], dt_s); MAX_JOINTS];
+    pub(crate) fn new(robot: Arc<Robot>, config: &ControlConfig) -> Result<Self, ControlError> {
+        let (arm, dt_s) = (Arm::new(robot)?, config.dt_s());
+        let mut limiters = [Changeover::new(&arm.bounds()[0], dt_s); MAX_JOINTS];
         for (limiter, bounds) in limiters.iter_mut().zip(arm.bounds()) {
-            *limiter = JointLimiter::new(bounds, dt_s);
+            *limiter = Changeover::new(bounds, dt_s);
         }
         let q = *arm.home();
         let n_joints = q.len();
@@ -47,6 +50,7 @@ impl Drive {
             .map_err(|TooManyJoints { got }| ControlError::JointCount { n_joints: got })?;
         let (base_from_tcp, jacobian) = arm.kinematics(&q);
         let mut drive = Self {
+            guard: Guard::new(&arm, config),
             arm,
             dt_s,
             limiters,
@@ -69,6 +73,7 @@ impl Drive {
         }
         self.blocked = [0.0; MAX_JOINTS];
         self.held_back = [false; MAX_JOINTS];
+        self.guard.forget();
         self.take_over_motion();
     }
 
@@ -139,11 +144,22 @@ impl Drive {
         for (limiter, motion) in self.limiters.iter().zip(&mut self.motion) {
             *motion = limiter.stop_step(motion);
         }
+        self.guard.forget();
         self.take_over_motion();
     }
 
     pub(crate) fn bounds(&self) -> &[JointBounds] {
         self.arm.bounds()
+    }
+
+    /// Other limits from the next tick on; see [`Changeover`].
+    pub(crate) fn set_bounds(&mut self, bounds: &[JointBounds]) -> Result<(), ControlError> {
+        bounds::check(bounds, self.q.len())?;
+        self.arm.set_bounds(bounds);
+        for (limiter, bounds) in self.limiters.iter_mut().zip(bounds) {
+            limiter.replace(bounds, self.dt_s);
+        }
+        Ok(())
     }
 
     pub(crate) fn q(&self) -> &JointPositions {
@@ -212,7 +228,7 @@ impl Drive {
     /// Slows all joints down together, so that the tool keeps its direction.
     fn slow_down(&self, dq: &mut SVector<f64, MAX_JOINTS>, limited: &mut LimitSet) {
         let speed = (self.limiters.iter().zip(dq.iter()))
-            .map(|(limiter, dq)| limiter.dq_max() / dq.abs())
+            .map(|(limiter, dq)| limiter.in_force().dq_max() / dq.abs())
             .fold(1.0, f64::min);
         if speed < 1.0 {
             limited.insert(LimitReason::Velocity);
@@ -235,14 +251,14 @@ impl Drive {
         }
         // `f64::min` ignores the NaN of 0 / 0: a joint that is where it should be sets no pace.
         let pace = pacing()
-            .map(|i| self.limiters[i].reach(ddq[i]) / ddq[i].abs())
+            .map(|i| self.limiters[i].in_force().reach(ddq[i]) / ddq[i].abs())
             .fold(1.0, f64::min);
         if pace < 1.0 - 1e-9 {
             limited.insert(LimitReason::Acceleration);
             ddq *= pace;
         }
         let change = pacing()
-            .map(|i| self.limiters[i].ddq_step() / (ddq[i] - self.motion[i].ddq).abs())
+            .map(|i| self.limiters[i].in_force().ddq_step() / (ddq[i] - self.motion[i].ddq).abs())
             .fold(1.0, f64::min);
         if change < 1.0 - 1e-9 {
             limited.insert(LimitReason::Jerk);
@@ -255,18 +271,25 @@ impl Drive {
 
     fn move_joints(&mut self, dq_target: &SVector<f64, MAX_JOINTS>, limited: &mut LimitSet) {
         let ddq = self.accelerations(dq_target, limited);
+        let mut next = self.motion;
         for joint_idx in 0..self.q.len() {
-            let limiter = &self.limiters[joint_idx];
-            let (next, held_back) = limiter.advance(self.motion[joint_idx], ddq[joint_idx]);
+            let limiter = &mut self.limiters[joint_idx];
+            let (motion, held_back) =
+                limiter.advance(self.motion[joint_idx], ddq[joint_idx], limited);
             let direction = dq_target[joint_idx].signum();
-            if held_back {
-                limited.insert(LimitReason::Position);
-                if next.dq * direction < BLOCKED_SPEED {
-                    self.blocked[joint_idx] = direction;
-                }
+            if held_back && motion.dq * direction < BLOCKED_SPEED {
+                self.blocked[joint_idx] = direction;
             }
             self.held_back[joint_idx] = held_back;
-            self.motion[joint_idx] = next;
+            next[joint_idx] = motion;
         }
+        self.motion = self.guard.admit(
+            &self.arm,
+            &self.q,
+            &self.motion,
+            next,
+            &mut self.limiters,
+            limited,
+        );
     }
 }

@@ -30,6 +30,22 @@ pub enum ControlError {
         /// Which joint.
         joint_idx: usize,
     },
+    /// A session was armed or stopped before.
+    #[error("epoch {epoch} was used before, take one above {spent}")]
+    OldEpoch {
+        /// As asked.
+        epoch: u64,
+        /// The highest that was used.
+        spent: u64,
+    },
+    /// A motion to start from is faster than any arm.
+    #[error(
+        "joint {joint_idx} (counted from 0) is given more than three times its speed or acceleration limit"
+    )]
+    Implausible {
+        /// Which joint.
+        joint_idx: usize,
+    },
     /// The robot has no joints or too many, or vectors of other lengths were given for it.
     #[error("a robot with {n_joints} joints cannot be controlled, 1 to {max} can", max = prehend_types::MAX_JOINTS)]
     JointCount {
@@ -42,9 +58,39 @@ pub enum ControlError {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArmError {
-    /// It is armed already.
+    /// It is armed already, or being armed.
     #[error("already armed; stop first")]
     AlreadyArmed,
+    /// The session was armed or stopped before.
+    #[error("epoch {epoch} was used before; ask for a new session, above {spent}")]
+    OldEpoch {
+        /// As asked.
+        epoch: u64,
+        /// The highest that was used.
+        spent: u64,
+    },
+    /// Something broke, and nobody has acknowledged it.
+    #[error("at fault ({reason:?}); see to its cause and reset first")]
+    Fault {
+        /// What broke.
+        reason: StopReason,
+    },
+    /// A joint is not where it is commanded to be.
+    #[error(
+        "joint {joint_idx} is {distance} rad from where it is commanded to be, at most {limit} is \
+         allowed when arming"
+    )]
+    Distance {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+        /// How far.
+        distance: f64,
+        /// The most allowed.
+        limit: f64,
+    },
+    /// It was stopped, or let go, before it was armed.
+    #[error("stopped before it was armed")]
+    Withdrawn,
     /// No state has come yet.
     #[error("no state of the robot has come yet; is its driver running?")]
     NoState,
@@ -170,17 +216,57 @@ pub enum ChunkError {
 }
 
 /// Why the arm stopped and stays stopped until it is armed anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
     /// Somebody asked for it.
     Requested,
-    /// The robot's state was stale for too long.
+    /// The robot's state was stale for too long: its driver, or the way to it, is gone.
     StaleState,
+    /// Commands ceased: their sender, or the way to it, is gone.
+    Expired,
+    /// The other end of the wire stopped the arm, without a fault of its own.
+    Peer,
+    /// The one who owns the arm is ending.
+    Shutdown,
+    /// A deadline was missed whose policy is to stop.
+    Deadline,
     /// The robot's state was not finite, or had another number of joints, for too long.
     BadState,
     /// Too many chunks in a row were not finite.
     BadChunks,
     /// A joint was too far from its command.
     TrackingError,
+    /// The arm, or its driver, reported an error.
+    DriverFault,
+}
+
+impl StopReason {
+    /// Every reason.
+    pub const ALL: [Self; 10] = [
+        Self::Requested,
+        Self::StaleState,
+        Self::Expired,
+        Self::Peer,
+        Self::Shutdown,
+        Self::Deadline,
+        Self::BadState,
+        Self::BadChunks,
+        Self::TrackingError,
+        Self::DriverFault,
+    ];
+
+    /// Whether something broke, which somebody has to acknowledge before the arm is armed again.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::Requested
+            | Self::StaleState
+            | Self::Expired
+            | Self::Peer
+            | Self::Shutdown
+            | Self::Deadline => false,
+            Self::BadState | Self::BadChunks | Self::TrackingError | Self::DriverFault => true,
+        }
+    }
 }

@@ -7,10 +7,11 @@
 //! these are limited, by choosing `ddq_k` and integrating it twice.
 //!
 //! The invariant is kept by construction: a step is taken only if the stop that would follow it was
-//! played forward, tick by tick with the arithmetic that would execute it, and broke no limit.
-//! Otherwise the step moves towards the first step of the stop that was proven one tick earlier.
+//! played forward and broke no limit. Otherwise the step moves towards the first step of the stop that
+//! was proven one tick earlier. From a motion that no stop inside the limits follows, because it began
+//! outside, the joint brakes as hard as the rate limits allow until one does.
 
-use crate::{JointBounds, VelocityEnvelope};
+use crate::{JointBounds, LimitReason, LimitSet, VelocityEnvelope};
 
 /// Limits are kept this much (relative) tighter than published, so that the rounding of `q_k` (half a
 /// unit in the last place, divided by dt³) never shows as a violation.
@@ -21,6 +22,8 @@ const POSITION_MARGIN: f64 = 1e-7;
 const STANDSTILL: f64 = 1e-13;
 /// Halvings between the wanted and the stopping acceleration.
 const BISECTIONS: usize = 12;
+/// An acceleration that is cut by less than this share was not limited but rounded.
+const ROUNDING: f64 = 1e-9;
 
 /// Commanded motion of one joint at one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -53,6 +56,8 @@ pub(crate) struct JointLimiter {
     ddq_max: f64,
     /// Largest change of acceleration in one tick, rad/s².
     ddq_step: f64,
+    /// Speed over `dt` that is shed by easing off from full deceleration, rad/s².
+    easing: f64,
     envelope: Option<VelocityEnvelope>,
     dt: f64,
     /// Ticks within which any stop ends; a bound for the forward simulation.
@@ -65,12 +70,14 @@ impl JointLimiter {
         let ddq_max = bounds.max_acceleration * (1.0 - MARGIN);
         let dddq_max = bounds.max_jerk * (1.0 - MARGIN);
         let longest_stop = 2.0 * bounds.max_velocity / ddq_max + 8.0 * ddq_max / dddq_max;
+        let ddq_step = dddq_max * dt;
         Self {
             lower: bounds.lower + POSITION_MARGIN,
             upper: bounds.upper - POSITION_MARGIN,
             dq_max: bounds.max_velocity * (1.0 - MARGIN),
             ddq_max,
-            ddq_step: dddq_max * dt,
+            ddq_step,
+            easing: ramp_sum(ddq_max, ddq_step),
             envelope: bounds.envelope,
             dt,
             max_stop_ticks: (longest_stop / dt) as usize + 64,
@@ -92,16 +99,28 @@ impl JointLimiter {
         ramp_start(error.abs(), self.ddq_step).min(self.ddq_max)
     }
 
-    /// The next tick's motion, with an acceleration as close to `ddq_wanted` as the limits allow.
+    /// The next tick's motion, with an acceleration as close to `ddq_wanted` as the limits allow; NaN
+    /// wants a stop.
     ///
-    /// Returns it with whether a position limit, or the slower speed in front of it, stood in the
-    /// way. Never allocates. `ddq_wanted` must be finite.
-    pub(crate) fn advance(&self, motion: JointMotion, ddq_wanted: f64) -> (JointMotion, bool) {
+    /// Adds what kept it from being just that to `limited`, and returns whether that was a position
+    /// limit or a speed limit, the one in front of a stop included. Never allocates.
+    pub(crate) fn advance(
+        &self,
+        motion: JointMotion,
+        ddq_wanted: f64,
+        limited: &mut LimitSet,
+    ) -> (JointMotion, bool) {
+        if ddq_wanted.is_nan() {
+            limited.insert(LimitReason::NonFinite);
+            return (self.stop_step(&motion), false);
+        }
+        self.note_rates(&motion, ddq_wanted, limited);
         let ddq_wanted = self.within_rates(&motion, ddq_wanted);
         let wanted = self.step(&motion, ddq_wanted);
-        if self.is_viable(&motion, &wanted) {
+        let Err(reason) = self.viable(&motion, &wanted) else {
             return (wanted, false);
-        }
+        };
+        limited.insert(reason);
         // The stop's own first step is viable by the invariant; look for the viable step nearest to
         // what was wanted.
         let mut best = self.stop_step(&motion);
@@ -109,7 +128,7 @@ impl JointLimiter {
         for _ in 0..BISECTIONS {
             let middle = 0.5 * (safe + unsafe_);
             let candidate = self.step(&motion, middle);
-            if self.is_viable(&motion, &candidate) {
+            if self.viable(&motion, &candidate).is_ok() {
                 safe = middle;
                 best = candidate;
             } else {
@@ -119,19 +138,21 @@ impl JointLimiter {
         (best, true)
     }
 
+    /// Whether these limits can take over a motion that other limits led to: it is inside them, and so
+    /// is the stop from it. A joint that stands is let in wherever it is: from outside it may come back.
+    ///
+    /// # Errors
+    /// The limit that is in the way.
+    pub(crate) fn admits(&self, motion: &JointMotion) -> Result<(), LimitReason> {
+        if motion.ddq.abs() > self.ddq_max {
+            return Err(LimitReason::Acceleration);
+        }
+        self.viable(motion, motion)
+    }
+
     /// The next tick of the quickest stop.
     pub(crate) fn stop_step(&self, motion: &JointMotion) -> JointMotion {
         self.step(motion, self.ddq_towards(motion, 0.0))
-    }
-
-    /// A motion that breaks no rate limit made from one that may: only its acceleration and speed are
-    /// cut, its position is kept.
-    pub(crate) fn clamped(&self, motion: JointMotion) -> JointMotion {
-        JointMotion {
-            q: motion.q,
-            dq: motion.dq.max(-self.dq_max).min(self.dq_max),
-            ddq: motion.ddq.max(-self.ddq_max).min(self.ddq_max),
-        }
     }
 
     fn step(&self, motion: &JointMotion, ddq: f64) -> JointMotion {
@@ -158,38 +179,87 @@ impl JointLimiter {
         self.within_rates(motion, -error.signum() * self.reach(error))
     }
 
-    /// The nearest acceleration inside the acceleration and jerk limits.
+    /// The nearest acceleration inside the jerk limit, and inside the acceleration limit unless the
+    /// motion is beyond that already.
     fn within_rates(&self, motion: &JointMotion, ddq: f64) -> f64 {
-        ddq.max((motion.ddq - self.ddq_step).max(-self.ddq_max))
-            .min((motion.ddq + self.ddq_step).min(self.ddq_max))
+        ddq.max(-self.ddq_max)
+            .min(self.ddq_max)
+            .max(motion.ddq - self.ddq_step)
+            .min(motion.ddq + self.ddq_step)
     }
 
-    fn is_viable(&self, before: &JointMotion, after: &JointMotion) -> bool {
-        self.is_inside(before, after) && (self.is_far_from_limits(after) || self.can_stop(after))
+    /// Notes which of the rate limits cut an acceleration.
+    fn note_rates(&self, motion: &JointMotion, ddq: f64, limited: &mut LimitSet) {
+        if ddq.abs() > self.ddq_max * (1.0 + ROUNDING) {
+            limited.insert(LimitReason::Acceleration);
+        }
+        let change = ddq.max(-self.ddq_max).min(self.ddq_max) - motion.ddq;
+        if change.abs() > self.ddq_step + ROUNDING * self.ddq_max {
+            limited.insert(LimitReason::Jerk);
+        }
     }
 
-    /// Plays the stop forward.
-    fn can_stop(&self, from: &JointMotion) -> bool {
+    /// Whether a step keeps inside the limits and leaves a stop that does.
+    fn viable(&self, before: &JointMotion, after: &JointMotion) -> Result<(), LimitReason> {
+        self.inside(before, after)?;
+        if self.is_far_from_limits(after) {
+            return Ok(());
+        }
+        self.can_stop(after)
+    }
+
+    /// Plays the stop forward; says which limit it would break first.
+    fn can_stop(&self, from: &JointMotion) -> Result<(), LimitReason> {
         let mut motion = *from;
         for _ in 0..self.max_stop_ticks {
             if motion.is_at_rest() {
-                return true;
+                return Ok(());
             }
-            let next = self.stop_step(&motion);
-            if !self.is_inside(&motion, &next) {
-                return false;
-            }
+            let next = match self.hold_ticks(&motion) {
+                0 => self.stop_step(&motion),
+                ticks => self.after_hold(&motion, ticks),
+            };
+            self.inside(&motion, &next)?;
             motion = next;
         }
-        false
+        Err(LimitReason::Position)
     }
 
-    /// Position and speed limits of one tick. A joint that starts beyond a position limit may move
-    /// inward.
-    fn is_inside(&self, before: &JointMotion, after: &JointMotion) -> bool {
+    /// For how many ticks the stop goes on with full deceleration and no limit can come into reach but
+    /// at their end: the joint only gets slower, and under an envelope that is no steeper than the
+    /// deceleration only further below it.
+    fn hold_ticks(&self, motion: &JointMotion) -> u32 {
+        let is_full = motion.ddq == -motion.dq.signum() * self.ddq_max;
+        let is_below = (self.envelope).is_none_or(|envelope| envelope.deceleration <= self.ddq_max);
+        if !is_full || !is_below {
+            return 0;
+        }
+        ((motion.dq.abs() / self.dt - self.easing) / self.ddq_max) as u32
+    }
+
+    fn after_hold(&self, motion: &JointMotion, ticks: u32) -> JointMotion {
+        let n = f64::from(ticks);
+        let change = motion.ddq * self.dt;
+        JointMotion {
+            q: motion.q + (motion.dq + 0.5 * (n + 1.0) * change) * n * self.dt,
+            dq: motion.dq + n * change,
+            ddq: motion.ddq,
+        }
+    }
+
+    /// Position and speed limits of one tick. A joint beyond a position limit may move inward.
+    fn inside(&self, before: &JointMotion, after: &JointMotion) -> Result<(), LimitReason> {
         let position_holds = (after.q <= self.upper || after.q <= before.q)
             && (after.q >= self.lower || after.q >= before.q);
-        position_holds && after.dq.abs() <= self.dq_max && self.envelope_holds(after.q, after.dq)
+        if !position_holds {
+            Err(LimitReason::Position)
+        } else if after.dq.abs() > self.dq_max {
+            Err(LimitReason::Velocity)
+        } else if !self.envelope_holds(after.q, after.dq) {
+            Err(LimitReason::Envelope)
+        } else {
+            Ok(())
+        }
     }
 
     fn envelope_holds(&self, q: f64, dq: f64) -> bool {
@@ -209,19 +279,24 @@ impl JointLimiter {
         v * v <= 2.0 * envelope.deceleration * distance
     }
 
-    /// A cheap sufficient condition for [`Self::can_stop`]: bounds speed and distance of the stop from
-    /// above and finds no limit within that distance on either side.
+    /// A cheap sufficient condition for [`Self::can_stop`]: finds no limit within the longest stop on
+    /// either side.
     fn is_far_from_limits(&self, motion: &JointMotion) -> bool {
-        let (a, j) = (motion.ddq.abs(), self.ddq_step / self.dt);
-        let speed = motion.dq.abs() + a * a / (2.0 * j) + (2.0 * a + self.ddq_step) * self.dt;
-        let seconds = speed / self.ddq_max + 6.0 * self.ddq_max / j + 10.0 * self.dt;
-        let distance = speed * seconds;
+        let (speed, distance) = self.longest_stop(motion);
         let (low, high) = (motion.q - distance, motion.q + distance);
         speed <= self.dq_max
             && low > self.lower
             && high < self.upper
             && self.envelope_holds(high, speed)
             && self.envelope_holds(low, -speed)
+    }
+
+    /// Bounds from above the speed, rad/s, and the way, rad, of the stop from a motion.
+    pub(crate) fn longest_stop(&self, motion: &JointMotion) -> (f64, f64) {
+        let (a, j) = (motion.ddq.abs(), self.ddq_step / self.dt);
+        let speed = motion.dq.abs() + a * a / (2.0 * j) + (2.0 * a + self.ddq_step) * self.dt;
+        let seconds = speed / self.ddq_max + 6.0 * self.ddq_max / j + 10.0 * self.dt;
+        (speed, speed * seconds)
     }
 }
 
@@ -233,6 +308,12 @@ impl JointLimiter {
 fn ramp_start(sum: f64, j: f64) -> f64 {
     let n = ((0.5 * ((1.0 + 8.0 * sum / j).sqrt() - 1.0)).ceil()).max(1.0);
     sum / n + 0.5 * j * (n - 1.0)
+}
+
+/// Sum of the series `x, x - j, x - 2 j, ...`, positive terms only.
+fn ramp_sum(x: f64, j: f64) -> f64 {
+    let n = (x / j).ceil();
+    n * x - 0.5 * j * n * (n - 1.0)
 }
 
 #[cfg(test)]
@@ -275,6 +356,7 @@ mod tests {
         for sum in [0.0, 0.3, 1.0, 7.7, 1234.5] {
             let mut x = ramp_start(sum, 0.9);
             let mut total = 0.0;
+            assert!((ramp_sum(x, 0.9) - sum).abs() < 1e-9 * (1.0 + sum));
             while x > 0.0 {
                 total += x;
                 x -= 0.9;
@@ -296,10 +378,10 @@ mod tests {
             let mut fastest = 0.0_f64;
             for _ in 0..(6.0 / limiter.dt) as usize {
                 let ddq = limiter.ddq_towards(&motion, limiter.dq_max);
-                let (next, near_stop) = limiter.advance(motion, ddq);
+                let (next, near_stop) = limiter.advance(motion, ddq, &mut LimitSet::default());
                 held_back |= near_stop;
-                assert!(limiter.is_inside(&motion, &next));
-                assert!(limiter.can_stop(&next), "the invariant: {next:?}");
+                assert_eq!(limiter.inside(&motion, &next), Ok(()));
+                assert_eq!(limiter.can_stop(&next), Ok(()), "the invariant: {next:?}");
                 assert!((next.ddq - motion.ddq).abs() <= limiter.ddq_step * (1.0 + 1e-12));
                 motion = next;
                 fastest = fastest.max(motion.dq);
@@ -326,7 +408,7 @@ mod tests {
                 };
                 if limiter.is_far_from_limits(&motion) {
                     far += 1;
-                    assert!(limiter.can_stop(&motion), "{motion:?}");
+                    assert_eq!(limiter.can_stop(&motion), Ok(()), "{motion:?}");
                 }
             }
             assert!(far > 200, "the cheap test decides something: {far}");

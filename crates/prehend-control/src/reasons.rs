@@ -6,7 +6,7 @@
 pub enum LimitReason {
     /// Going on would leave no stop inside the position limits.
     Position = 0,
-    /// Joint speed limit, or the slower one near a stop.
+    /// Joint speed limit.
     Velocity,
     /// Joint acceleration limit.
     Acceleration,
@@ -30,11 +30,19 @@ pub enum LimitReason {
     Underrun,
     /// The plan led below the floor that the tool must stay above.
     Floor,
+    /// The slower speed that the maker asks for in front of a position limit.
+    Envelope,
+    /// Going on would leave no stop inside the box that the tool must stay in.
+    Workspace,
+    /// Going on would leave no stop before the arm comes too near to itself.
+    SelfCollision,
+    /// Joint torque limit, or its rate.
+    Torque,
 }
 
 impl LimitReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Position,
         Self::Velocity,
         Self::Acceleration,
@@ -48,6 +56,10 @@ impl LimitReason {
         Self::RefusedChunk,
         Self::Underrun,
         Self::Floor,
+        Self::Envelope,
+        Self::Workspace,
+        Self::SelfCollision,
+        Self::Torque,
     ];
 
     /// The name used in reports.
@@ -67,13 +79,17 @@ impl LimitReason {
             Self::RefusedChunk => "refused_chunk",
             Self::Underrun => "underrun",
             Self::Floor => "floor",
+            Self::Envelope => "envelope",
+            Self::Workspace => "workspace",
+            Self::SelfCollision => "self_collision",
+            Self::Torque => "torque",
         }
     }
 }
 
 /// The reasons that applied in one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LimitSet(u16);
+pub struct LimitSet(u32);
 
 impl LimitSet {
     /// Adds a reason.
@@ -133,6 +149,23 @@ impl LimitCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_reason_has_a_bit_a_counter_and_a_name_of_its_own() {
+        let mut counters = LimitCounters::default();
+        for (idx, reason) in LimitReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, idx, "{}", reason.name());
+            let mut set = LimitSet::default();
+            set.insert(reason);
+            assert!(set.iter().eq([reason]));
+            counters.add_set(set);
+        }
+        let mut names: Vec<_> = counters.iter().map(|(name, _)| name).collect();
+        assert!(counters.iter().all(|(_, count)| count == 1));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), LimitReason::ALL.len());
+    }
 
     #[test]
     fn a_set_is_counted_once_per_reason() {

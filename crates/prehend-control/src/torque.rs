@@ -181,6 +181,9 @@ impl TorqueController {
             } else {
                 -*tau
             };
+            if change.abs() > most {
+                limited.insert(LimitReason::Torque);
+            }
             *tau += change.clamp(-most, most);
         }
         for (out, tau) in self.tau_d.iter_mut().zip(self.tau) {
@@ -232,7 +235,7 @@ impl TorqueController {
             let clipped =
                 (tau[joint_idx] + weight[joint_idx]).clamp(-most, most) - weight[joint_idx];
             if clipped != tau[joint_idx] {
-                limited.insert(LimitReason::Acceleration);
+                limited.insert(LimitReason::Torque);
                 tau[joint_idx] = clipped;
             }
         }

@@ -8,12 +8,18 @@
 //! lost commands neither freeze the arm nor repeat a position nor end in a lurch, and when the time to
 //! live is over the stop is already under way. A stop latches: only a new epoch ends it.
 //!
+//! When the arm may move is decided by [`SafetyState`], as on the controller's side: a new session is
+//! being armed until its first command has shown that it begins where the arm stands.
+//!
 //! Whatever a sender asks for, the arm is told only what [`Follower`] allows: inside every limit, and
 //! always able to stop inside them.
 
 use std::time::Duration;
 
-use prehend_control::{ControlError, Follower, JointBounds};
+use prehend_control::{
+    ArmError, ControlError, Follower, JointBounds, Mode, SafetyEvent, SafetyState,
+    StopReason as Reason,
+};
 use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
 use prehend_link::{Accepted, CommandGate, Received};
 use prehend_types::{
@@ -49,7 +55,9 @@ pub struct Shell {
     bounds: Vec<JointBounds>,
     gate: CommandGate,
     recorder: Recorder,
-    stop_reason: StopReason,
+    safety: SafetyState,
+    /// Why the newest command that was refused at arming was.
+    arm_error: Option<ArmError>,
     /// Accepted and not yet used.
     fresh: Option<Accepted>,
     /// Accepted last, used or not, and the one before it.
@@ -71,12 +79,14 @@ impl Shell {
         state: &RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
+        let (safety, _) = SafetyState::new().step(SafetyEvent::Arm { epoch });
         Ok(Self {
             config,
             bounds: bounds.to_vec(),
             gate: CommandGate::new(state.q.len(), epoch, config.max_valid_for),
             recorder: Recorder::new(bounds, config.command_dt_s, config.dt_s),
-            stop_reason: StopReason::NotArmed,
+            safety,
+            arm_error: None,
             fresh: None,
             newest: None,
             before: None,
@@ -85,15 +95,33 @@ impl Shell {
         })
     }
 
-    /// Starts a new session with the arm standing still at `state`. Leaves any stop; counts go on.
+    /// Starts a new session with the arm standing still at `state`, for an operator who asked for it.
+    /// Leaves any stop; counts go on.
     ///
     /// # Errors
-    /// [`ControlError`] if the state is not this arm's, or not finite; the old session then goes on.
+    /// [`ControlError`] if the state is not this arm's, or not finite, or the epoch was used before; the
+    /// old session then goes on.
     pub fn arm(&mut self, epoch: u64, state: &RobotState) -> Result<(), ControlError> {
-        self.follower = standing(&self.bounds, self.config.dt_s, &state.q)?;
+        let follower = standing(&self.bounds, self.config.dt_s, &state.q)?;
+        let ends_the_old = [
+            SafetyEvent::Stop(Reason::Requested),
+            SafetyEvent::AtRest,
+            SafetyEvent::Reset,
+            SafetyEvent::Arm { epoch },
+        ];
+        let armed =
+            (ends_the_old.into_iter()).fold(self.safety, |safety, event| safety.step(event).0);
+        if armed.mode() != Mode::Arming {
+            return Err(ControlError::OldEpoch {
+                epoch,
+                spent: armed.spent(),
+            });
+        }
+        self.safety = armed;
+        self.arm_error = None;
+        self.follower = follower;
         self.opening = state.gripper.commanded;
         self.gate.arm(epoch);
-        self.stop_reason = StopReason::NotArmed;
         self.fresh = None;
         self.newest = None;
         self.before = None;
@@ -116,24 +144,38 @@ impl Shell {
         }
         if self.jumps(&accepted.command) {
             self.recorder.report.jumps_refused += 1;
+            if self.safety.mode() == Mode::Arming {
+                self.arm_error = self.distance(&accepted.command).or(self.arm_error);
+            }
             return;
         }
         self.before = self.newest.replace(accepted);
         self.fresh = Some(accepted);
     }
 
-    /// Brings the arm to rest and keeps it there until [`Self::arm`]. The first reason stays.
+    /// Brings the arm to rest and keeps it there until [`Self::arm`]. The first reason stays, unless a
+    /// fault follows.
     pub fn stop(&mut self, reason: StopReason) {
-        if self.is_latched() {
-            return;
+        let reason = match reason {
+            // A stop without a reason is a wish.
+            StopReason::None | StopReason::NotArmed | StopReason::Requested => Reason::Requested,
+            StopReason::Expired => Reason::Expired,
+            StopReason::Fault => Reason::DriverFault,
+            StopReason::Shutdown => Reason::Shutdown,
+        };
+        if !self.is_latched() {
+            match reason {
+                Reason::Expired => self.recorder.report.expiry_stops += 1,
+                Reason::Requested => self.recorder.report.requested_stops += 1,
+                _ => {}
+            }
         }
-        match reason {
-            StopReason::Expired => self.recorder.report.expiry_stops += 1,
-            StopReason::Requested => self.recorder.report.requested_stops += 1,
-            _ => {}
-        }
-        self.stop_reason = reason;
+        self.change(SafetyEvent::Stop(reason));
         self.fresh = None;
+    }
+
+    fn change(&mut self, event: SafetyEvent) {
+        (self.safety, _) = self.safety.step(event);
     }
 
     /// What the arm is told at `now`, and the command's expiry if it follows one.
@@ -141,7 +183,7 @@ impl Shell {
         let mut expires = None;
         if let Some(accepted) = self.fresh.take() {
             if now < accepted.expires {
-                self.stop_reason = StopReason::None;
+                self.change(SafetyEvent::ArmingPassed);
                 expires = Some(accepted.expires);
             } else {
                 self.recorder.report.expired_unused += 1;
@@ -152,12 +194,15 @@ impl Shell {
         }
         match self.newest {
             Some(newest)
-                if self.stop_reason == StopReason::None
+                if self.safety.mode().is_running()
                     && (expires.is_some() || now.saturating_since(newest.sent) <= CARRY) =>
             {
                 self.follow(&newest, now);
             }
             _ => self.follower.stop(),
+        }
+        if self.follower.is_at_rest() {
+            self.change(SafetyEvent::AtRest);
         }
         let told = JointCommand {
             q_d: *self.follower.q(),
@@ -184,6 +229,20 @@ impl Shell {
                     > VELOCITY_SLACK * self.bounds[joint_idx].max_velocity
         };
         (0..command.q_d.len()).any(is_wild)
+    }
+
+    /// The joint that a command is furthest from, as a refusal to arm.
+    fn distance(&self, command: &JointCommand) -> Option<ArmError> {
+        let apart = (command.q_d.iter().zip(self.follower.q().iter())).map(|(d, q)| (d - q).abs());
+        let furthest = apart.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        let limit = self.config.max_jump_rad;
+        furthest
+            .filter(|(_, distance)| *distance > limit)
+            .map(|(joint_idx, distance)| ArmError::Distance {
+                joint_idx,
+                distance,
+                limit,
+            })
     }
 
     /// One tick towards where the command is at `now`: it is a little old when a tick comes to use it, so
@@ -228,13 +287,27 @@ impl Shell {
     /// Whether the arm is stopped until [`Self::arm`].
     #[must_use]
     pub fn is_latched(&self) -> bool {
-        !matches!(self.stop_reason, StopReason::None | StopReason::NotArmed)
+        self.safety.mode().is_stop()
     }
 
     /// Why commands are not followed.
     #[must_use]
     pub fn stop_reason(&self) -> StopReason {
-        self.stop_reason
+        match self.safety.stop_reason() {
+            None if self.safety.mode().is_running() => StopReason::None,
+            None => StopReason::NotArmed,
+            Some(Reason::Expired) => StopReason::Expired,
+            Some(Reason::Shutdown) => StopReason::Shutdown,
+            Some(reason) if reason.is_fault() => StopReason::Fault,
+            Some(_) => StopReason::Requested,
+        }
+    }
+
+    /// Why the newest command that would have armed the session did not: the joint that it would have
+    /// begun too far from, and how far.
+    #[must_use]
+    pub fn arm_error(&self) -> Option<ArmError> {
+        self.arm_error
     }
 
     /// The session whose commands are followed.

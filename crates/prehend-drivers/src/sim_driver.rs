@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use prehend_control::joint_bounds;
 use prehend_link::messages::{
-    EpisodeEvent, EpisodeRequest, EventKind, JointCommand, RequestKind, RobotStatus, StopReason,
+    EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand, RequestKind,
+    RobotStatus, StopReason, StopRequest,
 };
 use prehend_link::{Link, Queue};
 use prehend_robot::Robot;
@@ -146,6 +147,8 @@ struct Driver {
     outbox: Outbox,
     commands: Queue<JointCommand>,
     requests: Queue<EpisodeRequest>,
+    stops: Queue<StopRequest>,
+    inquiries: Queue<Inquiry>,
     observer: Observer,
     shared: Arc<Shared>,
     pace: Pace,
@@ -158,6 +161,8 @@ struct Driver {
     last_event: EpisodeEvent,
     is_over: bool,
     wants_rearm: bool,
+    /// Session of which it was said that it begins too far from the arm.
+    told_too_far: Option<u64>,
 }
 
 impl Driver {
@@ -187,6 +192,8 @@ impl Driver {
             outbox: Outbox::new(link, robot)?,
             commands: link.queue(COMMAND_QUEUE)?,
             requests: link.queue(REQUEST_QUEUE)?,
+            stops: link.queue(REQUEST_QUEUE)?,
+            inquiries: link.queue(REQUEST_QUEUE)?,
             observer,
             shared,
             pace: Pace::new(Duration::from_secs_f64(World::DT), Stamp::now()),
@@ -198,6 +205,7 @@ impl Driver {
             last_event,
             is_over: false,
             wants_rearm: false,
+            told_too_far: None,
         })
     }
 
@@ -235,6 +243,13 @@ impl Driver {
         while let Some(received) = self.commands.take() {
             self.shell.receive(&received);
         }
+        self.tell_arm_error();
+        // After the commands: a stop has the last word.
+        while let Some(received) = self.stops.take() {
+            if received.message.epoch == self.shell.epoch() {
+                self.shell.stop(StopReason::Requested);
+            }
+        }
         let Ok(state) = tick(&mut self.shell, &mut self.cell);
         self.publish_status(&state);
         if self.steps.is_multiple_of(self.camera_steps) {
@@ -259,6 +274,17 @@ impl Driver {
         if self.wants_rearm && self.stands_still() {
             self.wants_rearm = false;
             self.rearm(&state);
+        }
+    }
+
+    /// Once per session.
+    fn tell_arm_error(&mut self) {
+        let epoch = Some(self.shell.epoch());
+        if let Some(error) = self.shell.arm_error()
+            && self.told_too_far != epoch
+        {
+            self.told_too_far = epoch;
+            tracing::warn!(%error, "driver: a session is not armed");
         }
     }
 
@@ -299,11 +325,15 @@ impl Driver {
                 RequestKind::Reset => self.reset(received.message.seed),
                 // Asked for while nothing is latched, it would undo a stop that is still to come.
                 RequestKind::Rearm => self.wants_rearm = self.shell.is_latched(),
-                RequestKind::Report => {
+            }
+        }
+        while let Some(received) = self.inquiries.take() {
+            match received.message.kind {
+                InquiryKind::Report => {
                     let report = self.report();
                     self.outbox.report(&report);
                 }
-                RequestKind::Repeat => self.outbox.event(&self.last_event),
+                InquiryKind::Repeat => self.outbox.event(&self.last_event),
             }
         }
     }
@@ -319,7 +349,8 @@ impl Driver {
             let mut refused = self.last_event.clone();
             refused.kind = EventKind::Refused;
             refused.seed = seed;
-            refused.detail = error.to_string();
+            // An event is one line.
+            refused.detail = error.to_string().replace(char::is_control, " ");
             self.outbox.event(&refused);
             self.last_event = refused;
             return;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use prehend_control::JointBounds;
+use prehend_control::{ArmError, ControlError, JointBounds};
 use prehend_drivers::{Shell, ShellConfig, WireReport, tick};
 use prehend_link::Received;
 use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
@@ -258,6 +258,87 @@ fn a_command_far_from_the_arm_is_not_followed() {
     assert_eq!((command.q_d, expires), (state(0.0).q, None));
     assert_eq!(shell.report().jumps_refused, 2);
     assert_eq!(shell.stop_reason(), StopReason::NotArmed);
+}
+
+/// A session that begins 0.3 rad from where the arm stands never moves it, and says which joint it is.
+#[test]
+fn a_session_that_begins_far_from_the_arm_is_not_armed() {
+    let mut shell = shell();
+    for seq in 0..50 {
+        let sent = seq * COMMAND_NANOS;
+        let far = Message {
+            q_d: vec![0.05, 0.3, -0.2],
+            dq_d: vec![0.0; N],
+            ..message(seq, sent)
+        };
+        shell.receive(&received(&far, Stamp::from_nanos(sent + 1000)));
+        let (command, expires) = shell.next(Stamp::from_nanos(sent + 2000));
+        assert_eq!((command.q_d, expires), (state(0.0).q, None));
+    }
+    assert_eq!(shell.stop_reason(), StopReason::NotArmed);
+    assert_eq!(
+        (shell.report().applied, shell.report().jumps_refused),
+        (0, 50)
+    );
+    let error = shell.arm_error().expect("refused");
+    assert!(matches!(error, ArmError::Distance { joint_idx: 1, distance, .. } if distance == 0.3));
+    shell.arm(EPOCH + 1, &state(0.0)).expect("this arm");
+    assert_eq!(shell.arm_error(), None);
+}
+
+/// Whoever moves the arm first in a session is the only one who does.
+#[test]
+fn two_controllers_never_move_one_arm_in_turns() {
+    let mut shell = shell();
+    for seq in 0..200 {
+        let sent = seq * COMMAND_NANOS;
+        let at = Stamp::from_nanos(sent + 1000);
+        shell.receive(&received(&message(seq, sent), at));
+        // The second one takes numbers ahead, so that order alone would let it win.
+        let other = Received {
+            sender: Some([2; 16]),
+            ..received(&message(seq + 1000, sent), at)
+        };
+        shell.receive(&other);
+        shell.next(at);
+        assert_eq!(shell.newest(at).map(|(seq, _)| seq), Some(seq));
+    }
+    let gate = shell.report().gate;
+    assert_eq!((gate.accepted, gate.other_sender), (200, 200));
+}
+
+#[test]
+fn a_session_that_was_used_is_never_armed_again() {
+    let mut shell = shell();
+    run(&mut shell, 1, 20, |_| true);
+    for epoch in [0, EPOCH - 1, EPOCH] {
+        let again = shell.arm(epoch, &state(0.0));
+        assert!(matches!(again, Err(ControlError::OldEpoch { spent, .. }) if spent == EPOCH));
+        assert_eq!(shell.stop_reason(), StopReason::None, "it goes on");
+    }
+    shell.arm(EPOCH + 1, &state(0.0)).expect("a new one");
+}
+
+/// 1e5 stops in one tick, of which each would do.
+#[test]
+fn a_flood_of_stops_stops() {
+    let mut shell = shell();
+    let told = run(&mut shell, 1, 100, |_| true);
+    assert!(told[99].dq_d[0] > 0.9, "it moves");
+    let sent = 100 * DT_NANOS;
+    let stop = Message {
+        mode: CommandMode::Stop,
+        ..message(0, sent)
+    };
+    for _ in 0..100_000 {
+        shell.receive(&received(&stop, Stamp::from_nanos(sent)));
+    }
+    let told = run(&mut shell, 101, 100, |_| true);
+    assert!(told[0].dq_d[0] < 0.99, "brakes in the next tick");
+    assert_eq!(shell.stop_reason(), StopReason::Requested);
+    assert!(shell.is_at_rest());
+    let report = shell.report();
+    assert_eq!((report.requested_stops, report.told_violations), (1, 0));
 }
 
 /// Setpoints that walk faster than the arm may, and past its limits.

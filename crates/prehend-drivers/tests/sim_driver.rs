@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use prehend_drivers::{DriverConfig, DriverHandle, SimDriver, WireReport};
 use prehend_link::messages::{
-    EpisodeEvent, EpisodeRequest, EventKind, JointCommand, JointState, PointCloud2, Report,
-    RequestKind, RobotStatus, StopReason,
+    EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand, JointState,
+    PointCloud2, Report, RobotStatus, StopReason, StopRequest,
 };
 use prehend_link::{Link, LinkConfig, Message, Publisher, Queue, free_loopback_endpoint};
 use prehend_robot::Robot;
@@ -73,12 +73,13 @@ fn a_session_from_start_to_report() {
     let reports = link.queue::<Report>(8).expect("declares");
     let commands = connected::<JointCommand>(&link);
     let requests = connected::<EpisodeRequest>(&link);
+    let inquiries = connected::<Inquiry>(&link);
+    let stops = connected::<StopRequest>(&link);
 
     let first = wait_until(&statuses, |_| true);
     assert_eq!(first.stop_reason, StopReason::NotArmed);
-    requests
-        .send(&EpisodeRequest::of(RequestKind::Repeat))
-        .expect("open");
+    let kind = InquiryKind::Repeat;
+    inquiries.send(&Inquiry { kind }).expect("open");
     let started = wait_until(&events, |event| event.kind == EventKind::Started);
     assert_eq!(
         (started.epoch, started.seed, started.episode),
@@ -112,15 +113,33 @@ fn a_session_from_start_to_report() {
     commands.send(&hold(&stopped, seq + 1)).expect("open");
     std::thread::sleep(Duration::from_millis(50));
     let rearmed = {
-        requests
-            .send(&EpisodeRequest::of(RequestKind::Rearm))
-            .expect("open");
+        requests.send(&EpisodeRequest::rearm()).expect("open");
         wait_until(&statuses, |status| status.epoch != first.epoch)
     };
     assert_eq!(rearmed.stop_reason, StopReason::NotArmed);
     commands.send(&hold(&stopped, seq + 2)).expect("open");
     commands.send(&hold(&rearmed, 0)).expect("open");
     wait_until(&statuses, RobotStatus::is_following);
+
+    // A stop of another session is none; one of this session ends it.
+    let epoch = first.epoch;
+    stops.send(&StopRequest { epoch }).expect("open");
+    let mut seq = 1;
+    let mut still = || {
+        let status = wait_until(&statuses, |status| status.epoch == rearmed.epoch);
+        commands.send(&hold(&status, seq)).expect("open");
+        seq += 1;
+        status
+    };
+    for _ in 0..20 {
+        assert_ne!(still().stop_reason, StopReason::Requested);
+    }
+    let epoch = rearmed.epoch;
+    stops.send(&StopRequest { epoch }).expect("open");
+    let asked = Instant::now();
+    while still().stop_reason != StopReason::Requested {
+        assert!(asked.elapsed() < SOON, "not stopped");
+    }
 
     // Another scene.
     requests.send(&EpisodeRequest::reset(8)).expect("open");
@@ -129,9 +148,8 @@ fn a_session_from_start_to_report() {
     assert_eq!((second.seed, second.episode), (8, 2));
     assert!(second.epoch > rearmed.epoch);
 
-    requests
-        .send(&EpisodeRequest::of(RequestKind::Report))
-        .expect("open");
+    let kind = InquiryKind::Report;
+    inquiries.send(&Inquiry { kind }).expect("open");
     let report = wait_until(&reports, |_| true);
     let report: WireReport = serde_json::from_str(&report.data).expect("JSON");
     assert_eq!(

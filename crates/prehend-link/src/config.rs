@@ -1,15 +1,16 @@
-//! Turns a few settings into a zenoh configuration that finds nobody and is found by nobody else.
-
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+//! The settings of a link: who it is, where it listens and whom it calls.
 
 use serde::{Deserialize, Serialize};
 
-use crate::LinkError;
+use crate::session::Carries;
+use crate::{LinkError, TlsConfig, endpoint};
 
 const MAX_ENDPOINTS: usize = 16;
-
 /// Where a process listens and whom it calls. There is no discovery: peers meet only on the
 /// endpoints written here, and peers do not relay, so every pair that talks needs a connection.
+///
+/// Commands have a session of their own wherever endpoints for it are given: nothing else is queued
+/// before them, waits on their connection, or fills its buffers. Without, one session carries all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
@@ -24,13 +25,20 @@ pub struct LinkConfig {
     /// Endpoints to connect to. Default none.
     #[serde(default)]
     pub connect: Vec<String>,
-    /// How long `open` retries until all of `connect` answer, ms. Default 10,000.
+    /// Endpoints that the session for commands listens on. Default none.
+    #[serde(default)]
+    pub listen_commands: Vec<String>,
+    /// Endpoints that the session for commands connects to. Default none.
+    #[serde(default)]
+    pub connect_commands: Vec<String>,
+    /// How long `open` retries until all of them answer, ms. Default 10,000.
     #[serde(default = "default_connect_timeout_millis")]
     pub connect_timeout_millis: u32,
-    /// Allows endpoints beyond this machine. Nothing on the link is encrypted or authenticated:
-    /// whoever reaches the port can move the robot. Default false.
+    /// Encrypts everything, and lets in only whom the same authority signed, each to what its role may do.
+    /// Endpoints then are `tls/…`, and may lie beyond this machine. Default none: nothing is encrypted, and
+    /// nobody beyond this machine can connect.
     #[serde(default)]
-    pub allow_remote: bool,
+    pub tls: Option<TlsConfig>,
 }
 
 fn default_node() -> String {
@@ -49,8 +57,10 @@ impl LinkConfig {
             node: default_node(),
             listen: Vec::new(),
             connect: Vec::new(),
+            listen_commands: Vec::new(),
+            connect_commands: Vec::new(),
             connect_timeout_millis: default_connect_timeout_millis(),
-            allow_remote: false,
+            tls: None,
         }
     }
 
@@ -75,13 +85,30 @@ impl LinkConfig {
     pub fn check(&self) -> Result<(), LinkError> {
         for (field, name) in [("robot", &self.robot), ("node", &self.node)] {
             if !is_name(name) {
+                // Whoever sends ten thousand letters does not get them all back.
+                let shown: String = name.chars().take(64).collect();
                 let message =
-                    format!("{name:?} is not a name of 1 to 64 letters, digits, `_` or `-`");
+                    format!("{shown:?} is not a name of 1 to 64 letters, digits, `_` or `-`");
                 return Err(LinkError::Config { field, message });
             }
         }
         self.check_endpoints("listen", &self.listen)?;
-        self.check_endpoints("connect", &self.connect)
+        self.check_endpoints("connect", &self.connect)?;
+        self.check_endpoints("listen_commands", &self.listen_commands)?;
+        self.check_endpoints("connect_commands", &self.connect_commands)
+    }
+
+    /// Where the session for this listens, and whom it calls.
+    pub(crate) fn endpoints(&self, carries: Carries) -> (&[String], &[String]) {
+        match carries {
+            Carries::Commands => (&self.listen_commands, &self.connect_commands),
+            Carries::Rest => (&self.listen, &self.connect),
+        }
+    }
+
+    /// Whether commands have a session of their own.
+    pub(crate) fn separates_commands(&self) -> bool {
+        !(self.listen_commands.is_empty() && self.connect_commands.is_empty())
     }
 
     fn check_endpoints(&self, field: &'static str, endpoints: &[String]) -> Result<(), LinkError> {
@@ -92,93 +119,12 @@ impl LinkConfig {
                 endpoints.len()
             ));
         }
+        let role = self.tls.as_ref().map(|tls| tls.role);
         for endpoint in endpoints {
-            let Some((host, port)) = host_and_port(endpoint) else {
-                return refuse(format!(
-                    "{endpoint:?} is not `tcp/<address>:<port>`, for example `tcp/127.0.0.1:7450`"
-                ));
-            };
-            if field == "connect" && port == 0 {
-                return refuse(format!("{endpoint:?}: nobody answers on port 0"));
-            }
-            if !self.allow_remote && !is_loopback(host) {
-                return refuse(format!(
-                    "{endpoint:?} reaches beyond this machine, unencrypted and without a password; \
-                     use 127.0.0.1, or set `allow_remote = true` on a network that is yours alone"
-                ));
-            }
+            endpoint::check(endpoint, role, field.starts_with("listen")).or_else(refuse)?;
         }
         Ok(())
     }
-
-    /// Whether each endpoint can be listened on, so that the error names the one that cannot.
-    pub(crate) fn probe_listen(&self) -> Result<(), LinkError> {
-        for endpoint in &self.listen {
-            let Some((host, port)) = host_and_port(endpoint) else {
-                continue;
-            };
-            if let Err(source) = TcpListener::bind((host.trim_matches(['[', ']']), port)) {
-                let endpoint = endpoint.clone();
-                return Err(match source.kind() {
-                    std::io::ErrorKind::AddrInUse => LinkError::PortTaken { endpoint },
-                    _ => LinkError::Listen { endpoint, source },
-                });
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn to_zenoh(&self) -> Result<zenoh::Config, LinkError> {
-        let json = |value: &[String]| serde_json::Value::from(value.to_vec()).to_string();
-        let settings = [
-            ("mode", "\"peer\"".to_owned()),
-            ("listen/endpoints", json(&self.listen)),
-            ("listen/exit_on_failure", "true".to_owned()),
-            ("connect/endpoints", json(&self.connect)),
-            (
-                "connect/timeout_ms",
-                self.connect_timeout_millis.to_string(),
-            ),
-            ("connect/exit_on_failure", "true".to_owned()),
-            // A process of the same launch file may start a moment later: ask again soon.
-            (
-                "connect/retry",
-                r#"{"period_init_ms":50,"period_max_ms":500,"period_increase_factor":2}"#
-                    .to_owned(),
-            ),
-            ("scouting/multicast/enabled", "false".to_owned()),
-            ("scouting/gossip/enabled", "false".to_owned()),
-            ("scouting/delay", "0".to_owned()),
-            ("adminspace/enabled", "false".to_owned()),
-            ("timestamping/enabled", "false".to_owned()),
-            // The default of 2 drops commands whenever the sending thread is a few milliseconds late.
-            ("transport/link/tx/queue/size/real_time", "16".to_owned()),
-        ];
-        let mut config = zenoh::Config::default();
-        for (key, value) in settings {
-            config
-                .insert_json5(key, &value)
-                .map_err(|error| LinkError::Config {
-                    field: "endpoints",
-                    message: format!("zenoh refuses `{key}` = {value}: {error}"),
-                })?;
-        }
-        Ok(config)
-    }
-}
-
-/// A TCP endpoint on this machine that nobody listened on a moment ago, chosen by the system.
-///
-/// # Errors
-/// [`LinkError::Listen`] if the machine has no free port.
-pub fn free_loopback_endpoint() -> Result<String, LinkError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| format!("tcp/{address}"))
-        .map_err(|source| LinkError::Listen {
-            endpoint: "tcp/127.0.0.1:0".to_owned(),
-            source,
-        })
 }
 
 /// Whether a text may be one part of a key, and be printed as it is.
@@ -187,40 +133,35 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.chars().all(fine)
 }
 
-/// Splits `tcp/<host>:<port>`. zenoh's own options behind `?` and `#` are not accepted: one of them
-/// (`bind`, `iface`) could undo the check of the address.
-fn host_and_port(endpoint: &str) -> Option<(&str, u16)> {
-    let address = endpoint.strip_prefix("tcp/")?;
-    if address.contains(['?', '#', '/']) {
-        return None;
-    }
-    let (host, port) = address.rsplit_once(':')?;
-    (!host.is_empty()).then_some(())?;
-    Some((host, port.parse().ok()?))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
 
-    fn check(listen: &str, allow_remote: bool) -> Result<(), String> {
-        let mut config = LinkConfig::for_robot("fr3").listening(listen);
-        config.allow_remote = allow_remote;
-        config.check().map_err(|error| error.to_string())
+    use super::*;
+    use crate::Role;
+
+    fn plain() -> LinkConfig {
+        LinkConfig::for_robot("fr3")
+    }
+
+    fn encrypted(role: Role) -> LinkConfig {
+        LinkConfig {
+            tls: Some(TlsConfig::of_folder(Path::new("certs"), role)),
+            ..plain()
+        }
+    }
+
+    fn refused(config: &LinkConfig, words: &[&str]) {
+        let shown = config.check().expect_err("not allowed").to_string();
+        for word in words {
+            assert!(shown.contains(word), "{word:?} is not in: {shown}");
+        }
     }
 
     #[test]
-    fn only_loopback_is_allowed_unless_asked_for() {
+    fn nothing_leaves_this_machine_unencrypted() {
         for fine in ["tcp/127.0.0.1:0", "tcp/localhost:7450", "tcp/[::1]:7450"] {
-            assert_eq!(check(fine, false), Ok(()));
+            plain().listening(fine).check().expect("loopback");
         }
         for remote in [
             "tcp/0.0.0.0:7450",
@@ -228,13 +169,40 @@ mod tests {
             "tcp/10.0.0.2:7450",
             "tcp/cell:1",
         ] {
-            let shown = check(remote, false).expect_err("beyond loopback");
-            assert!(
-                shown.contains("allow_remote") && shown.contains(remote),
-                "{shown}"
-            );
-            assert_eq!(check(remote, true), Ok(()));
+            let words = [remote, "unencrypted", "prehend certs new", "[link.tls]"];
+            refused(&plain().listening(remote), &words);
+            refused(&plain().connecting(remote), &words);
+            refused(&encrypted(Role::Driver).listening(remote), &words);
+            let commands = LinkConfig {
+                listen_commands: vec![remote.to_owned()],
+                ..plain()
+            };
+            refused(&commands, &words);
         }
+        refused(
+            &plain().listening("tls/127.0.0.1:1"),
+            &["without certificates"],
+        );
+    }
+
+    #[test]
+    fn with_certificates_other_machines_are_reached_but_no_network_by_accident() {
+        for fine in ["tls/127.0.0.1:0", "tls/10.0.0.2:7450", "tls/cell.local:1"] {
+            let config = encrypted(Role::Driver).listening(fine);
+            config.check().expect("encrypted");
+        }
+        for wildcard in [
+            "tls/0.0.0.0:7450",
+            "tls/[::]:7450",
+            "tls/[::ffff:0.0.0.0]:7450",
+        ] {
+            let config = encrypted(Role::Driver).listening(wildcard);
+            refused(&config, &["every network", "address of one"]);
+        }
+        let config = encrypted(Role::Driver).listening("tcp/127.0.0.1:1");
+        refused(&config, &["with certificates"]);
+        let config = encrypted(Role::Viewer).listening("tls/127.0.0.1:1");
+        refused(&config, &["viewer", "connect instead"]);
     }
 
     #[test]
@@ -246,16 +214,45 @@ mod tests {
             "tcp/127.0.0.1:99999",
             "tcp/:7450",
             "tcp/127.0.0.1:7450#iface=eth0",
+            "tls/127.0.0.1:7450#enable_mtls=false",
+            "tls/127.0.0.1:7450?rel=0",
+            "tls/0:7450",
+            "tls/0x0:7450",
+            "tls/*:7450",
+            "tls/cell\u{202e}:7450",
             "",
         ] {
-            assert!(check(bad, true).is_err(), "{bad}");
+            assert!(plain().listening(bad).check().is_err(), "{bad}");
+            let config = encrypted(Role::Driver).listening(bad);
+            assert!(config.check().is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_robot_name_cannot_widen_a_key() {
-        for bad in ["", "**", "a/b", "@", "fr3 "] {
-            assert!(LinkConfig::for_robot(bad).check().is_err(), "{bad:?}");
+    fn a_name_cannot_widen_a_key_or_fool_a_terminal() {
+        let long = "x".repeat(10 << 10);
+        for bad in [
+            "",
+            "**",
+            "*",
+            "$*",
+            "a/b",
+            "a/../b",
+            "@",
+            "fr3 ",
+            "fr3\n",
+            "\u{202e}3rf",
+            "\u{1b}[2J",
+            &long,
+        ] {
+            refused(&LinkConfig::for_robot(bad), &["robot"]);
+            let node = LinkConfig {
+                node: bad.to_owned(),
+                ..plain()
+            };
+            let error = node.check().expect_err("no name").to_string();
+            let escaped = error.chars().all(|c| !c.is_control() && c != '\u{202e}');
+            assert!(escaped && error.len() < 400, "{error}");
         }
     }
 }

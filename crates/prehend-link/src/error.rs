@@ -1,6 +1,7 @@
 //! What can go wrong on the link.
 
 use crate::cdr::DecodeError;
+use crate::certs::CertsError;
 
 /// Why the link could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum LinkError {
         /// What is wrong and what would be right.
         message: String,
     },
+    /// A certificate or a key is missing, or is not what it should be.
+    #[error(transparent)]
+    Certificates(#[from] CertsError),
     /// Another process already listens on an endpoint.
     #[error(
         "cannot listen on {endpoint}: the port is taken; stop the process that listens there \

@@ -20,8 +20,11 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod cdr;
+mod certs;
 mod config;
+mod endpoint;
 mod error;
 mod gate;
 mod link;
@@ -30,13 +33,20 @@ pub mod messages;
 mod monitor;
 mod presence;
 mod publisher;
+mod role;
 mod sequence;
+mod session;
 mod spread;
 mod subscriber;
+mod tls;
 mod topic;
 
 pub use cdr::{DecodeError, Message, decode, encode};
-pub use config::{LinkConfig, free_loopback_endpoint};
+pub use certs::{
+    CertificateInfo, CertsError, NewCertificates, new_certificates, read_certificates,
+};
+pub use config::LinkConfig;
+pub use endpoint::free_loopback_endpoint;
 pub use error::LinkError;
 pub use gate::{Accepted, CommandGate, GateCounts, Rejection};
 pub use link::Link;
@@ -44,6 +54,8 @@ pub use loopback::{LoopbackTimes, measure_loopback};
 pub use monitor::{RawMessage, SenderTraffic, TopicMonitor, Traffic};
 pub use presence::{Presence, Way};
 pub use publisher::Publisher;
+pub use role::Role;
 pub use spread::Spread;
 pub use subscriber::{Latest, LinkCounts, Queue, Received, SenderId, Subscription};
+pub use tls::TlsConfig;
 pub use topic::Topic;

@@ -4,13 +4,17 @@ use std::sync::{Arc, atomic::AtomicU32};
 
 use zenoh::Wait;
 
-use crate::{LinkConfig, LinkError, Message, Publisher, publisher::PublisherId};
+use crate::session::{self, Carries};
+use crate::{LinkConfig, LinkError, Message, Publisher, Topic, endpoint, publisher::PublisherId};
 
-/// A zenoh session that carries one robot's topics. Cheap to clone; closes when the last clone and
+/// One or two zenoh sessions that carry one robot's topics. Cheap to clone; closes when the last clone and
 /// everything declared on it are gone.
 #[derive(Debug, Clone)]
 pub struct Link {
+    /// Carries all but commands.
     pub(crate) session: zenoh::Session,
+    /// Carries commands: a session of its own, or the same.
+    commands: zenoh::Session,
     robot: Arc<str>,
     pub(crate) node: Arc<str>,
     /// Counts the publishers and subscriptions.
@@ -21,22 +25,22 @@ impl Link {
     /// Listens and connects as configured; returns when every `connect` endpoint has answered.
     ///
     /// # Errors
-    /// [`LinkError::Config`], [`LinkError::PortTaken`], [`LinkError::Listen`], [`LinkError::Open`].
+    /// [`LinkError::Config`], [`LinkError::Certificates`], [`LinkError::PortTaken`], [`LinkError::Listen`], [`LinkError::Open`].
     pub fn open(config: &LinkConfig) -> Result<Self, LinkError> {
         config.check()?;
-        config.probe_listen()?;
-        if config.allow_remote {
-            tracing::warn!("link: endpoints beyond this machine are allowed, unencrypted");
+        if let Some(tls) = &config.tls {
+            tls.check()?;
         }
-        let session = zenoh::open(config.to_zenoh()?)
-            .wait()
-            .map_err(|error| LinkError::Open {
-                listen: config.listen.clone(),
-                connect: config.connect.clone(),
-                reason: error.to_string(),
-            })?;
+        endpoint::probe(config.listen.iter().chain(&config.listen_commands))?;
+        let session = session::open(config, Carries::Rest)?;
+        let commands = if config.separates_commands() {
+            session::open(config, Carries::Commands)?
+        } else {
+            session.clone()
+        };
         Ok(Self {
             session,
+            commands,
             robot: config.robot.as_str().into(),
             node: config.node.as_str().into(),
             ends: Arc::default(),
@@ -49,7 +53,15 @@ impl Link {
         &self.robot
     }
 
-    /// How many other sessions this one is connected to.
+    /// The session that carries a topic.
+    pub(crate) fn session(&self, topic: Topic) -> &zenoh::Session {
+        match topic {
+            Topic::Command => &self.commands,
+            _ => &self.session,
+        }
+    }
+
+    /// How many other processes the session for everything but commands is connected to.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.session.info().peers_zid().wait().count()
@@ -63,19 +75,18 @@ impl Link {
         Publisher::declare(self)
     }
 
-    /// Closes the session. Under heavy loss zenoh may take seconds: never call it on a thread that
+    /// Closes the sessions. Under heavy loss zenoh may take seconds: never call it on a thread that
     /// moves an arm.
     ///
     /// # Errors
-    /// [`LinkError::Topic`] if zenoh cannot say goodbye; the session is gone all the same.
+    /// [`LinkError::Topic`] if zenoh cannot say goodbye; the sessions are gone all the same.
     pub fn close(self) -> Result<(), LinkError> {
-        self.session
-            .close()
-            .wait()
-            .map_err(|error| LinkError::Topic {
-                key: format!("prehend/{}", self.robot),
-                reason: error.to_string(),
-            })
+        let commands = self.commands.close().wait();
+        let rest = self.session.close().wait();
+        commands.and(rest).map_err(|error| LinkError::Topic {
+            key: format!("prehend/{}", self.robot),
+            reason: error.to_string(),
+        })
     }
 
     pub(crate) fn next_id(&self) -> PublisherId {

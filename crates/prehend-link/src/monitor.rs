@@ -142,8 +142,8 @@ impl TopicMonitor {
             return Err(LinkError::Visitor { key });
         }
         let shared = Arc::clone(&self.shared);
-        let subscriber = link
-            .session
+        let session = link.session(topic);
+        let subscriber = session
             .declare_subscriber(key.clone())
             .callback(move |sample: Sample| shared.hear(&sample))
             .wait()
@@ -151,7 +151,7 @@ impl TopicMonitor {
                 key,
                 reason: error.to_string(),
             })?;
-        self.subscribers.push((subscriber, link.session.clone()));
+        self.subscribers.push((subscriber, session.clone()));
         Ok(())
     }
 

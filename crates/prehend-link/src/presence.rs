@@ -74,6 +74,23 @@ pub(crate) fn declare(
     Ok(PresenceToken { _token: token })
 }
 
+/// Keys under which a process may show itself that sends and receives these topics.
+pub(crate) fn keys_of(robot: &str, sends: &[Topic], receives: &[Topic]) -> Vec<String> {
+    let keys = |way: Way, topics: &[Topic]| {
+        let key = |topic: &Topic| {
+            let (way, name) = (way.name(), topic.name());
+            format!("prehend/{robot}/alive/*/{way}/{name}/*")
+        };
+        topics.iter().map(key).collect::<Vec<_>>()
+    };
+    [keys(Way::Sends, sends), keys(Way::Receives, receives)].concat()
+}
+
+/// The key that all of them match.
+pub(crate) fn key_of_all(robot: &str) -> String {
+    format!("prehend/{robot}/alive/*/*/*/*")
+}
+
 impl Link {
     /// What the processes that this one is connected to send and receive, sorted. Waits for their answers,
     /// at most `timeout`. What is not a presence as above is left out.
@@ -81,7 +98,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Topic`] when the session is closed.
     pub fn presence(&self, timeout: Duration) -> Result<Vec<Presence>, LinkError> {
-        let key = format!("prehend/{}/alive/*/*/*/*", self.robot());
+        let key = key_of_all(self.robot());
         let (sender, replies) = crossbeam_channel::bounded(MAX_TOKENS);
         self.session
             .liveliness()

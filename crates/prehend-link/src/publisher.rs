@@ -24,7 +24,7 @@ pub struct Publisher<M> {
 
 impl<M: Message> Publisher<M> {
     pub(crate) fn declare(link: &Link) -> Result<Self, LinkError> {
-        let session = &link.session;
+        let session = link.session(M::TOPIC);
         let (key, id) = (link.key::<M>(), link.next_id());
         let token = presence::declare(link, Way::Sends, M::TOPIC, id)?;
         let qos = M::TOPIC.qos();

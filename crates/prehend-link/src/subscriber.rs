@@ -136,8 +136,8 @@ impl Link {
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         let mut tracker = SequenceTracker::default();
-        let inner = self
-            .session
+        let session = self.session(M::TOPIC);
+        let inner = session
             .declare_subscriber(key.clone())
             .callback_mut(move |sample: Sample| {
                 let at = Stamp::now();
@@ -162,7 +162,7 @@ impl Link {
             })?;
         Ok(Subscription {
             _inner: inner,
-            _session: self.session.clone(),
+            _session: session.clone(),
             _token: token,
             counters,
             message: PhantomData,

@@ -3,8 +3,8 @@
 use zenoh::qos::{CongestionControl, Priority};
 
 use crate::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, JointCommand, JointState, PointCloud2, Report,
-    RobotStatus,
+    ActionChunk, EpisodeEvent, EpisodeRequest, Inquiry, JointCommand, JointState, PointCloud2,
+    Report, RobotStatus, StopRequest,
 };
 use crate::{DecodeError, Message, decode};
 
@@ -24,8 +24,12 @@ pub enum Topic {
     Chunk,
     /// What happens to episodes.
     Event,
-    /// What is asked of the driver.
+    /// New sessions that are asked for: after one, the arm may move again.
     Request,
+    /// Stops that are asked for.
+    Stop,
+    /// What the driver is asked to say again.
+    Inquiry,
     /// The driver's account of the commands it received.
     Report,
 }
@@ -40,13 +44,15 @@ pub(crate) struct Qos {
 
 impl Topic {
     /// Every topic, in the order of the data flow.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Status,
         Self::JointState,
         Self::Cloud,
         Self::Chunk,
         Self::Command,
         Self::Request,
+        Self::Stop,
+        Self::Inquiry,
         Self::Event,
         Self::Report,
     ];
@@ -68,6 +74,8 @@ impl Topic {
             Self::Chunk => ActionChunk::TYPE_NAME,
             Self::Event => EpisodeEvent::TYPE_NAME,
             Self::Request => EpisodeRequest::TYPE_NAME,
+            Self::Stop => StopRequest::TYPE_NAME,
+            Self::Inquiry => Inquiry::TYPE_NAME,
             Self::Report => Report::TYPE_NAME,
         }
     }
@@ -83,6 +91,8 @@ impl Topic {
             Self::Chunk => ActionChunk::MAX_BYTES,
             Self::Event => EpisodeEvent::MAX_BYTES,
             Self::Request => EpisodeRequest::MAX_BYTES,
+            Self::Stop => StopRequest::MAX_BYTES,
+            Self::Inquiry => Inquiry::MAX_BYTES,
             Self::Report => Report::MAX_BYTES,
         }
     }
@@ -101,6 +111,8 @@ impl Topic {
             Self::Chunk => json::<ActionChunk>(payload),
             Self::Event => json::<EpisodeEvent>(payload),
             Self::Request => json::<EpisodeRequest>(payload),
+            Self::Stop => json::<StopRequest>(payload),
+            Self::Inquiry => json::<Inquiry>(payload),
             Self::Report => json::<Report>(payload),
         }
     }
@@ -122,6 +134,8 @@ impl Topic {
             Self::Chunk => "chunk",
             Self::Event => "event",
             Self::Request => "request",
+            Self::Stop => "stop",
+            Self::Inquiry => "inquiry",
             Self::Report => "report",
         }
     }
@@ -133,16 +147,19 @@ impl Topic {
     }
 
     /// An old setpoint is worthless, so commands and states are dropped rather than delayed, before
-    /// anything else on the wire. Nothing that a driver sends may hold up its arm, so events and reports
-    /// are dropped too when a receiver does not keep up, and can be asked for again; who asks, waits.
+    /// anything else on the wire; who wants a stop asks until it came. Nothing that a driver sends may hold up its arm, so events and reports
+    /// are dropped too when a receiver does not keep up, and can be asked for again; who asks for a
+    /// session waits.
     /// Clouds have a priority of their own, so that a large one never stands before a command in a queue.
     pub(crate) const fn qos(self) -> Qos {
         let (priority, congestion, express) = match self {
-            Self::Command => (Priority::RealTime, CongestionControl::Drop, true),
+            Self::Command | Self::Stop => (Priority::RealTime, CongestionControl::Drop, true),
             Self::Status | Self::Chunk => {
                 (Priority::InteractiveHigh, CongestionControl::Drop, true)
             }
-            Self::Event => (Priority::InteractiveLow, CongestionControl::Drop, true),
+            Self::Event | Self::Inquiry => {
+                (Priority::InteractiveLow, CongestionControl::Drop, true)
+            }
             Self::Request => (Priority::InteractiveLow, CongestionControl::Block, true),
             Self::Cloud => (Priority::DataHigh, CongestionControl::Drop, true),
             Self::JointState => (Priority::DataLow, CongestionControl::Drop, false),

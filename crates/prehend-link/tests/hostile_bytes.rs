@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, JointCommand, JointState, PointCloud2,
-    Report, RobotStatus, StopReason,
+    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand,
+    JointState, PointCloud2, Report, RobotStatus, StopReason, StopRequest,
 };
 use prehend_link::{Message, Topic, decode, encode};
 use prehend_types as types;
@@ -125,6 +125,10 @@ fn seeds() -> Vec<Vec<u8>> {
         )),
         encode(&event),
         encode(&EpisodeRequest::reset(1)),
+        encode(&StopRequest { epoch: 1 }),
+        encode(&Inquiry {
+            kind: InquiryKind::Repeat,
+        }),
         encode(&JointState::new(&state, &names, None)),
         encode(&PointCloud2::new(&cloud)),
         encode(&Report {
@@ -201,7 +205,7 @@ fn read<M: Message>(bytes: &[u8]) -> bool {
 fn two_million_damaged_payloads_do_no_harm() {
     let seeds = seeds();
     let mut random = Random(900_000);
-    let mut accepted = [0_u64; 8];
+    let mut accepted = [0_u64; 10];
     for index in 0..N {
         let bytes = damage(&mut random, &seeds);
         let verdicts = [
@@ -210,6 +214,8 @@ fn two_million_damaged_payloads_do_no_harm() {
             read::<RobotStatus>(&bytes),
             read::<EpisodeEvent>(&bytes),
             read::<EpisodeRequest>(&bytes),
+            read::<StopRequest>(&bytes),
+            read::<Inquiry>(&bytes),
             read::<JointState>(&bytes),
             read::<PointCloud2>(&bytes),
             read::<Report>(&bytes),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, CommandMode, EpisodeEvent, EpisodeRequest, EventKind, FingerState, JointCommand,
-    JointState, PointCloud2, Report, RequestKind, RobotStatus, StopReason,
+    ActionChunk, CommandMode, EpisodeEvent, EpisodeRequest, EventKind, FingerState, Inquiry,
+    InquiryKind, JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason,
+    StopRequest,
 };
 use prehend_link::{DecodeError, Message, decode, encode};
 use prehend_types as types;
@@ -140,7 +141,11 @@ fn every_message_survives_and_no_cut_or_longer_one_does() {
     ));
     survives(&event());
     survives(&EpisodeRequest::reset(u64::MAX));
-    survives(&EpisodeRequest::of(RequestKind::Report));
+    survives(&EpisodeRequest::rearm());
+    survives(&StopRequest { epoch: u64::MAX });
+    survives(&Inquiry {
+        kind: InquiryKind::Repeat,
+    });
     survives(&joint_state());
     survives(&PointCloud2::new(&cloud(0)));
     survives(&PointCloud2::new(&cloud(1)));
@@ -295,6 +300,8 @@ fn never_panics_as_anything(bytes: &[u8]) {
     never_panics::<RobotStatus>(bytes);
     never_panics::<EpisodeEvent>(bytes);
     never_panics::<EpisodeRequest>(bytes);
+    never_panics::<StopRequest>(bytes);
+    never_panics::<Inquiry>(bytes);
     never_panics::<JointState>(bytes);
     never_panics::<Report>(bytes);
     never_panics::<PointCloud2>(bytes);
@@ -334,6 +341,38 @@ proptest! {
         never_panics_as_anything(&bytes);
         never_panics_as_anything(&bytes[..cut.index(bytes.len())]);
     }
+}
+
+/// A peer that is let in may still write whatever it likes where people will read it.
+#[test]
+fn texts_that_fool_a_terminal_are_refused() {
+    fn check<M: Message>(message: &M, text: &str) {
+        let bytes = encode(message).expect("valid");
+        let at = bytes
+            .windows(text.len())
+            .position(|part| part == text.as_bytes());
+        let at = at.expect("the text is on the wire");
+        assert!(decode::<M>(&bytes).is_ok());
+        for hostile in [
+            "\u{1b}[", "\n", "\r", "\u{7f}", "\u{9b}", "\u{202e}", "\u{2028}",
+        ] {
+            let mut changed = bytes.clone();
+            changed[at..at + hostile.len()].copy_from_slice(hostile.as_bytes());
+            let shown = decode::<M>(&changed)
+                .map(drop)
+                .expect_err(hostile)
+                .to_string();
+            assert!(shown.contains("control character"), "{shown}");
+            assert!(!shown.contains(hostile), "{shown:?}");
+        }
+    }
+    check(&event(), "mug");
+    check(&event(), "time is up");
+    check(&joint_state(), &joint_state().name[0]);
+    check(&PointCloud2::new(&cloud(1)), "base");
+    check(&PointCloud2::new(&cloud(1)), "role");
+    let data = "{\"commands\":7}".to_owned();
+    check(&Report { data: data.clone() }, &data);
 }
 
 /// Top-level field names of a message in order, as serde writes them.
@@ -398,6 +437,15 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&message),
         defined_names(include_str!("../msg/EpisodeRequest.msg"))
     );
+    assert_eq!(
+        field_names(&StopRequest { epoch: 1 }),
+        defined_names(include_str!("../msg/StopRequest.msg"))
+    );
+    let kind = InquiryKind::Report;
+    assert_eq!(
+        field_names(&Inquiry { kind }),
+        defined_names(include_str!("../msg/Inquiry.msg"))
+    );
 }
 
 #[test]
@@ -408,6 +456,8 @@ fn every_message_has_a_key_of_its_own() {
         RobotStatus::TOPIC,
         EpisodeEvent::TOPIC,
         EpisodeRequest::TOPIC,
+        StopRequest::TOPIC,
+        Inquiry::TOPIC,
         JointState::TOPIC,
         PointCloud2::TOPIC,
         Report::TOPIC,

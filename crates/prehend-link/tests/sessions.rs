@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use prehend_link::messages::{EpisodeRequest, JointCommand};
 use prehend_link::{
-    Link, LinkConfig, LinkError, Publisher, Topic, TopicMonitor, Way, free_loopback_endpoint,
+    Link, LinkConfig, LinkError, Publisher, Topic, TopicMonitor, Way, encode,
+    free_loopback_endpoint,
 };
 use prehend_types as types;
 use zenoh::Wait;
@@ -107,16 +108,7 @@ fn junk_on_a_key_is_counted_and_does_no_harm() {
     let endpoint = free_loopback_endpoint().expect("a free port");
     let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
     let queue = driver.queue::<JointCommand>(8).expect("declares");
-    // A peer of another program, which speaks plain zenoh on our key.
-    let mut config = zenoh::Config::default();
-    for (key, value) in [
-        ("listen/endpoints", "[]".to_owned()),
-        ("connect/endpoints", format!("[{endpoint:?}]")),
-        ("scouting/multicast/enabled", "false".to_owned()),
-    ] {
-        config.insert_json5(key, &value).expect("known key");
-    }
-    let stranger = zenoh::open(config).wait().expect("connects");
+    let stranger = stranger(&endpoint);
     for junk in [vec![], vec![0xff; 64], vec![0; 1 << 20]] {
         stranger
             .put("prehend/fr3/command", junk)
@@ -205,6 +197,92 @@ fn a_process_in_the_middle_does_not_relay() {
     std::thread::sleep(Duration::from_millis(300));
     publisher.send(&EpisodeRequest::reset(1)).expect("open");
     assert!(queue.wait(Duration::from_millis(300)).is_none());
+}
+
+/// A peer of another program, which speaks plain zenoh on our keys.
+fn stranger(endpoint: &str) -> zenoh::Session {
+    let mut config = zenoh::Config::default();
+    for (key, value) in [
+        ("listen/endpoints", "[]".to_owned()),
+        ("connect/endpoints", format!("[{endpoint:?}]")),
+        ("scouting/multicast/enabled", "false".to_owned()),
+    ] {
+        config.insert_json5(key, &value).expect("known key");
+    }
+    zenoh::open(config).wait().expect("connects")
+}
+
+/// A driver and the endpoint of its session for commands, and what calls both of its sessions.
+fn with_a_session_for_commands() -> (Link, String, LinkConfig) {
+    let [endpoint, commands] = [(), ()].map(|()| free_loopback_endpoint().expect("a free port"));
+    let listening = LinkConfig {
+        listen_commands: vec![commands.clone()],
+        ..LinkConfig::for_robot("fr3").listening(&endpoint)
+    };
+    let calling = LinkConfig {
+        connect_commands: vec![commands.clone()],
+        ..LinkConfig::for_robot("fr3").connecting(&endpoint)
+    };
+    (Link::open(&listening).expect("listens"), commands, calling)
+}
+
+#[test]
+fn commands_go_over_a_session_of_their_own_and_the_rest_over_the_other() {
+    let (driver, commands, calling) = with_a_session_for_commands();
+    let queue = driver.queue::<JointCommand>(8).expect("declares");
+    let requests = driver.queue::<EpisodeRequest>(8).expect("declares");
+    let control = Link::open(&calling).expect("connects");
+    let publisher = control.publisher::<JointCommand>().expect("declares");
+    wait_for_subscriber(&publisher);
+    publisher.send(&command(3)).expect("open");
+    assert_eq!(queue.wait(SOON).expect("arrives").message.seq, 3);
+    let asks = control.publisher::<EpisodeRequest>().expect("declares");
+    wait_for_subscriber(&asks);
+    asks.send(&EpisodeRequest::reset(5)).expect("open");
+    assert_eq!(requests.wait(SOON).expect("arrives").message.seed, 5);
+
+    // Who calls one of the sessions reaches nothing of the other.
+    let only_rest = LinkConfig {
+        connect_commands: Vec::new(),
+        ..calling
+    };
+    let other = Link::open(&only_rest).expect("connects");
+    let publisher = other.publisher::<JointCommand>().expect("declares");
+    let on_commands = stranger(&commands);
+    let request = encode(&EpisodeRequest::reset(6)).expect("valid");
+    std::thread::sleep(Duration::from_millis(300));
+    publisher.send(&command(4)).expect("open");
+    let put = on_commands.put("prehend/fr3/request", request);
+    put.wait().expect("open");
+    assert!(queue.wait(Duration::from_millis(300)).is_none());
+    assert!(requests.take().is_none());
+}
+
+#[test]
+fn a_message_beyond_the_sessions_bound_is_thrown_away_as_it_comes() {
+    let (driver, commands, calling) = with_a_session_for_commands();
+    let queue = driver.queue::<JointCommand>(8).expect("declares");
+    let hostile = stranger(&commands);
+    for bytes in [2 << 20, 64 << 20] {
+        let put = hostile.put("prehend/fr3/command", vec![0; bytes]);
+        put.wait().expect("open");
+    }
+    let control = Link::open(&calling).expect("connects");
+    let publisher = control.publisher::<JointCommand>().expect("declares");
+    wait_for_subscriber(&publisher);
+    publisher.send(&command(3)).expect("open");
+    assert_eq!(queue.wait(SOON).expect("arrives").message.seq, 3);
+    // One that fits comes through, and is refused for what it is.
+    let small = stranger(&commands)
+        .put("prehend/fr3/command", vec![0; 1 << 16])
+        .wait();
+    small.expect("open");
+    let deadline = Instant::now() + SOON;
+    while queue.counts().decode_errors == 0 {
+        assert!(Instant::now() < deadline, "{:?}", queue.counts());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(queue.counts().decode_errors, 1, "the large ones never came");
 }
 
 /// A visitor of the driver, as `prehend topic` is one.

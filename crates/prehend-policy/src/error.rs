@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use prehend_types::PolicyError;
 use prehend_types::config::ConfigError;
 
 /// Why a bundle was not loaded or written.
@@ -254,4 +255,11 @@ pub struct InferenceError {
     pub engine: String,
     /// What it said.
     pub reason: String,
+}
+
+impl From<InferenceError> for PolicyError {
+    fn from(error: InferenceError) -> Self {
+        let reason = error.to_string();
+        Self::Inference { reason }
+    }
 }

@@ -145,10 +145,7 @@ impl Policy for OnnxPolicy {
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
         self.inputs.fill(observation)?;
         self.engine
-            .infer(&self.inputs, &self.noise, &mut self.output)
-            .map_err(|e| PolicyError::Inference {
-                reason: e.to_string(),
-            })?;
+            .infer(&self.inputs, &self.noise, &mut self.output)?;
         let action = &self.manifest.action;
         let (chunk, n_clamped) = action.decode(&self.output, observation.stamp)?;
         self.n_clamped += n_clamped;

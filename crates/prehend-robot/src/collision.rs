@@ -1,5 +1,6 @@
 //! How near the arm comes to itself: distances between capsules of links that are not neighbours.
 
+use arrayvec::ArrayVec;
 use nalgebra::{Point3, Vector3};
 use prehend_types::{JointPositions, MAX_JOINTS, Pose};
 
@@ -16,9 +17,18 @@ pub(crate) struct ChainCapsule {
     radius: f64,
 }
 
-/// Two capsules that are checked against each other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CapsulePair(ChainCapsule, ChainCapsule);
+/// Sphere centres of a capsule in the base frame.
+type Segment = [Point3<f64>; 2];
+
+/// Capsules that are moved to the base frame once per look; any further one is moved for each of its pairs.
+const MAX_MOVED: usize = 48;
+
+/// The arm's capsules, and which of them are checked against each other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SelfCollision {
+    capsules: Vec<ChainCapsule>,
+    pairs: Vec<[usize; 2]>,
+}
 
 impl Robot {
     /// Smallest distance between two parts of the robot that could collide, m; negative when they
@@ -28,10 +38,83 @@ impl Robot {
     /// nor pairs that already overlap at home, which is how vendors' coarse capsules are meant.
     #[must_use]
     pub fn self_distance(&self, q: &JointPositions) -> f64 {
+        self.self_collision.distance(&body_poses(&self.chain, q))
+    }
+
+    /// [`Self::self_distance`] and [`Self::forward`] in one pass. Real-time safe: no allocation.
+    #[must_use]
+    pub fn self_distance_and_forward(&self, q: &JointPositions) -> (f64, Pose) {
         let base_from_body = body_poses(&self.chain, q);
+        (
+            self.self_collision.distance(&base_from_body),
+            base_from_body[self.n_joints()] * self.chain.last_joint_from_tcp,
+        )
+    }
+
+    /// For each joint, how far one rad (or m) of it moves the tool and the axes of the parts that
+    /// [`Self::self_distance`] looks at, at most and at any posture, m. By the sum of these over a motion no
+    /// distance between two parts, and no coordinate of the tool, can change more. Zero beyond the
+    /// joint count.
+    #[must_use]
+    pub fn reach(&self) -> [f64; MAX_JOINTS] {
+        let joints = &self.chain.joints;
+        let mut farthest = [0.0_f64; MAX_JOINTS + 1];
+        farthest[joints.len()] = self.chain.last_joint_from_tcp.translation.vector.norm();
+        for capsule in &self.self_collision.capsules {
+            let radius = capsule.a.coords.norm().max(capsule.b.coords.norm());
+            farthest[capsule.body_idx] = farthest[capsule.body_idx].max(radius);
+        }
+        let mut reach = [0.0; MAX_JOINTS];
+        // From the tip down: what a body carries is no farther than its own joint is, and then some.
+        let mut beyond = 0.0_f64;
+        for (joint_idx, joint) in joints.iter().enumerate().rev() {
+            let from_here = farthest[joint_idx + 1].max(beyond);
+            reach[joint_idx] = if joint.is_prismatic { 1.0 } else { from_here };
+            let range = self.limits.q_min[joint_idx]
+                .abs()
+                .max(self.limits.q_max[joint_idx].abs());
+            let stroke = if joint.is_prismatic { range } else { 0.0 };
+            beyond = from_here + joint.previous_from_joint.translation.vector.norm() + stroke;
+        }
+        reach
+    }
+}
+
+impl SelfCollision {
+    /// The pairs worth checking: not neighbours, and apart at home.
+    pub(crate) fn new(
+        chain: &Chain,
+        links: &[Link],
+        gripper: Option<&GripperSpec>,
+        home: &JointPositions,
+    ) -> Self {
+        let capsules = chain_capsules(chain, links, gripper);
+        let base_from_body = body_poses(chain, home);
+        let mut pairs = Vec::new();
+        for (idx, first) in capsules.iter().enumerate() {
+            for (other_idx, second) in capsules.iter().enumerate().skip(idx + 1) {
+                let is_apart = first.body_idx.abs_diff(second.body_idx) > 1;
+                let [one, other] = [first, second].map(|capsule| capsule.moved(&base_from_body));
+                if is_apart && segment_distance(one, other) > first.radius + second.radius {
+                    pairs.push([idx, other_idx]);
+                }
+            }
+        }
+        Self { capsules, pairs }
+    }
+
+    /// Smallest distance of any pair, m; NaN if one has none. Never allocates.
+    fn distance(&self, base_from_body: &[Pose; MAX_JOINTS + 1]) -> f64 {
+        let moved: ArrayVec<Segment, MAX_MOVED> = (self.capsules.iter().take(MAX_MOVED))
+            .map(|capsule| capsule.moved(base_from_body))
+            .collect();
+        let segment = |idx: usize| {
+            (moved.get(idx).copied()).unwrap_or_else(|| self.capsules[idx].moved(base_from_body))
+        };
         let mut smallest = f64::INFINITY;
-        for pair in &self.capsule_pairs {
-            let distance = pair.distance(&base_from_body);
+        for [first, second] in &self.pairs {
+            let radii = self.capsules[*first].radius + self.capsules[*second].radius;
+            let distance = segment_distance(segment(*first), segment(*second)) - radii;
             if distance.is_nan() {
                 return f64::NAN;
             }
@@ -41,43 +124,11 @@ impl Robot {
     }
 }
 
-impl CapsulePair {
-    fn distance(&self, base_from_body: &[Pose; MAX_JOINTS + 1]) -> f64 {
-        let Self(first, second) = self;
-        let (pose, other) = (
-            &base_from_body[first.body_idx],
-            &base_from_body[second.body_idx],
-        );
-        segment_distance(
-            pose * first.a,
-            pose * first.b,
-            other * second.a,
-            other * second.b,
-        ) - first.radius
-            - second.radius
+impl ChainCapsule {
+    fn moved(&self, base_from_body: &[Pose; MAX_JOINTS + 1]) -> Segment {
+        let pose = &base_from_body[self.body_idx];
+        [pose * self.a, pose * self.b]
     }
-}
-
-/// The pairs worth checking: not neighbours, and apart at home.
-pub(crate) fn find_pairs(
-    chain: &Chain,
-    links: &[Link],
-    gripper: Option<&GripperSpec>,
-    home: &JointPositions,
-) -> Vec<CapsulePair> {
-    let capsules = chain_capsules(chain, links, gripper);
-    let base_from_body = body_poses(chain, home);
-    let mut pairs = Vec::new();
-    for (idx, first) in capsules.iter().enumerate() {
-        for second in &capsules[idx + 1..] {
-            let pair = CapsulePair(*first, *second);
-            let is_apart = first.body_idx.abs_diff(second.body_idx) > 1;
-            if is_apart && pair.distance(&base_from_body) > 0.0 {
-                pairs.push(pair);
-            }
-        }
-    }
-    pairs
 }
 
 fn body_poses(chain: &Chain, q: &JointPositions) -> [Pose; MAX_JOINTS + 1] {
@@ -121,7 +172,7 @@ fn chain_capsules(
 }
 
 /// Distance between the segments `p1 q1` and `p2 q2` (Ericson, Real-Time Collision Detection, 5.1.9).
-fn segment_distance(p1: Point3<f64>, q1: Point3<f64>, p2: Point3<f64>, q2: Point3<f64>) -> f64 {
+fn segment_distance([p1, q1]: Segment, [p2, q2]: Segment) -> f64 {
     const TINY: f64 = 1e-18;
     let (d1, d2, r) = (q1 - p1, q2 - p2, p1 - p2);
     let (a, e, f) = (d1.norm_squared(), d2.norm_squared(), d2.dot(&r));
@@ -166,7 +217,7 @@ mod tests {
             (p2, q2, p1, q1),
             (p2, q2, q1, p1),
         ] {
-            let got = segment_distance(p1, q1, p2, q2);
+            let got = segment_distance([p1, q1], [p2, q2]);
             assert!((got - expected).abs() < 1e-12, "{got} != {expected}");
         }
     }

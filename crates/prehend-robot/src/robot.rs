@@ -6,7 +6,7 @@ use prehend_types::{JointPositions, MAX_JOINTS, config};
 use sha2::{Digest, Sha256};
 
 use crate::chain::Chain;
-use crate::collision::CapsulePair;
+use crate::collision::SelfCollision;
 use crate::intake::Intake;
 use crate::spec::RobotSpec;
 use crate::urdf::Urdf;
@@ -32,7 +32,7 @@ pub struct Robot {
     pub(crate) chain: Chain,
     /// What resists each joint; zero beyond the joint count.
     pub(crate) joint_dynamics: [JointDynamics; MAX_JOINTS],
-    pub(crate) capsule_pairs: Vec<CapsulePair>,
+    pub(crate) self_collision: SelfCollision,
     pub(crate) actuators: Actuators,
 }
 

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use prehend_control::Mode;
-use prehend_control::rt::{RealtimeConfig, TimedCommand, enter_realtime};
+use prehend_control::rt::{Histogram, Quantiles, RealtimeConfig, TimedCommand, enter_realtime};
 use prehend_link::Publisher;
 use prehend_link::messages::{CommandMode, JointCommand};
+use prehend_types::Stamp;
 use rtrb::Consumer;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::RuntimeError;
 
@@ -19,12 +19,16 @@ use crate::RuntimeError;
 const LOOK: Duration = Duration::from_micros(250);
 
 /// What became of the commands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct SendReport {
     /// Commands that were sent.
     pub sent: u64,
     /// Commands that could not be.
     pub failed: u64,
+    /// From a command's tick until it was handed to the link, µs.
+    pub command_age_us: Quantiles,
+    /// How long handing it over took, µs.
+    pub publish_us: Quantiles,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +36,8 @@ struct Shared {
     end: AtomicBool,
     sent: AtomicU64,
     failed: AtomicU64,
+    command_age: Histogram,
+    publish: Histogram,
 }
 
 /// A running sender. Dropping it ends it after what is in the ring.
@@ -91,6 +97,8 @@ impl CommandSender {
         SendReport {
             sent: self.shared.sent.load(Relaxed),
             failed: self.shared.failed.load(Relaxed),
+            command_age_us: self.shared.command_age.quantiles(),
+            publish_us: self.shared.publish.quantiles(),
         }
     }
 
@@ -125,10 +133,16 @@ impl Shared {
         // A command lives from the tick that made it: if this thread was held up, the driver must see
         // how old its commands are.
         message.sent_nanos = timed.stamp.as_nanos();
-        if timed.mode == Mode::Stopped {
+        if !timed.mode.commands() {
             message.mode = CommandMode::Stop;
         }
-        match publisher.send(&message) {
+        let begun = Stamp::now();
+        self.command_age
+            .record(nanos(begun.saturating_since(timed.stamp)));
+        let sent = publisher.send(&message);
+        self.publish
+            .record(nanos(Stamp::now().saturating_since(begun)));
+        match sent {
             Ok(()) => _ = self.sent.fetch_add(1, Relaxed),
             Err(error) => {
                 let so_far = self.failed.fetch_add(1, Relaxed) + 1;
@@ -138,4 +152,8 @@ impl Shared {
             }
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -96,8 +96,8 @@ impl ControlNode {
         let statuses = link.latest()?;
         let chunks = link.queue(CHUNK_QUEUE)?;
         let publisher = link.publisher()?;
-        let (control_loop, ports) =
-            ControlLoop::start(controller, &settings.realtime).map_err(loop_error)?;
+        let (control_loop, ports) = ControlLoop::start(controller, &settings.realtime)
+            .map_err(|error| loop_error(&error))?;
         for note in &control_loop.realtime().notes {
             tracing::warn!("control: {note}");
         }
@@ -127,7 +127,7 @@ impl ControlNode {
     }
 }
 
-fn loop_error(error: std::io::Error) -> RuntimeError {
+fn loop_error(error: &dyn std::error::Error) -> RuntimeError {
     RuntimeError::Loop {
         reason: error.to_string(),
     }
@@ -176,7 +176,7 @@ fn feed(
         }
     }
     // The sender goes on until the loop has brought the arm to rest: the stop is made of commands.
-    let finished = control_loop.finish().map_err(loop_error);
+    let finished = control_loop.finish().map_err(|error| loop_error(&error));
     let sending = sender.join();
     let (_, report) = finished?;
     feeder.drain_events();
@@ -189,9 +189,7 @@ impl Feeder {
             let status = received.message;
             let verdict = self
                 .handover
-                .on_status(status.epoch, status.stop_reason, || {
-                    control_loop.report().mode
-                });
+                .on_status(status.epoch, status.stop_reason, || control_loop.mode());
             if verdict.driver_stopped {
                 let reason = status.stop_reason;
                 tracing::warn!(
@@ -257,8 +255,10 @@ impl Feeder {
                 } => {
                     *self.counts.chunks_refused.entry(kind(error)).or_default() += 1;
                 }
-                // Asked for by this node: a new session, or the end.
-                LoopEvent::Stopping(StopReason::Requested) => {}
+                // Asked for by this node: a new session, a driver that stopped, or the end.
+                LoopEvent::Stopping(
+                    StopReason::Requested | StopReason::Peer | StopReason::DriverFault,
+                ) => {}
                 LoopEvent::Stopping(reason) => {
                     tracing::warn!(?reason, "control: stopped until a new session");
                     *self.counts.stops.entry(kind(reason)).or_default() += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use prehend_control::rt::{FloorReport, LoopReport, Quantiles, Realtime};
+use prehend_control::rt::{FloorReport, LoopReport, Quantiles, Realtime, StageCounts};
 use prehend_drivers::{AgeMillis, WireReport};
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
@@ -81,6 +81,10 @@ pub struct LoopSummary {
     pub compute_us: Quantiles,
     /// Planned ticks that never ran.
     pub deadline_misses: u64,
+    /// Armed ticks in which a stage of the work was late, by stage.
+    pub late: StageCounts,
+    /// Age of the states that the arm was judged by.
+    pub state_age_us: Quantiles,
 }
 
 impl LoopSummary {
@@ -94,6 +98,8 @@ impl LoopSummary {
             floor_latency_us: floor.map(|floor| floor.latency_us),
             compute_us: timing.compute_us,
             deadline_misses: timing.deadline_misses,
+            late: timing.late,
+            state_age_us: timing.state_age_us,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Pure: statuses and the loop's mode come in, messages to the loop come out. The loop must never see
 //! a state of a new session while it still tracks the old one: a simulated arm jumps home in between.
 
-use prehend_control::Mode;
 use prehend_control::rt::{LoopEvent, LoopMessage};
+use prehend_control::{Mode, StopReason};
 use prehend_link::messages::StopReason as DriverStop;
 
 /// Statuses between two attempts to arm, 100 ms at the driver's 200 per second.
@@ -13,7 +13,7 @@ const RETRY_STATUSES: u32 = 20;
 const ANSWER_STATUSES: u32 = 100;
 
 /// Where the loop stands with the driver's sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     /// No session was announced yet.
     Waiting,
@@ -51,7 +51,7 @@ impl Verdict {
 }
 
 /// Follows the sessions that a driver announces.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Handover {
     phase: Phase,
     epoch: u64,
@@ -90,23 +90,26 @@ impl Handover {
             // Epochs only rise: this is late, or from somebody who is not the driver any more.
             return Verdict::new(false, None);
         }
-        let mut message = None;
         if epoch != self.epoch || self.phase == Phase::Waiting {
             self.epoch = epoch;
             self.phase = Phase::Leaving;
-            message = Some(LoopMessage::Stop);
+            // Whatever it does, or was just asked to do, for the old session is over.
+            return Verdict::new(false, Some(LoopMessage::Stop));
         }
-        if self.phase == Phase::Leaving && is_moving(mode()) {
-            return Verdict::new(false, message);
+        if self.phase == Phase::Leaving && is_busy(mode()) {
+            return Verdict::new(false, None);
         }
-        if is_latched(driver_stop) && self.phase != Phase::Latched {
-            return self.latch();
+        if let Some(reason) = latched(driver_stop).filter(|_| self.phase != Phase::Latched) {
+            return self.latch(reason);
         }
+        let mut message = None;
         match self.phase {
             Phase::Leaving => {
                 // The state goes in with this status and the request with a later one, so that the
-                // loop cannot take the arm over where the old session left it.
+                // loop cannot take the arm over where the old session left it. A driver begins a new
+                // session when an operator asks for one: that acknowledges what ended the last.
                 self.phase = Phase::Settling { statuses: 1 };
+                message = Some(LoopMessage::Reset);
             }
             Phase::Settling { statuses: 0 | 1 } | Phase::Arming { statuses: 0 | 1 } => {
                 self.phase = Phase::Arming {
@@ -131,12 +134,12 @@ impl Handover {
 
     /// The driver follows nobody in this epoch any more: to go on would be to track an arm that stands,
     /// and to arm would be to believe that it moves. Telling a loop to stop that is not armed does no harm.
-    fn latch(&mut self) -> Verdict {
+    fn latch(&mut self, reason: StopReason) -> Verdict {
         let was_armed = self.phase == Phase::Armed;
         self.phase = Phase::Latched;
         Verdict {
             feed: true,
-            message: Some(LoopMessage::Stop),
+            message: Some(LoopMessage::StopFor(reason)),
             driver_stopped: was_armed,
         }
     }
@@ -158,32 +161,47 @@ impl Handover {
     }
 }
 
-/// Whether a driver stays as it is until a new session, whatever it is sent.
-const fn is_latched(stop: DriverStop) -> bool {
+/// What it means for the loop that a driver stays as it is until a new session, if it does.
+const fn latched(stop: DriverStop) -> Option<StopReason> {
     match stop {
-        DriverStop::None | DriverStop::NotArmed => false,
-        DriverStop::Expired | DriverStop::Requested | DriverStop::Fault | DriverStop::Shutdown => {
-            true
+        DriverStop::None | DriverStop::NotArmed => None,
+        DriverStop::Expired | DriverStop::Requested | DriverStop::Shutdown => {
+            Some(StopReason::Peer)
         }
+        DriverStop::Fault => Some(StopReason::DriverFault),
     }
 }
 
-fn is_moving(mode: Mode) -> bool {
-    matches!(mode, Mode::Tracking | Mode::Holding | Mode::Stopping)
+/// Whether the loop still has to do with a session.
+fn is_busy(mode: Mode) -> bool {
+    mode.commands() || mode == Mode::Arming
 }
 
 #[cfg(test)]
+mod whole;
+
+#[cfg(test)]
 mod tests {
-    use prehend_control::{ArmError, StopReason};
+    use prehend_control::ArmError;
 
     use super::*;
 
     const FREE: DriverStop = DriverStop::NotArmed;
 
+    /// Shows the session until the loop is asked to arm.
+    fn ask(handover: &mut Handover, epoch: u64) {
+        let wanted = [LoopMessage::Reset, LoopMessage::Arm { epoch }];
+        let mut asked = Vec::new();
+        while asked.last() != Some(&LoopMessage::Arm { epoch }) {
+            let verdict = handover.on_status(epoch, FREE, || Mode::Disarmed);
+            asked.extend(verdict.message);
+            assert!(asked.len() <= 3, "{asked:?}");
+        }
+        assert_eq!(asked[asked.len() - 2..], wanted, "acknowledged, then armed");
+    }
+
     fn arm(handover: &mut Handover, epoch: u64) {
-        assert!(handover.on_status(epoch, FREE, || Mode::Idle).feed);
-        let verdict = handover.on_status(epoch, FREE, || Mode::Idle);
-        assert_eq!(verdict.message, Some(LoopMessage::Arm { epoch }));
+        ask(handover, epoch);
         handover.on_event(&LoopEvent::Armed { epoch });
         assert_eq!(handover.armed(), Some(epoch));
     }
@@ -236,11 +254,15 @@ mod tests {
     #[test]
     fn a_refusal_is_tried_again_later() {
         let mut handover = Handover::new();
-        handover.on_status(7, FREE, || Mode::Idle);
-        handover.on_status(7, FREE, || Mode::Idle);
+        ask(&mut handover, 7);
         handover.on_event(&LoopEvent::ArmRefused(ArmError::AlreadyArmed));
         let asked = (0..RETRY_STATUSES)
-            .filter(|_| handover.on_status(7, FREE, || Mode::Idle).message.is_some())
+            .filter(|_| {
+                handover
+                    .on_status(7, FREE, || Mode::Disarmed)
+                    .message
+                    .is_some()
+            })
             .count();
         assert_eq!(asked, 1);
     }
@@ -260,7 +282,7 @@ mod tests {
             verdict,
             Verdict {
                 feed: true,
-                message: Some(LoopMessage::Stop),
+                message: Some(LoopMessage::StopFor(StopReason::Peer)),
                 driver_stopped: true
             }
         );
@@ -276,9 +298,10 @@ mod tests {
     #[test]
     fn a_driver_that_had_stopped_before_is_not_armed() {
         let mut handover = Handover::new();
-        for _ in 0..5 * RETRY_STATUSES {
-            let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Idle);
-            assert!(verdict.feed && !verdict.driver_stopped);
+        for status in 0..5 * RETRY_STATUSES {
+            let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Disarmed);
+            assert_eq!(verdict.feed, status > 0, "the first one announces");
+            assert!(!verdict.driver_stopped);
             assert!(!matches!(verdict.message, Some(LoopMessage::Arm { .. })));
         }
         arm(&mut handover, 8);
@@ -306,10 +329,8 @@ mod tests {
     #[test]
     fn a_late_refusal_of_an_older_session_does_not_hide_the_answer() {
         let mut handover = Handover::new();
-        handover.on_status(7, FREE, || Mode::Idle);
-        handover.on_status(7, FREE, || Mode::Idle);
-        handover.on_status(8, FREE, || Mode::Idle);
-        handover.on_status(8, FREE, || Mode::Idle);
+        ask(&mut handover, 7);
+        ask(&mut handover, 8);
         // The loop refused session 7 and took 8 over before either answer was read.
         handover.on_event(&LoopEvent::ArmRefused(ArmError::NoState));
         handover.on_event(&LoopEvent::Armed { epoch: 7 });
@@ -321,10 +342,15 @@ mod tests {
     #[test]
     fn a_request_without_an_answer_is_repeated() {
         let mut handover = Handover::new();
-        handover.on_status(7, FREE, || Mode::Idle);
+        ask(&mut handover, 7);
         let asked = (0..=ANSWER_STATUSES)
-            .filter(|_| handover.on_status(7, FREE, || Mode::Idle).message.is_some())
+            .filter(|_| {
+                handover
+                    .on_status(7, FREE, || Mode::Disarmed)
+                    .message
+                    .is_some()
+            })
             .count();
-        assert_eq!(asked, 2);
+        assert_eq!(asked, 1);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use prehend_link::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::RuntimeError;
@@ -34,6 +35,17 @@ impl NodeKind {
             Self::Policy => "policy",
             Self::Control => "control",
             Self::Operator => "operator",
+        }
+    }
+
+    /// Role that its certificate names on an encrypted link.
+    #[must_use]
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Driver => Role::Driver,
+            Self::Policy => Role::Policy,
+            Self::Control => Role::Controller,
+            Self::Operator => Role::Operator,
         }
     }
 }

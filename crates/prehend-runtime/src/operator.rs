@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use prehend_drivers::WireReport;
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Report, RequestKind, RobotStatus,
-    StopReason,
+    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, Report,
+    RobotStatus, StopReason,
 };
 use prehend_link::{Latest, Link, Publisher, Queue};
 use prehend_types::Stamp;
@@ -101,6 +101,7 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(&OperatorProgress);
 pub struct Operator {
     section: OperatorSection,
     requests: Publisher<EpisodeRequest>,
+    inquiries: Publisher<Inquiry>,
     events: Queue<EpisodeEvent>,
     statuses: Latest<RobotStatus>,
     chunks: Latest<ActionChunk>,
@@ -118,6 +119,7 @@ impl Operator {
     pub fn new(section: &OperatorSection, link: &Link) -> Result<Self, RuntimeError> {
         Ok(Self {
             requests: link.publisher()?,
+            inquiries: link.publisher()?,
             events: link.queue(EVENT_QUEUE)?,
             statuses: link.latest()?,
             chunks: link.latest()?,
@@ -322,8 +324,8 @@ impl Operator {
     /// A driver that does not answer leaves the account out.
     fn ask_for_report(&mut self) -> Result<(), RuntimeError> {
         let _ = self.reports.take();
-        self.requests
-            .send(&EpisodeRequest::of(RequestKind::Report))?;
+        let kind = InquiryKind::Report;
+        self.inquiries.send(&Inquiry { kind })?;
         let received = self.reports.wait(REPORT_TIMEOUT);
         match received.map(|received| serde_json::from_str(&received.message.data)) {
             Some(Ok(report)) => self.report.wire = Some(report),

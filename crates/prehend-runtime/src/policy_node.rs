@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, PointCloud2, RequestKind, RobotStatus,
+    ActionChunk, EpisodeEvent, EventKind, Inquiry, InquiryKind, PointCloud2, RobotStatus,
 };
 use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
 use prehend_robot::Robot;
@@ -111,7 +111,7 @@ impl PolicyNode {
             statuses: link.queue(STATUS_QUEUE)?,
             events: link.queue(EVENT_QUEUE)?,
             chunks: link.publisher()?,
-            requests: link.publisher()?,
+            inquiries: link.publisher()?,
             history: StateHistory::default(),
             episode: None,
             asked: None,
@@ -143,7 +143,7 @@ struct Worker {
     statuses: Queue<RobotStatus>,
     events: Queue<EpisodeEvent>,
     chunks: Publisher<ActionChunk>,
-    requests: Publisher<EpisodeRequest>,
+    inquiries: Publisher<Inquiry>,
     history: StateHistory,
     /// Epoch of the episode that runs; `None` before the first, and between two.
     episode: Option<u64>,
@@ -176,8 +176,8 @@ impl Worker {
     fn ask_for_episode(&mut self) -> Result<(), RuntimeError> {
         if self.report.chunks == 0 && self.asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
             self.asked = Some(Instant::now());
-            self.requests
-                .send(&EpisodeRequest::of(RequestKind::Repeat))?;
+            let kind = InquiryKind::Repeat;
+            self.inquiries.send(&Inquiry { kind })?;
         }
         Ok(())
     }

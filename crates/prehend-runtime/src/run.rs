@@ -130,17 +130,15 @@ fn die_with_supervisor(stop: &Stop) {
 /// Takes over the ports that a supervisor chose, and refuses to go on if nobody did.
 fn take_endpoints(launch: &mut LaunchFile, node: NodeKind) -> Result<(), RuntimeError> {
     for other in NodeKind::ALL {
-        if let Ok(endpoint) = std::env::var(listen_variable(other)) {
-            launch.set_listen(other, endpoint);
+        for (listener, endpoint) in launch.endpoints_mut(other) {
+            if let Ok(chosen) = std::env::var(listen_variable(other, listener)) {
+                *endpoint = Some(chosen);
+            }
         }
     }
     for other in [node].iter().chain(&launch.wires(node).connect) {
-        if let Some(endpoint) = launch
-            .wires(*other)
-            .listen
-            .as_ref()
-            .filter(|e| has_port_zero(e))
-        {
+        let open = launch.endpoints(*other).find(|(_, e)| has_port_zero(e));
+        if let Some((_, endpoint)) = open {
             return Err(RuntimeError::PortNotFixed {
                 node: *other,
                 endpoint: endpoint.clone(),

@@ -8,18 +8,23 @@ use prehend_robot::{Jaw, Robot};
 use prehend_sim::SceneConfig;
 use prehend_types::{Policy, config::locate};
 
-use crate::RuntimeError;
 use crate::control_node::ControlSettings;
 use crate::launch::LaunchFile;
 use crate::policy_node::NamedPolicy;
+use crate::{NodeKind, RuntimeError};
 
 impl LaunchFile {
-    /// Reads robot, scene and bundle, to say what is wrong with them before anything is started.
+    /// Reads robot, scene, bundle and certificates, to say what is wrong with them before anything is started.
     ///
     /// # Errors
     /// [`RuntimeError::Config`], [`RuntimeError::Robot`], [`RuntimeError::Scene`],
-    /// [`RuntimeError::Bundle`].
+    /// [`RuntimeError::Bundle`], [`RuntimeError::Link`] about certificates.
     pub fn check_files(&self) -> Result<(), RuntimeError> {
+        for node in NodeKind::ALL {
+            if let Some(tls) = self.tls_config(node.role()) {
+                tls.check()?;
+            }
+        }
         let robot = self.load_robot()?;
         self.load_scene()?;
         match &self.policy.cell {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
+use prehend_link::messages::{RobotStatus, StopReason, StopRequest};
 use prehend_link::{Link, Received};
 use prehend_types::Stamp;
 use serde::Serialize;
@@ -10,10 +10,8 @@ use serde::Serialize;
 use crate::RuntimeError;
 use crate::operator::stop_name;
 
-/// Time between two requests: a single one may be dropped on the way, as every command may.
+/// Time between two requests: a single one may be dropped on the way.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
-/// The driver grants less where less is allowed.
-const VALID_FOR: Duration = Duration::from_millis(200);
 /// Below this every joint counts as standing, rad/s.
 const REST_RAD_PER_S: f64 = 0.01;
 const STATUS_QUEUE: usize = 1024;
@@ -27,7 +25,7 @@ pub struct StopAnswer {
     pub reason: Option<&'static str>,
     /// Session that was stopped.
     pub epoch: u64,
-    /// Commands to stop that were sent.
+    /// Requests that were sent.
     pub requests: u64,
     /// From the first request until the first status that shows it, ms.
     pub confirmed_ms: Option<f64>,
@@ -42,10 +40,10 @@ pub struct StopAnswer {
 /// episodes will.
 ///
 /// # Errors
-/// [`RuntimeError::NotReady`] if the driver says nothing or takes no commands, [`RuntimeError::Link`].
+/// [`RuntimeError::NotReady`] if the driver says nothing or takes no requests, [`RuntimeError::Link`].
 pub fn ask_to_stop(link: &Link, timeout: Duration) -> Result<StopAnswer, RuntimeError> {
     let statuses = link.queue::<RobotStatus>(STATUS_QUEUE)?;
-    let commands = link.publisher::<JointCommand>()?;
+    let requests = link.publisher::<StopRequest>()?;
     let not_ready = |what, remedy| RuntimeError::NotReady {
         what,
         seconds: timeout.as_secs_f64(),
@@ -58,10 +56,10 @@ pub fn ask_to_stop(link: &Link, timeout: Duration) -> Result<StopAnswer, Runtime
         )
     })?;
     let begun = Instant::now();
-    while !commands.has_subscriber() {
+    while !requests.has_subscriber() {
         if begun.elapsed() >= timeout {
-            let remedy = "give the driver's endpoint: others are not asked to stop";
-            return Err(not_ready("nobody there took commands", remedy));
+            let remedy = "give the driver's endpoint: others move no arm";
+            return Err(not_ready("nobody there can be asked to stop", remedy));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -79,7 +77,8 @@ pub fn ask_to_stop(link: &Link, timeout: Duration) -> Result<StopAnswer, Runtime
     while begun.elapsed() < timeout && !(answer.confirmed && answer.at_rest_ms.is_some()) {
         if !answer.confirmed && Instant::now() >= next_request {
             next_request += ASK_AGAIN;
-            commands.send(&request(&newest.message, answer.requests))?;
+            let epoch = newest.message.epoch;
+            requests.send(&StopRequest { epoch })?;
             answer.requests += 1;
         }
         if let Some(received) = statuses.wait(ASK_AGAIN / 2) {
@@ -90,23 +89,6 @@ pub fn ask_to_stop(link: &Link, timeout: Duration) -> Result<StopAnswer, Runtime
         }
     }
     Ok(answer)
-}
-
-/// Sent to the session that the driver announced last. Its values are not followed and its number is none of
-/// the sequence: a stop passes with any, but for the arm's number of joints.
-fn request(status: &RobotStatus, seq: u64) -> JointCommand {
-    let now = Stamp::now().as_nanos();
-    JointCommand {
-        epoch: status.epoch,
-        seq,
-        stamp_nanos: now,
-        sent_nanos: now,
-        valid_for_nanos: VALID_FOR.as_nanos() as u64,
-        q_d: status.q.clone(),
-        dq_d: vec![0.0; status.q.len()],
-        gripper_opening: status.gripper_commanded,
-        mode: CommandMode::Stop,
-    }
 }
 
 fn speed(status: &RobotStatus) -> f64 {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::launch::LaunchFile;
+use crate::launch::{LaunchFile, Listener};
 use crate::run::{RunConfig, RunReport};
 use crate::{NodeKind, Outcome, RuntimeError, Stop};
 
@@ -26,9 +26,13 @@ const MAX_LINE: u64 = 4 << 20;
 /// A process that ends with this code did its work and reports what fell short, being stopped included.
 const FELL_SHORT: i32 = 1;
 
-/// Tells a node's process where a node listens, if the supervisor chose the port.
-pub(crate) fn listen_variable(node: NodeKind) -> String {
-    format!("PREHEND_LISTEN_{}", node.name().to_ascii_uppercase())
+/// Tells a node's process where a node's session listens, if the supervisor chose the port.
+pub(crate) fn listen_variable(node: NodeKind, listener: Listener) -> String {
+    let node = node.name().to_ascii_uppercase();
+    match listener {
+        Listener::Rest => format!("PREHEND_LISTEN_{node}"),
+        Listener::Commands => format!("PREHEND_LISTEN_COMMANDS_{node}"),
+    }
 }
 
 struct Process {
@@ -88,8 +92,8 @@ impl Supervisor {
                 command.env(LOG_VARIABLE, log);
             }
             for other in NodeKind::ALL {
-                if let Some(endpoint) = &launch.wires(other).listen {
-                    command.env(listen_variable(other), endpoint);
+                for (listener, endpoint) in launch.endpoints(other) {
+                    command.env(listen_variable(other, listener), endpoint);
                 }
             }
             let mut child = command.spawn().map_err(|source| RuntimeError::Spawn {

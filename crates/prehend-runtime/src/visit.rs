@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use prehend_link::{Link, LinkConfig, LinkError, Presence};
+use prehend_link::{Link, LinkConfig, LinkError, Presence, Role, TlsConfig};
 
 use crate::launch::{LaunchFile, has_port_zero};
 use crate::{NodeKind, RuntimeError};
@@ -47,27 +47,32 @@ impl Visit {
             }
             wanted.push((Some(node), endpoint));
         }
-        Self::open(&launch.link.robot, launch.link.allow_remote, wanted)
+        Self::open(&launch.link.robot, launch.tls_config(Role::Viewer), wanted)
     }
 
-    /// Visits whoever listens on these endpoints of this machine.
+    /// Visits whoever listens on these endpoints; those beyond this machine, and encrypted ones, only with
+    /// `tls`.
     ///
     /// # Errors
     /// [`RuntimeError::Link`] if an endpoint makes no sense, or none answers.
-    pub fn of_endpoints(robot: &str, endpoints: &[String]) -> Result<Self, RuntimeError> {
+    pub fn of_endpoints(
+        robot: &str,
+        endpoints: &[String],
+        tls: Option<TlsConfig>,
+    ) -> Result<Self, RuntimeError> {
         let wanted = endpoints.iter().map(|endpoint| (None, endpoint.clone()));
-        Self::open(robot, false, wanted.collect())
+        Self::open(robot, tls, wanted.collect())
     }
 
     fn open(
         robot: &str,
-        allow_remote: bool,
+        tls: Option<TlsConfig>,
         wanted: Vec<(Option<NodeKind>, String)>,
     ) -> Result<Self, RuntimeError> {
         let config = |endpoint: &str| LinkConfig {
             node: "visitor".to_owned(),
+            tls: tls.clone(),
             connect_timeout_millis: PATIENCE.as_millis() as u32,
-            allow_remote,
             ..LinkConfig::for_robot(robot).connecting(endpoint)
         };
         for (_, endpoint) in &wanted {

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use nalgebra::Vector3;
-use prehend_control::{
-    ControlConfig, Controller, Mode, TorqueConfig, TorqueController, TorqueGoal,
-};
+use prehend_control::{ControlConfig, Controller, TorqueConfig, TorqueController, TorqueGoal};
 use prehend_types::{
     Action, ActionChunk, GripperCommand, JointPlan, JointPositions, JointSpace, JointStep,
     JointTorques, Pose,
@@ -132,7 +130,7 @@ impl ArmLoop {
 
     /// An arm that stops stays stopped: the episode has failed.
     pub fn failure(&self) -> Option<Failure> {
-        let stops = matches!(self.controller.mode(), Mode::Stopping | Mode::Stopped);
+        let stops = self.controller.mode().is_stop();
         stops.then_some(Failure::ArmStopped)
     }
 }

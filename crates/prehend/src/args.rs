@@ -36,6 +36,8 @@ pub enum Command {
     Topic(commands::topic::TopicCommand),
     /// Stop the arm of a run.
     Stop(commands::stop::StopCommand),
+    /// Make and show the certificates of an encrypted link.
+    Certs(commands::certs::Certs),
     /// Measure what a message over the link costs on this machine.
     Latency(commands::latency::Latency),
     /// Inject faults into controller, driver, link and loader, and judge what comes of it.

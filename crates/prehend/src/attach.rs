@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use prehend_link::{Role, TlsConfig};
 use prehend_runtime::{LaunchFile, Visit};
 
 use crate::exit::Failure;
@@ -25,6 +26,10 @@ pub struct Attach {
     /// Name of the robot, with --connect; a launch file says it.
     #[arg(long, default_value = "fr3", conflicts_with = "launch")]
     robot: String,
+    /// Folder with ca.pem, viewer.pem and viewer.key, with --connect to an encrypted link; a launch file
+    /// says it.
+    #[arg(long, value_name = "FOLDER", requires = "connect")]
+    certs: Option<PathBuf>,
 }
 
 /// A visited run.
@@ -43,7 +48,9 @@ impl Attach {
     /// The launch file was refused, an endpoint makes no sense, or no node answers.
     pub fn visit(&self) -> Result<Attached, Failure> {
         if !self.connect.is_empty() {
-            let visit = Visit::of_endpoints(&self.robot, &self.connect)?;
+            let folder = self.certs.as_deref();
+            let tls = folder.map(|folder| TlsConfig::of_folder(folder, Role::Viewer));
+            let visit = Visit::of_endpoints(&self.robot, &self.connect, tls)?;
             let launch = None;
             return Ok(Attached { visit, launch });
         }

@@ -12,7 +12,7 @@
 use std::io::ErrorKind;
 
 use prehend_data::DataError;
-use prehend_link::LinkError;
+use prehend_link::{CertsError, LinkError};
 use prehend_policy::{BundleError, RuntimeError};
 use prehend_robot::RobotError;
 use prehend_runtime::RuntimeError as LaunchError;
@@ -163,6 +163,11 @@ impl From<LaunchError> for Failure {
             | LaunchError::Link(LinkError::Config { .. } | LinkError::Visitor { .. }) => {
                 Class::BadInput
             }
+            LaunchError::Link(LinkError::Certificates(ref certs)) => match certs {
+                CertsError::Write { .. } => Class::LostData,
+                CertsError::Make(_) => Class::Runtime,
+                _ => Class::BadInput,
+            },
             // The process has said which input it refused, and why.
             LaunchError::ChildEnded { status, .. }
                 if status.code() == Some(Class::BadInput as i32) =>
@@ -172,6 +177,12 @@ impl From<LaunchError> for Failure {
             _ => Class::Runtime,
         };
         Self::new(class, error)
+    }
+}
+
+impl From<CertsError> for Failure {
+    fn from(error: CertsError) -> Self {
+        LinkError::from(error).into()
     }
 }
 

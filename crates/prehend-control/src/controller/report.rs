@@ -2,34 +2,7 @@
 
 use prehend_types::{JointCommand, Pose};
 
-use crate::LimitSet;
-
-/// What the controller is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// Not armed. Commands of this mode repeat a position and must not be sent.
-    Idle = 0,
-    /// Following a plan.
-    Tracking,
-    /// Armed, standing still (or coming to it) because there is no plan or it has ended.
-    Holding,
-    /// Stopping for good.
-    Stopping,
-    /// Stands still until armed anew.
-    Stopped,
-}
-
-impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 5] = [
-        Self::Idle,
-        Self::Tracking,
-        Self::Holding,
-        Self::Stopping,
-        Self::Stopped,
-    ];
-}
+use crate::{LimitSet, Mode};
 
 /// What one tick produced.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,9 @@ use std::time::Duration;
 use prehend_types::Stamp;
 use serde::Serialize;
 
+use super::clock::{Clock, Monotonic};
 use super::histogram::{Histogram, Quantiles};
-use super::schedule::{Realtime, RealtimeConfig, enter_realtime, sleep_until};
+use super::schedule::{Realtime, RealtimeConfig, enter_realtime};
 
 /// What a bare timer loop measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,7 +81,7 @@ fn run(rate_hz: f64, config: &RealtimeConfig, stop: &AtomicBool) -> FloorReport 
     let mut next = Stamp::now().after(period);
     let mut last: Option<Stamp> = None;
     while !stop.load(Ordering::Relaxed) {
-        sleep_until(next);
+        Monotonic.sleep_until(next);
         let woke = Stamp::now();
         latencies.record(woke.as_nanos().saturating_sub(next.as_nanos()));
         if let Some(last) = last {

@@ -13,7 +13,7 @@ const N_BINS: usize = ((TOP_BITS - SUB_BITS + 1) as usize) << SUB_BITS;
 
 /// Logarithmic bins with linear steps inside, made once; recording is wait-free.
 #[derive(Debug)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     bins: Box<[AtomicU64]>,
     max_nanos: AtomicU64,
 }
@@ -34,21 +34,31 @@ pub struct Quantiles {
     pub max: Option<f64>,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Histogram {
-    pub(crate) fn new() -> Self {
+    /// Nothing recorded.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             bins: (0..N_BINS).map(|_| AtomicU64::new(0)).collect(),
             max_nanos: AtomicU64::new(0),
         }
     }
 
-    /// Never allocates or waits.
-    pub(crate) fn record(&self, nanos: u64) {
+    /// Counts a duration. Never allocates or waits.
+    pub fn record(&self, nanos: u64) {
         self.bins[bin(nanos)].fetch_add(1, Relaxed);
         self.max_nanos.fetch_max(nanos, Relaxed);
     }
 
-    pub(crate) fn quantiles(&self) -> Quantiles {
+    /// What was recorded so far.
+    #[must_use]
+    pub fn quantiles(&self) -> Quantiles {
         let counts: Vec<u64> = self.bins.iter().map(|bin| bin.load(Relaxed)).collect();
         let n: u64 = counts.iter().sum();
         if n == 0 {

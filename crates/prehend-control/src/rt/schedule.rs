@@ -3,10 +3,7 @@
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use rustix::time::{ClockId, Timespec};
 use serde::{Deserialize, Serialize};
-
-use prehend_types::Stamp;
 
 /// What a real-time thread asks the system for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,19 +58,6 @@ pub fn enter_realtime(config: &RealtimeConfig) -> Realtime {
         pinned_core,
         notes,
     }
-}
-
-/// Sleeps until an absolute moment of the monotonic clock.
-pub(crate) fn sleep_until(moment: Stamp) {
-    let nanos = moment.as_nanos();
-    let request = Timespec {
-        tv_sec: (nanos / 1_000_000_000) as i64,
-        tv_nsec: (nanos % 1_000_000_000) as _,
-    };
-    // A signal may end the sleep early: sleep on. The time is absolute, so nothing drifts.
-    while rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request)
-        == Err(rustix::io::Errno::INTR)
-    {}
 }
 
 fn lock_memory(notes: &mut Vec<String>) -> bool {

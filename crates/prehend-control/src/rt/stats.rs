@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
 
+use super::deadline::Stage;
 use super::histogram::{Histogram, Quantiles};
 use crate::{LimitCounters, LimitReason, Mode};
 
@@ -14,7 +15,10 @@ pub(crate) struct LoopStats {
     pub period: Histogram,
     pub latency: Histogram,
     pub compute: Histogram,
+    pub state_age: Histogram,
     pub chunk_age: Histogram,
+    /// Ticks in which a stage was late, in the order of [`Stage::ALL`].
+    pub late: [AtomicU64; Stage::ALL.len()],
     pub ticks: AtomicU64,
     pub commands: AtomicU64,
     pub commands_lost: AtomicU64,
@@ -37,10 +41,14 @@ pub struct LoopReport {
     pub latency_us: Quantiles,
     /// Time from waking up to the end of the tick's work, µs.
     pub compute_us: Quantiles,
+    /// Age of the state that a tick judged the arm by, while armed, µs.
+    pub state_age_us: Quantiles,
     /// Age of chunks when they were accepted, µs.
     pub chunk_age_us: Quantiles,
     /// Planned ticks that never ran because the one before was late or long.
     pub deadline_misses: u64,
+    /// Armed ticks in which a stage of the work was late, by stage.
+    pub late: StageCounts,
     /// Commands handed to the link.
     pub commands: u64,
     /// Commands that found the link's ring full.
@@ -55,6 +63,24 @@ pub struct LoopReport {
     pub limiter: LimitCounters,
 }
 
+/// A count for every stage that has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StageCounts([u64; Stage::ALL.len()]);
+
+impl StageCounts {
+    /// The count of one stage.
+    #[must_use]
+    pub const fn get(&self, stage: Stage) -> u64 {
+        self.0[stage as usize]
+    }
+}
+
+impl Serialize for StageCounts {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(Stage::ALL.map(|stage| (stage.name(), self.get(stage))))
+    }
+}
+
 impl LoopStats {
     pub(crate) fn new(rate_hz: f64) -> Self {
         let zero = || AtomicU64::new(0);
@@ -63,13 +89,15 @@ impl LoopStats {
             period: Histogram::new(),
             latency: Histogram::new(),
             compute: Histogram::new(),
+            state_age: Histogram::new(),
             chunk_age: Histogram::new(),
+            late: std::array::from_fn(|_| zero()),
             ticks: zero(),
             commands: zero(),
             commands_lost: zero(),
             events_lost: zero(),
             deadline_misses: zero(),
-            mode: AtomicU8::new(Mode::Idle as u8),
+            mode: AtomicU8::new(Mode::Disarmed as u8),
             limiter: std::array::from_fn(|_| zero()),
         }
     }
@@ -80,27 +108,31 @@ impl LoopStats {
         }
     }
 
+    pub(crate) fn mode(&self) -> Mode {
+        let mode = self.mode.load(Relaxed);
+        let known = Mode::ALL.into_iter().find(|known| *known as u8 == mode);
+        known.unwrap_or(Mode::Disarmed)
+    }
+
     pub(crate) fn report(&self) -> LoopReport {
         let mut limiter = LimitCounters::default();
         for (own, reason) in self.limiter.iter().zip(LimitReason::ALL) {
             limiter.add(reason, own.load(Relaxed));
         }
-        let mode = self.mode.load(Relaxed);
         LoopReport {
             rate_hz: self.rate_hz,
             ticks: self.ticks.load(Relaxed),
             period_us: self.period.quantiles(),
             latency_us: self.latency.quantiles(),
             compute_us: self.compute.quantiles(),
+            state_age_us: self.state_age.quantiles(),
             chunk_age_us: self.chunk_age.quantiles(),
             deadline_misses: self.deadline_misses.load(Relaxed),
+            late: StageCounts(std::array::from_fn(|i| self.late[i].load(Relaxed))),
             commands: self.commands.load(Relaxed),
             commands_lost: self.commands_lost.load(Relaxed),
             events_lost: self.events_lost.load(Relaxed),
-            mode: Mode::ALL
-                .into_iter()
-                .find(|known| *known as u8 == mode)
-                .unwrap_or(Mode::Idle),
+            mode: self.mode(),
             limiter,
         }
     }

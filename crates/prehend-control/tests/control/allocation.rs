@@ -3,11 +3,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use prehend_control::ControlConfig;
 use std::time::Duration;
 
+use prehend_control::ControlConfig;
+use prehend_control::rt::LoopMessage;
 use prehend_types::{Action, JointPlan, JointPositions, JointSpace, JointStep, Stamp};
 
+use crate::lockstep::run;
 use crate::rig::{Rig, action};
 
 struct Counting;
@@ -76,4 +78,63 @@ fn tick_accept_arm_and_stop_do_not_allocate() {
     let probe = std::hint::black_box(Box::new(1_u8));
     drop(probe);
     assert!(ALLOCATIONS.with(Cell::get) > before, "the counter counts");
+}
+
+/// How often this thread has waited for anything, and how often for a page from a disk.
+#[expect(
+    unsafe_code,
+    reason = "no safe wrapper counts what one thread waited for"
+)]
+fn waits() -> (i64, i64) {
+    // SAFETY: all-zero bytes are a valid `rusage`, which the call overwrites; it keeps no reference.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
+        usage
+    };
+    (usage.ru_nvcsw, usage.ru_majflt)
+}
+
+/// A million ticks of the real control thread with its rings: states, plans, stops, new sessions. What
+/// the thread allocates and what it waits for is counted on the thread itself.
+#[test]
+fn a_million_ticks_of_the_control_thread_neither_allocate_nor_wait() {
+    const TICKS: u64 = 1_000_000;
+    const WARM: u64 = 1000;
+    let ((allocations, waited, violations, commands), report) =
+        run(ControlConfig::default(), |done| {
+            let (mut allocations, mut before, mut epoch) = (0, (0, 0), 1);
+            Box::new(move |world, _| {
+                let phase = world.ticks % 50_000;
+                let message = match phase {
+                    40_000 => Some(LoopMessage::Stop),
+                    40_500 => Some(LoopMessage::Reset),
+                    40_501 => {
+                        epoch += 1;
+                        Some(LoopMessage::Arm { epoch })
+                    }
+                    _ => None,
+                };
+                if let Some(message) = message {
+                    world.ports.messages.push(message).expect("room");
+                }
+                if world.ticks == WARM {
+                    before = waits();
+                    allocations = ALLOCATIONS.with(Cell::get);
+                }
+                if world.ticks == WARM + TICKS {
+                    let allocated = ALLOCATIONS.with(Cell::get) - allocations;
+                    let now = waits();
+                    let waited = (now.0 - before.0) - (now.1 - before.1);
+                    let violations = world.wire.report().limit_violations;
+                    let _ = done.send((allocated, waited, violations, world.commands));
+                }
+                Duration::ZERO
+            })
+        });
+    assert_eq!((allocations, violations), (0, 0));
+    assert!(waited <= 0, "the thread waited {waited} times");
+    assert!(commands > TICKS * 9 / 10, "{commands}");
+    assert!(report.chunk_age_us.n > 3000, "{report:?}");
+    assert_eq!(report.commands_lost + report.events_lost, 0);
 }

@@ -93,6 +93,8 @@ fn storm(seed: u64, rate_hz: f64, scale: f64, odd_share: f64, ticks: u32) -> (u6
         max_lag_m: 0.5,
         max_lag_rad: 1.5,
         max_bad_chunks: 20,
+        // Storms begin anywhere, also inside themselves.
+        self_collision_margin_m: -1.0,
         pose_gain_per_s: 40.0,
         null_space_gain_per_s: rng.random_range(0.0..10.0),
         blend_s: if rng.random() { 0.0 } else { 0.1 },

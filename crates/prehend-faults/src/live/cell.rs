@@ -50,6 +50,30 @@ impl Drop for Process {
     }
 }
 
+/// Where the driver listens for commands, and for the rest.
+#[derive(Clone)]
+pub(crate) struct Wires {
+    commands: String,
+    rest: String,
+}
+
+impl Wires {
+    fn free() -> Result<Self, Failure> {
+        Ok(Self {
+            commands: free_loopback_endpoint()?,
+            rest: free_loopback_endpoint()?,
+        })
+    }
+
+    /// The settings of somebody who calls the driver.
+    fn calling(&self) -> LinkConfig {
+        LinkConfig {
+            connect_commands: vec![self.commands.clone()],
+            ..LinkConfig::for_robot("fr3").connecting(&self.rest)
+        }
+    }
+}
+
 /// Everything that runs. Fields are dropped in this order.
 pub(crate) struct Cell {
     pub control: Option<Control>,
@@ -57,8 +81,7 @@ pub(crate) struct Cell {
     pub driver: Driver,
     pub proxy: Proxy,
     pub driver_link: Link,
-    /// Where the driver itself listens.
-    pub endpoint: String,
+    wires: Wires,
     _launch: Option<tempfile::TempDir>,
 }
 
@@ -66,9 +89,7 @@ impl Cell {
     /// With the control node in this process.
     pub fn here(lab: &Lab) -> Result<Self, Failure> {
         Self::start(lab, |driver, policy, _| {
-            let config = LinkConfig::for_robot("fr3")
-                .connecting(driver)
-                .connecting(policy);
+            let config = driver.calling().connecting(policy);
             let link = Link::open(&config)?;
             let settings = ControlSettings {
                 controller: ControlConfig::default(),
@@ -91,14 +112,11 @@ impl Cell {
     ) -> Result<Self, Failure> {
         let program = lab.program.as_ref().ok_or(NO_PROGRAM)?;
         Self::start(lab, |driver, policy, folder| {
-            let port = |endpoint: &str| {
-                let port = endpoint.rsplit(':').next();
-                port.map(str::to_owned).ok_or("an endpoint without a port")
-            };
             let text = std::fs::read_to_string(locate("launch/fr3_sim.toml")?)?;
             let text = text
-                .replace("7450", &port(driver)?)
-                .replace("7451", &port(policy)?);
+                .replace("tcp/127.0.0.1:7450", &driver.rest)
+                .replace("tcp/127.0.0.1:7460", &driver.commands)
+                .replace("tcp/127.0.0.1:7451", policy);
             let file = folder.join("faults.toml");
             std::fs::write(&file, text)?;
             let child = prepare(program)
@@ -117,26 +135,38 @@ impl Cell {
 
     fn start(
         lab: &Lab,
-        control: impl FnOnce(&str, &str, &Path) -> Result<Control, Failure>,
+        control: impl FnOnce(&Wires, &str, &Path) -> Result<Control, Failure>,
     ) -> Result<Self, Failure> {
-        let (endpoint, policy_endpoint) = (free_loopback_endpoint()?, free_loopback_endpoint()?);
-        let driver_link = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint))?;
-        let proxy = Proxy::spawn(&endpoint)?;
+        let (wires, policy_endpoint) = (Wires::free()?, free_loopback_endpoint()?);
+        let driver_link = Link::open(&LinkConfig {
+            listen_commands: vec![wires.commands.clone()],
+            ..LinkConfig::for_robot("fr3").listening(&wires.rest)
+        })?;
+        let mut proxy = Proxy::new();
+        let through = Wires {
+            commands: proxy.stand_before(&wires.commands)?,
+            rest: proxy.stand_before(&wires.rest)?,
+        };
         let driver = Driver::spawn(&lab.robot("fr3")?, &driver_link)?;
-        let policy = Policy::spawn(&policy_endpoint, &endpoint)?;
+        let policy = Policy::spawn(&policy_endpoint, &wires.rest)?;
         let folder = tempfile::tempdir()?;
-        let control = control(&proxy.endpoint(), &policy_endpoint, folder.path())?;
+        let control = control(&through, &policy_endpoint, folder.path())?;
         let cell = Self {
             control: Some(control),
             policy: Some(policy),
             driver,
             proxy,
             driver_link,
-            endpoint,
+            wires,
             _launch: Some(folder),
         };
         cell.until("the arm moves", READY, is_moving)?;
         Ok(cell)
+    }
+
+    /// The settings of a visitor, who calls the driver itself and not its proxy.
+    pub fn visitor(&self) -> LinkConfig {
+        self.wires.calling()
     }
 
     /// Waits until the driver shows what is wanted.

@@ -187,8 +187,9 @@ fn locked_memory() -> Result<u64, Box<dyn std::error::Error>> {
 pub(crate) fn close_under_stall(_: &Lab) -> Outcome {
     let endpoint = free_loopback_endpoint()?;
     let far = Link::open(&LinkConfig::for_robot("faults-close").listening(&endpoint))?;
-    let proxy = Proxy::spawn(&endpoint)?;
-    let near = Link::open(&LinkConfig::for_robot("faults-close").connecting(&proxy.endpoint()))?;
+    let mut proxy = Proxy::new();
+    let through = proxy.stand_before(&endpoint)?;
+    let near = Link::open(&LinkConfig::for_robot("faults-close").connecting(&through))?;
     let _received = far.queue::<JointCommand>(8)?;
     let publisher = near.publisher::<JointCommand>()?;
     met(|| publisher.has_subscriber())?;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use prehend_link::Link;
 use prehend_link::messages::{JointCommand, RobotStatus};
-use prehend_link::{Link, LinkConfig};
 
 use super::cell::Cell;
 use super::driver::Arrival;
@@ -73,7 +73,7 @@ fn change(what: &str, [quiet, loaded]: [&Vec<f64>; 2], allowed: f64) -> (bool, S
 /// M5.
 pub(crate) fn flood(lab: &Lab) -> Outcome {
     let cell = Cell::here(lab)?;
-    let rogue = Link::open(&LinkConfig::for_robot("fr3").connecting(&cell.endpoint))?;
+    let rogue = Link::open(&cell.visitor())?;
     let commands = rogue.publisher::<JointCommand>()?;
     met(|| commands.has_subscriber())?;
     let (before, sent) = (resident_memory()?, AtomicU64::new(0));
@@ -108,7 +108,7 @@ pub(crate) fn flood(lab: &Lab) -> Outcome {
 /// T11.
 pub(crate) fn slow_telemetry(lab: &Lab) -> Outcome {
     let cell = Cell::here(lab)?;
-    let slow = Link::open(&LinkConfig::for_robot("fr3").connecting(&cell.endpoint))?;
+    let slow = Link::open(&cell.visitor())?;
     let load = |ends: &AtomicBool| {
         let subscription = slow.subscribe::<RobotStatus>(|_| {
             std::thread::sleep(Duration::from_secs(10));
@@ -133,7 +133,7 @@ pub(crate) fn visitors(lab: &Lab) -> Outcome {
     let cell = Cell::here(lab)?;
     let came = AtomicU64::new(0);
     let begun = std::time::Instant::now();
-    let config = LinkConfig::for_robot("fr3").connecting(&cell.endpoint);
+    let config = cell.visitor();
     let load = |ends: &AtomicBool| {
         while !ends.load(Relaxed) {
             let Ok(link) = Link::open(&config) else {

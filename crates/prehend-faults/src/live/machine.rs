@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use prehend_control::rt::{RealtimeConfig, enter_realtime};
+use prehend_link::Link;
 use prehend_link::messages::{EpisodeEvent, EventKind, PointCloud2};
-use prehend_link::{Link, LinkConfig};
 use prehend_runtime::{NamedPolicy, PolicyNode};
 use prehend_types::{ActionChunk, Observation, PointCloud, Policy, PolicyError, Role, Stamp};
 
@@ -146,8 +146,7 @@ impl Policy for Panicking {
 pub(crate) fn panicking_policy(lab: &Lab) -> Outcome {
     let mut cell = Cell::here(lab)?;
     drop(cell.policy.take());
-    let config = LinkConfig::for_robot("fr3").connecting(&cell.endpoint);
-    let link = Link::open(&config)?;
+    let link = Link::open(&cell.visitor())?;
     let policy = NamedPolicy {
         policy: Box::new(Panicking),
         provider: "none".to_owned(),

@@ -1,4 +1,4 @@
-//! A proxy between two sessions of the link: it holds bytes back, one way or both, or cuts the connection.
+//! A proxy between processes of the link: it holds bytes back, one way or both, or cuts every connection.
 //!
 //! A connection can only be late or gone; loss, repetition and reordering of single messages are for the
 //! simulated link.
@@ -36,30 +36,29 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Proxy {
-    /// Listens on a free port of this machine for those who want `upstream`, `tcp/<address>`.
-    pub fn spawn(upstream: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    /// Stands before nobody yet.
+    pub fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared::default()),
+            threads: Vec::new(),
+        }
+    }
+
+    /// Listens on a free port of this machine for those who want `upstream`, `tcp/<address>`; what to
+    /// connect to instead.
+    pub fn stand_before(&mut self, upstream: &str) -> Result<String, Box<dyn std::error::Error>> {
         let upstream: SocketAddr = upstream.trim_start_matches("tcp/").parse()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let own = Arc::clone(&shared);
+        let own = Arc::clone(&self.shared);
         let thread = std::thread::spawn(move || accept(&listener, upstream, &own));
-        Ok(Self {
-            shared,
-            address,
-            thread: Some(thread),
-        })
-    }
-
-    /// What to connect to.
-    pub fn endpoint(&self) -> String {
-        format!("tcp/{}", self.address)
+        self.threads.push(thread);
+        Ok(format!("tcp/{address}"))
     }
 
     /// Keeps the bytes of one direction back, or lets them go on.
@@ -88,7 +87,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.ends.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // It holds nothing that a panic could have broken.
             let _ = thread.join();
         }

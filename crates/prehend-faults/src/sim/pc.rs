@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prehend_control::{ArmError, ChunkError, ChunkReport, Controller, Mode};
+use prehend_control::{ArmError, ChunkError, ChunkReport, Controller, Mode, StopReason as Reason};
 use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
 use prehend_types::{ActionChunk, JointPlan, RobotState, Stamp};
 
@@ -38,8 +38,6 @@ pub(crate) struct Pc {
     /// Newest session that the driver announced, and whether it is to be taken over.
     epoch: u64,
     wants_to_arm: bool,
-    /// Session that commands are for.
-    armed_epoch: u64,
 }
 
 impl Pc {
@@ -58,7 +56,6 @@ impl Pc {
             armed: 0,
             epoch: 0,
             wants_to_arm: false,
-            armed_epoch: 0,
         }
     }
 
@@ -72,9 +69,16 @@ impl Pc {
             self.wants_to_arm = true;
             self.controller.soft_stop();
         }
-        if !matches!(status.stop_reason, StopReason::None | StopReason::NotArmed) {
+        let stop = match status.stop_reason {
+            StopReason::None | StopReason::NotArmed => None,
+            StopReason::Fault => Some(Reason::DriverFault),
+            StopReason::Expired | StopReason::Requested | StopReason::Shutdown => {
+                Some(Reason::Peer)
+            }
+        };
+        if let Some(reason) = stop {
             self.wants_to_arm = false;
-            self.controller.soft_stop();
+            self.controller.stop(reason);
         }
         if let Some(state) = status.state() {
             self.state = Some(state);
@@ -84,24 +88,25 @@ impl Pc {
     /// One tick; what is to be sent.
     pub fn tick(&mut self, now: Stamp) -> Option<JointCommand> {
         let state = self.state?;
-        let was_moving = is_sent(self.controller.mode());
-        if self.wants_to_arm && !was_moving {
+        let mode = self.controller.mode();
+        if self.wants_to_arm && !mode.commands() && mode != Mode::Arming {
             self.arm(&state, now);
         }
-        if matches!(self.controller.mode(), Mode::Holding | Mode::Tracking)
+        if self.controller.mode().is_running()
             && let Some(offer) = (self.pilot)(now)
         {
             self.take(&offer, now);
         }
-        let was_moving = is_sent(self.controller.mode());
+        let before = self.controller.mode();
         let tick = self.controller.tick(&state, now);
-        if !(was_moving || is_sent(tick.mode)) {
+        self.answer_arming(before, tick.mode);
+        if !(before.commands() || tick.mode.commands()) {
             return None;
         }
         // As the loop's counter does after 584 million years at 1 kHz.
         self.seq = self.seq.wrapping_add(1);
         Some(JointCommand {
-            epoch: self.armed_epoch,
+            epoch: self.controller.epoch(),
             seq: self.seq,
             stamp_nanos: now.as_nanos(),
             sent_nanos: now.as_nanos(),
@@ -109,9 +114,9 @@ impl Pc {
             q_d: tick.command.q_d.to_vec(),
             dq_d: tick.command.dq_d.to_vec(),
             gripper_opening: tick.command.gripper.opening,
-            mode: match tick.mode {
-                Mode::Stopped => CommandMode::Stop,
-                _ => CommandMode::Track,
+            mode: match tick.mode.commands() {
+                true => CommandMode::Track,
+                false => CommandMode::Stop,
             },
         })
     }
@@ -134,23 +139,24 @@ impl Pc {
         }
     }
 
+    /// A driver's new session acknowledges what ended the last one.
     fn arm(&mut self, state: &RobotState, now: Stamp) {
-        let age_s = now.seconds_since(state.stamp);
-        if age_s.abs() > self.controller.config().max_state_age_s {
-            self.last_arm_error = Some(ArmError::StaleState { age_s });
-            return;
-        }
-        match self.controller.arm(state) {
-            Ok(()) => {
-                self.wants_to_arm = false;
-                self.armed_epoch = self.epoch;
-                self.armed += 1;
-            }
-            Err(error) => self.last_arm_error = Some(error),
+        self.controller.reset();
+        if let Err(error) = self.controller.begin_arming(self.epoch, state, now) {
+            self.last_arm_error = Some(error);
         }
     }
-}
 
-fn is_sent(mode: Mode) -> bool {
-    matches!(mode, Mode::Tracking | Mode::Holding | Mode::Stopping)
+    /// What became of an arming, if one has ended with this tick; what was refused is tried again.
+    fn answer_arming(&mut self, before: Mode, after: Mode) {
+        if before != Mode::Arming || after == Mode::Arming {
+            return;
+        }
+        if after.is_running() {
+            self.wants_to_arm = false;
+            self.armed += 1;
+        } else {
+            self.last_arm_error = self.controller.arm_error().or(self.last_arm_error);
+        }
+    }
 }

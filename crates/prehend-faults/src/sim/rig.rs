@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prehend_control::{ControlConfig, Controller, Mode, WireChecker, WireReport, joint_bounds};
+use prehend_control::{ControlConfig, Controller, WireChecker, WireReport, joint_bounds};
 use prehend_robot::Robot;
 use prehend_types::{GripperState, JointPositions, JointVelocities, RobotState, Stamp};
 
@@ -99,13 +99,14 @@ impl Rig {
             self.tick();
             self.controller.is_at_rest()
         });
-        ticks.filter(|_| matches!(self.controller.mode(), Mode::Stopped | Mode::Idle))
+        ticks.filter(|_| !self.controller.mode().commands())
     }
 
-    /// A new session where the arm stands.
+    /// A new session where the arm stands; whatever ended the last one is acknowledged.
     pub fn rearm(&mut self) -> bool {
         self.epoch += 1;
         self.seq = 0;
+        self.controller.reset();
         self.controller.arm(&self.state).is_ok()
     }
 

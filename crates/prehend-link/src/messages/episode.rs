@@ -1,8 +1,8 @@
-//! `prehend_msgs/msg/EpisodeEvent` and `EpisodeRequest`: the life of an episode.
+//! `prehend_msgs/msg/EpisodeEvent`, `EpisodeRequest` and `Inquiry`: the life of an episode.
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_TEXT, octet_enum};
+use super::{MAX_TEXT, octet_enum, text::misleads};
 use crate::{DecodeError, Message, Topic};
 
 octet_enum! {
@@ -22,16 +22,22 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// What is asked of a driver.
+    /// Which session is asked for.
     RequestKind {
         /// A new scene and a new epoch.
         Reset = 0,
         /// The same scene and a new epoch: leaves a stop.
         Rearm = 1,
-        /// Publish the report on the commands received so far.
-        Report = 2,
-        /// Publish the last event again, for a process that started late.
-        Repeat = 3,
+    }
+}
+
+octet_enum! {
+    /// What a driver is asked to say.
+    InquiryKind {
+        /// The report on the commands received so far.
+        Report = 0,
+        /// The last event again, for a process that started late.
+        Repeat = 1,
     }
 }
 
@@ -64,8 +70,11 @@ impl Message for EpisodeEvent {
 
     fn check(&self) -> Result<(), DecodeError> {
         for (field, text) in [("target", &self.target), ("detail", &self.detail)] {
-            if text.len() > MAX_TEXT || text.contains('\0') {
-                let message = format!("{} bytes or a NUL inside, at most {MAX_TEXT}", text.len());
+            if text.len() > MAX_TEXT || text.contains(misleads) {
+                let message = format!(
+                    "{} bytes, at most {MAX_TEXT}, or a control character inside",
+                    text.len()
+                );
                 return Err(DecodeError::invalid::<Self>(field, message));
             }
         }
@@ -73,7 +82,7 @@ impl Message for EpisodeEvent {
     }
 }
 
-/// Asks a driver for something, as in `msg/EpisodeRequest.msg`.
+/// Asks a driver for a new session, as in `msg/EpisodeRequest.msg`: the arm may move again after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpisodeRequest {
     /// What is asked for.
@@ -92,16 +101,37 @@ impl EpisodeRequest {
         }
     }
 
-    /// Asks for anything but a new scene.
+    /// Asks for the same scene in a new session.
     #[must_use]
-    pub const fn of(kind: RequestKind) -> Self {
-        Self { kind, seed: 0 }
+    pub const fn rearm() -> Self {
+        Self {
+            kind: RequestKind::Rearm,
+            seed: 0,
+        }
     }
 }
 
 impl Message for EpisodeRequest {
     const TOPIC: Topic = Topic::Request;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/EpisodeRequest";
+    const VERSION: u8 = 2;
+    const MAX_BYTES: usize = 64;
+
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+/// Asks a driver to say something again, as in `msg/Inquiry.msg`: changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    /// What it is to say.
+    pub kind: InquiryKind,
+}
+
+impl Message for Inquiry {
+    const TOPIC: Topic = Topic::Inquiry;
+    const TYPE_NAME: &'static str = "prehend_msgs/msg/Inquiry";
     const VERSION: u8 = 1;
     const MAX_BYTES: usize = 64;
 

@@ -3,7 +3,7 @@
 use prehend_types::{MAX_JOINTS, RobotState, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::first_non_finite;
+use super::{first_non_finite, text::misleads};
 use crate::{DecodeError, Message, Topic};
 
 const MAX_NAME: usize = 128;
@@ -120,14 +120,17 @@ impl Message for JointState {
                 format!("{} joints, at most {limit}", self.name.len()),
             );
         }
-        let bad_text = |text: &String| text.len() > MAX_NAME || text.contains('\0');
+        let bad_text = |text: &String| text.len() > MAX_NAME || text.contains(misleads);
         if self
             .name
             .iter()
             .chain([&self.header.frame_id])
             .any(bad_text)
         {
-            return invalid("name", format!("a name has a NUL or over {MAX_NAME} bytes"));
+            return invalid(
+                "name",
+                format!("a name has a control character or over {MAX_NAME} bytes"),
+            );
         }
         if self.header.stamp.sec < 0 || self.header.stamp.nanosec >= 1_000_000_000 {
             return invalid("header.stamp", "not a time".to_owned());

@@ -7,14 +7,16 @@ mod joint_command;
 mod joint_state;
 mod point_cloud;
 mod robot_status;
+mod stop_request;
 mod text;
 
 pub use action_chunk::{ActionChunk, WireAction};
-pub use episode::{EpisodeEvent, EpisodeRequest, EventKind, RequestKind};
+pub use episode::{EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, RequestKind};
 pub use joint_command::{CommandMode, JointCommand};
 pub use joint_state::{FingerState, Header, JointState, Time};
 pub use point_cloud::{MAX_POINTS, PointCloud2, PointField};
 pub use robot_status::{RobotStatus, StopReason};
+pub use stop_request::StopRequest;
 pub use text::Report;
 
 /// Longest text in a message, bytes.

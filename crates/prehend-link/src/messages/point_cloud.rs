@@ -3,7 +3,7 @@
 use prehend_types::{PointCloud, Role};
 use serde::{Deserialize, Serialize};
 
-use super::{Header, MAX_TEXT};
+use super::{Header, MAX_TEXT, text::misleads};
 use crate::{DecodeError, Message, Topic};
 
 /// Most points in one cloud on the wire.
@@ -185,10 +185,11 @@ impl Message for PointCloud2 {
         if self.header.stamp.sec < 0 || self.header.stamp.nanosec >= 1_000_000_000 {
             return invalid("header.stamp", "not a time".to_owned());
         }
-        if self.header.frame_id.len() > MAX_TEXT || self.header.frame_id.contains('\0') {
+        let frame_id = &self.header.frame_id;
+        if frame_id.len() > MAX_TEXT || frame_id.contains(misleads) {
             return invalid(
                 "header.frame_id",
-                "too long or with a NUL inside".to_owned(),
+                "too long or with a control character inside".to_owned(),
             );
         }
         if self.is_bigendian {
@@ -224,6 +225,14 @@ impl Message for PointCloud2 {
             return invalid(
                 "fields",
                 format!("{}, at most {MAX_FIELDS}", self.fields.len()),
+            );
+        }
+        let bad_name =
+            |field: &PointField| field.name.len() > MAX_TEXT || field.name.contains(misleads);
+        if self.fields.iter().any(bad_name) {
+            return invalid(
+                "fields",
+                "a name is too long or has a control character inside".to_owned(),
             );
         }
         Ok(())

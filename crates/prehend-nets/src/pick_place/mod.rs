@@ -16,9 +16,11 @@ mod encoder;
 mod heads;
 mod net;
 mod ops;
+mod scorer;
 
 pub use heads::touch_frames;
 pub use net::{PickPlaceConfig, PickPlaceNet, Prediction, SceneBatch, Stage};
+pub use scorer::GraspScorer;
 
 use prehend_types::N_WIDTHS;
 

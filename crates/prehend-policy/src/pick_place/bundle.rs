@@ -1,6 +1,7 @@
 //! A folder with a pick-and-place network: manifest, graph, golden scenes. Sizes and hashes come first,
 //! parsing after.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use prehend_cloud::{CLEARANCE_DIM, Grouping, N_TURNS};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::RawScene;
 use super::inputs::SceneInputs;
+use super::scorer::{GoldenScores, graph_spec};
 use crate::error::BundleError;
 use crate::folder::{self, MANIFEST_FILE, read_checked, sha256_hex};
 use crate::graph::check_graph;
@@ -21,6 +23,8 @@ pub const FORMAT_VERSION: u32 = 2;
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const GRAPH_FILE: &str = "network.onnx";
 const GOLDEN_FILE: &str = "golden.json";
+pub(crate) const SCORER_FILE: &str = "scorer.onnx";
+pub(crate) const SCORES_FILE: &str = "golden_scores.json";
 /// Every so many points of a golden scene have their output written down.
 pub(crate) const GOLDEN_STRIDE: usize = 16;
 /// Numbers that the network says of each point besides its masks.
@@ -47,6 +51,10 @@ pub struct SceneManifest {
     pub grouping: Grouping,
     /// Where it comes from.
     pub origin: Origin,
+    /// Where the scorer comes from that ranks what the network proposes; `None` if there is none, and the
+    /// network's own confidences rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scorer: Option<Origin>,
     /// Every other file of the bundle, with its digest.
     pub files: Vec<FileEntry>,
 }
@@ -91,6 +99,14 @@ pub struct SceneBundle {
     pub manifest: SceneManifest,
     pub(crate) graph: Vec<u8>,
     pub(crate) golden: Vec<GoldenScene>,
+    pub(crate) scorer: Option<ScorerPart>,
+}
+
+/// The scorer of a bundle.
+#[derive(Debug, Clone)]
+pub(crate) struct ScorerPart {
+    pub graph: Vec<u8>,
+    pub golden: GoldenScores,
 }
 
 impl SceneManifest {
@@ -169,6 +185,25 @@ impl SceneManifest {
     }
 }
 
+impl ScorerPart {
+    fn read(dir: &Path, graph: Vec<u8>, scores: &[u8]) -> Result<Self, BundleError> {
+        let refuse = |reason: String| BundleError::Golden {
+            path: dir.join(SCORES_FILE),
+            reason,
+        };
+        let golden: GoldenScores =
+            serde_json::from_slice(scores).map_err(|e| refuse(e.to_string()))?;
+        if !golden.is_sound() {
+            return Err(refuse("its close-ups are of another size".to_owned()));
+        }
+        check_graph(&graph, &graph_spec(SCORER_FILE)).map_err(|reason| BundleError::Graph {
+            path: dir.join(SCORER_FILE),
+            reason,
+        })?;
+        Ok(Self { graph, golden })
+    }
+}
+
 impl SceneBundle {
     /// Reads a bundle. No file but the manifest is parsed before the sizes and SHA-256 of all that it lists
     /// are found right.
@@ -179,24 +214,28 @@ impl SceneBundle {
         let (root, path) = folder::open(dir)?;
         let manifest: SceneManifest = config::load(&path)?;
         manifest.check(&path)?;
-        let (mut graph, mut golden) = (None, None);
+        let mut contents: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
         for entry in &manifest.files {
             let bytes = read_checked(&path, &root, entry, MAX_FILE_BYTES)?;
-            match entry.path.as_str() {
-                GRAPH_FILE => graph = Some(bytes),
-                GOLDEN_FILE => golden = Some(bytes),
-                _ => {}
-            }
+            contents.insert(&entry.path, bytes);
         }
-        let listed = |name: &str, bytes: Option<Vec<u8>>| {
-            bytes.ok_or_else(|| config::ConfigError::Value {
+        let mut listed = |name: &str| {
+            let missing = || config::ConfigError::Value {
                 path: path.clone(),
                 field: "files".into(),
                 message: format!("has no entry for {name:?}; export the network again"),
-            })
+            };
+            contents.remove(name).ok_or_else(missing)
         };
-        let graph = listed(GRAPH_FILE, graph)?;
-        let golden = listed(GOLDEN_FILE, golden)?;
+        let (graph, golden) = (listed(GRAPH_FILE)?, listed(GOLDEN_FILE)?);
+        let scorer = match &manifest.scorer {
+            Some(_) => Some((listed(SCORER_FILE)?, listed(SCORES_FILE)?)),
+            None => None,
+        };
+        let scorer = match scorer {
+            Some((graph, scores)) => Some(ScorerPart::read(dir, graph, &scores)?),
+            None => None,
+        };
         let golden_path = dir.join(GOLDEN_FILE);
         let refuse = |reason: String| BundleError::Golden {
             path: golden_path.clone(),
@@ -228,10 +267,12 @@ impl SceneBundle {
             manifest,
             graph,
             golden,
+            scorer,
         })
     }
 
-    /// Writes a bundle as `dir`, replacing an older one, and reads it back. `card` becomes its README.
+    /// Writes a bundle without a scorer as `dir`, replacing an older one, and reads it back. `card` becomes
+    /// its README.
     ///
     /// # Errors
     /// [`BundleError`]; `dir` is then as it was before.
@@ -252,11 +293,56 @@ impl SceneBundle {
             ("README.md".to_owned(), card.as_bytes().to_vec()),
         ];
         manifest.files = folder::entries(&files);
-        let text = toml::to_string(&manifest).map_err(|error| BundleError::Io {
+        manifest.scorer = None;
+        Self::put(&manifest, &files, dir)
+    }
+
+    /// Writes the same bundle with a scorer, in place of one it may have, as `dir`, which may be its own
+    /// folder.
+    ///
+    /// # Errors
+    /// [`BundleError`]; `dir` is then as it was before.
+    pub fn write_scorer(
+        &self,
+        graph: &[u8],
+        golden: &GoldenScores,
+        origin: Origin,
+        dir: &Path,
+    ) -> Result<Self, BundleError> {
+        let (root, path) = folder::open(&self.dir)?;
+        let is_scorers = |name: &str| [SCORER_FILE, SCORES_FILE].contains(&name);
+        let kept = self.manifest.files.iter();
+        let kept = kept.filter(|entry| !is_scorers(&entry.path));
+        let mut files = kept
+            .map(|entry| {
+                let bytes = read_checked(&path, &root, entry, MAX_FILE_BYTES)?;
+                Ok((entry.path.clone(), bytes))
+            })
+            .collect::<Result<Vec<(String, Vec<u8>)>, BundleError>>()?;
+        let golden = serde_json::to_vec(golden).map_err(|e| BundleError::Golden {
+            path: dir.join(SCORES_FILE),
+            reason: e.to_string(),
+        })?;
+        files.push((SCORER_FILE.to_owned(), graph.to_vec()));
+        files.push((SCORES_FILE.to_owned(), golden));
+        let manifest = SceneManifest {
+            scorer: Some(origin),
+            files: folder::entries(&files),
+            ..self.manifest.clone()
+        };
+        Self::put(&manifest, &files, dir)
+    }
+
+    fn put(
+        manifest: &SceneManifest,
+        files: &[(String, Vec<u8>)],
+        dir: &Path,
+    ) -> Result<Self, BundleError> {
+        let text = toml::to_string(manifest).map_err(|error| BundleError::Io {
             path: dir.join(MANIFEST_FILE),
             source: std::io::Error::other(error),
         })?;
-        folder::replace(dir, &files, &text, |staged| Self::load(staged).map(drop))?;
+        folder::replace(dir, files, &text, |staged| Self::load(staged).map(drop))?;
         Self::load(dir)
     }
 

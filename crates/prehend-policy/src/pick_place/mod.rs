@@ -16,6 +16,8 @@ mod marks;
 mod network;
 mod outline;
 mod picker;
+mod rank;
+mod scorer;
 
 pub use antipodal::antipodal_grasps;
 pub use bundle::{FORMAT_VERSION, GoldenScene, SceneBundle, SceneManifest};
@@ -29,3 +31,5 @@ pub use inputs::SceneInputs;
 pub use intake::check_cloud;
 pub use network::SceneNetwork;
 pub use picker::{Area, Cell, Picker, put_down};
+pub use rank::{Ranked, surest_apart};
+pub use scorer::{GoldenScores, MOST_SCORED};

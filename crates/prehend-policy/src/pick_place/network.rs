@@ -8,9 +8,12 @@ use ort::session::Session;
 use ort::value::Tensor as OrtTensor;
 use tract_onnx::prelude::*;
 
-use super::bundle::{GOLDEN_STRIDE, GoldenScene, SceneBundle, SceneManifest};
+use super::bundle::{
+    GOLDEN_STRIDE, GoldenScene, SCORER_FILE, SCORES_FILE, SceneBundle, SceneManifest,
+};
 use super::decode::RawScene;
 use super::inputs::SceneInputs;
+use super::scorer::Scorer;
 use crate::engine::onnx_runtime::builder;
 use crate::error::{BundleError, InferenceError};
 use crate::graph::one_line;
@@ -21,6 +24,8 @@ pub struct SceneNetwork {
     manifest: SceneManifest,
     engine: Engine,
     name: String,
+    /// Judges what the network proposes.
+    pub(super) scorer: Option<Scorer>,
 }
 
 enum Engine {
@@ -77,9 +82,36 @@ impl SceneNetwork {
             manifest: bundle.manifest.clone(),
             engine,
             name,
+            scorer: None,
         };
         network.compare_golden(bundle)?;
+        network.add_scorer(bundle, runtime)?;
         Ok(network)
+    }
+
+    fn add_scorer(&mut self, bundle: &SceneBundle, runtime: &Runtime) -> Result<(), BundleError> {
+        let Some(part) = &bundle.scorer else {
+            return Ok(());
+        };
+        let golden_path = bundle.dir.join(SCORES_FILE);
+        let mut scorer = Scorer::new(&part.graph, &bundle.dir.join(SCORER_FILE), runtime)?;
+        let said = scorer.difference(&part.golden);
+        let difference = said.map_err(|source| BundleError::Inference {
+            path: golden_path.clone(),
+            source,
+        })?;
+        let tolerance = self.manifest.golden_tolerance;
+        if difference > tolerance {
+            return Err(BundleError::GoldenMismatch {
+                path: golden_path,
+                case: 0,
+                difference,
+                tolerance,
+                engine: self.name.clone(),
+            });
+        }
+        self.scorer = Some(scorer);
+        Ok(())
     }
 
     fn compare_golden(&mut self, bundle: &SceneBundle) -> Result<(), BundleError> {
@@ -140,6 +172,7 @@ impl SceneNetwork {
             manifest,
             engine,
             name,
+            ..
         } = self;
         let failed = |reason: String| InferenceError {
             engine: name.clone(),

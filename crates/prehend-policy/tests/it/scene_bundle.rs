@@ -40,7 +40,14 @@ fn a_bundle_that_is_no_good_does_not_replace_one_that_is() {
     );
     let graph = fs::read(dir.join("network.onnx")).expect("there");
     let replaced = SceneBundle::write(manifest, &graph, &golden(), "card", &dir);
-    assert_eq!(replaced.expect("good").manifest.files.len(), 3);
+    let replaced = replaced.expect("good").manifest;
+    let names: Vec<&str> = replaced
+        .files
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
+    assert_eq!(names, ["network.onnx", "golden.json", "README.md"]);
+    assert_eq!(replaced.scorer, None, "another network has another scorer");
     assert_eq!(fs::read(dir.join("README.md")).expect("written"), b"card");
     let left = fs::read_dir(folder.path()).expect("lists").count();
     assert_eq!(left, 1, "temporary folders are gone");

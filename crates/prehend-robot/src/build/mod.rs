@@ -10,9 +10,10 @@ use prehend_types::config::ConfigError;
 use prehend_types::{JointPositions, MAX_JOINTS, TooManyJoints};
 
 use crate::chain::Chain;
+use crate::collision::SelfCollision;
 use crate::spec::RobotSpec;
 use crate::urdf::Urdf;
-use crate::{Actuators, JointDynamics, Link, Robot, RobotError, TcpSpeed, check, collision};
+use crate::{Actuators, JointDynamics, Link, Robot, RobotError, TcpSpeed, check};
 
 /// The two descriptions, with what errors have to name.
 struct Sources<'a> {
@@ -74,7 +75,7 @@ pub(crate) fn robot(
             .gripper
             .as_ref()
             .map(|gripper| gripper.left.joint.clone()),
-        capsule_pairs: collision::find_pairs(&chain, &links, gripper.as_ref(), &home),
+        self_collision: SelfCollision::new(&chain, &links, gripper.as_ref(), &home),
         tcp_speed: TcpSpeed {
             run: spec.tcp.run_speed_m_per_s,
             teach: spec.tcp.teach_speed_m_per_s,

@@ -6,7 +6,7 @@ use nalgebra::{Quaternion, UnitQuaternion, Vector3};
 use prehend_robot::{Motion, Robot, Shape};
 use prehend_types::Pose;
 
-use crate::{fr3, q, random_q};
+use crate::{fr3, q, random_q, shipped};
 
 pub(crate) const READY: [f64; 7] = [
     0.0,
@@ -150,4 +150,26 @@ fn a_vector_of_the_wrong_length_gives_no_plausible_pose() {
     let robot = fr3();
     assert!(robot.forward(&q(&READY[..6])).translation.x.is_nan());
     assert!(robot.self_distance(&q(&READY[..6])).is_nan());
+}
+
+#[test]
+fn no_distance_changes_by_more_than_the_joints_reach() {
+    for name in ["fr3", "panda", "ur5e", "xarm6", "xarm7", "so101"] {
+        let robot = shipped(name);
+        let (reach, n_joints) = (robot.reach(), robot.n_joints());
+        for seed in 0..200 {
+            let (from, to) = (random_q(&robot, seed), random_q(&robot, seed + 1_000));
+            let (near, near_tcp) = robot.self_distance_and_forward(&from);
+            let (far, far_tcp) = robot.self_distance_and_forward(&to);
+            assert_eq!(
+                (near, near_tcp),
+                (robot.self_distance(&from), robot.forward(&from))
+            );
+            let most: f64 = (0..n_joints)
+                .map(|i| reach[i] * (from[i] - to[i]).abs())
+                .sum();
+            let moved = (near_tcp.translation.vector - far_tcp.translation.vector).norm();
+            assert!((near - far).abs() <= most && moved <= most, "{name}");
+        }
+    }
 }

@@ -8,16 +8,24 @@ use crate::NodeKind;
 
 /// What a node really sends and receives.
 const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
-    use Topic::{Chunk, Cloud, Command, Event, JointState, Report, Request, Status};
+    use Topic::{Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop};
     match node {
         NodeKind::Driver => (
             &[Status, JointState, Cloud, Event, Report],
-            &[Command, Request],
+            &[Command, Request, Stop, Inquiry],
         ),
-        NodeKind::Policy => (&[Chunk, Request], &[Status, Cloud, Event]),
+        NodeKind::Policy => (&[Chunk, Inquiry], &[Status, Cloud, Event]),
         NodeKind::Control => (&[Command], &[Status, Chunk]),
-        NodeKind::Operator => (&[Request], &[Status, Chunk, Event, Report]),
+        NodeKind::Operator => (&[Request, Inquiry], &[Status, Chunk, Event, Report]),
     }
+}
+
+/// Whether one of the two sends the topic and the other receives it.
+pub(super) fn talk(one: NodeKind, other: NodeKind, topic: Topic) -> bool {
+    let goes = |from: NodeKind, to: NodeKind| {
+        topics(from).0.contains(&topic) && topics(to).1.contains(&topic)
+    };
+    goes(one, other) || goes(other, one)
 }
 
 /// One topic between two nodes.
@@ -64,16 +72,22 @@ pub(super) fn check(file: &LaunchFile) -> Result<(), Fault> {
             check_pair(file, sender, receiver)?;
         }
     }
+    check_commands(file)?;
     for node in NodeKind::ALL {
         // Says what is wrong with an endpoint or with the robot's name. What a node connects to is
         // what another listens on, where port 0 is fine until somebody has chosen one.
         let own = LinkConfig {
             connect: Vec::new(),
+            connect_commands: Vec::new(),
             ..file.link_config(node)
         };
         own.check().map_err(|error| Fault {
             field: match &error {
                 LinkError::Config { field: "robot", .. } => "link.robot".to_owned(),
+                LinkError::Config {
+                    field: "listen_commands",
+                    ..
+                } => format!("{node}.wires.listen_commands"),
                 _ => format!("{node}.wires.listen"),
             },
             message: error.to_string(),
@@ -142,26 +156,59 @@ fn check_connections(file: &LaunchFile, node: NodeKind, wires: &Wires) -> Result
     Ok(())
 }
 
-/// Two processes cannot listen on one port: the second would not start.
+/// Two sessions cannot listen on one port: the second would not start.
 fn check_endpoints(file: &LaunchFile) -> Result<(), Fault> {
-    let listens = |node: NodeKind| {
-        let endpoint = file.wires(node).listen.as_deref();
-        endpoint.filter(|endpoint| !has_port_zero(endpoint))
-    };
-    for (index, node) in NodeKind::ALL.into_iter().enumerate() {
-        let Some(endpoint) = listens(node) else {
-            continue;
-        };
-        let other = NodeKind::ALL[..index]
-            .iter()
-            .find(|other| listens(**other) == Some(endpoint));
-        if let Some(other) = other {
-            return Err(Fault {
-                field: format!("{node}.wires.listen"),
-                message: format!(
-                    "`{other}` already listens on {endpoint}; give `{node}` another port"
+    let mut taken: Vec<(String, &str)> = Vec::new();
+    for node in NodeKind::ALL {
+        let wires = file.wires(node);
+        for (field, endpoint) in [
+            ("listen", wires.listen.as_deref()),
+            ("listen_commands", wires.listen_commands.as_deref()),
+        ] {
+            let Some(endpoint) = endpoint.filter(|endpoint| !has_port_zero(endpoint)) else {
+                continue;
+            };
+            let field = format!("{node}.wires.{field}");
+            if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == endpoint) {
+                let message =
+                    format!("`{other}` already listens on {endpoint}; take another port here");
+                return Err(Fault { field, message });
+            }
+            taken.push((field, endpoint));
+        }
+    }
+    Ok(())
+}
+
+/// Commands go over a session of their own: who receives them listens for it, nobody else does, and who
+/// sends them connects to it.
+fn check_commands(file: &LaunchFile) -> Result<(), Fault> {
+    for node in NodeKind::ALL {
+        let field = format!("{node}.wires.listen_commands");
+        let listens = file.wires(node).listen_commands.is_some();
+        if topics(node).1.contains(&Topic::Command) {
+            need(
+                listens,
+                &field,
+                "is missing: commands have a session of their own; write `listen_commands = \"tcp/127.0.0.1:0\"`",
+            )?;
+        } else {
+            need(
+                !listens,
+                &field,
+                "this node receives no commands; take it out",
+            )?;
+        }
+        for other in NodeKind::ALL.into_iter().filter(|other| *other != node) {
+            let sends = topics(node).0.contains(&Topic::Command)
+                && topics(other).1.contains(&Topic::Command);
+            need(
+                !sends || file.wires(node).connect.contains(&other),
+                &format!("{node}.wires.connect"),
+                format!(
+                    "`{other}` takes commands from here only if it is called; add `\"{other}\"`"
                 ),
-            });
+            )?;
         }
     }
     Ok(())
@@ -186,4 +233,23 @@ fn check_pair(file: &LaunchFile, sender: NodeKind, receiver: NodeKind) -> Result
             topic.name()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_let_every_node_do_what_it_does() {
+        for node in NodeKind::ALL {
+            let (sends, receives) = topics(node);
+            let role = node.role();
+            for topic in sends {
+                assert!(role.may_send().contains(topic), "{node} sends {topic:?}");
+            }
+            for topic in receives {
+                assert!(role.may_hear().contains(topic), "{node} hears {topic:?}");
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
-use prehend_link::{LinkConfig, free_loopback_endpoint};
+use prehend_link::{LinkConfig, LinkError, Role, TlsConfig, Topic, free_loopback_endpoint};
 use prehend_robot::UserLimits;
 use prehend_types::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use flow::Edge;
 pub use sections::{
     ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection, PolicySection,
-    Wires,
+    TlsSection, Wires,
 };
 
 use crate::{NodeKind, RuntimeError};
@@ -104,15 +104,31 @@ impl LaunchFile {
         }
     }
 
-    /// Replaces what a node listens on; connections to it follow, because they name the node.
-    pub fn set_listen(&mut self, node: NodeKind, endpoint: String) {
-        let wires = match node {
+    fn wires_mut(&mut self, node: NodeKind) -> &mut Wires {
+        match node {
             NodeKind::Driver => &mut self.driver.wires,
             NodeKind::Policy => &mut self.policy.wires,
             NodeKind::Control => &mut self.control.wires,
             NodeKind::Operator => &mut self.operator.wires,
-        };
-        wires.listen = Some(endpoint);
+        }
+    }
+
+    /// Every endpoint that a node listens on.
+    pub(crate) fn endpoints(&self, node: NodeKind) -> impl Iterator<Item = (Listener, &String)> {
+        let wires = self.wires(node);
+        let rest = wires.listen.iter().map(|own| (Listener::Rest, own));
+        let commands = wires.listen_commands.iter();
+        rest.chain(commands.map(|own| (Listener::Commands, own)))
+    }
+
+    /// Every endpoint that a node listens on or may listen on, to be replaced; connections to it follow,
+    /// because they name the node.
+    pub(crate) fn endpoints_mut(&mut self, node: NodeKind) -> [(Listener, &mut Option<String>); 2] {
+        let wires = self.wires_mut(node);
+        [
+            (Listener::Rest, &mut wires.listen),
+            (Listener::Commands, &mut wires.listen_commands),
+        ]
     }
 
     /// Replaces port 0 by a free port, so that others can be told which it is.
@@ -121,35 +137,70 @@ impl LaunchFile {
     /// [`RuntimeError::Link`] if the machine has none.
     pub fn choose_ports(&mut self) -> Result<(), RuntimeError> {
         for node in NodeKind::ALL {
-            if self
-                .wires(node)
-                .listen
-                .as_deref()
-                .is_some_and(has_port_zero)
-            {
-                self.set_listen(node, free_loopback_endpoint()?);
+            for (_, endpoint) in self.endpoints_mut(node) {
+                if endpoint.as_deref().is_some_and(has_port_zero) {
+                    *endpoint = Some(with_free_port(endpoint.as_deref().unwrap_or_default())?);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Who a process of this run is on an encrypted link; `None` if it is not encrypted.
+    #[must_use]
+    pub fn tls_config(&self, role: Role) -> Option<TlsConfig> {
+        let folder = &self.link.tls.as_ref()?.folder;
+        // One that is not there is named when its files are looked for.
+        let folder = config::locate(folder).unwrap_or_else(|_| folder.clone());
+        Some(TlsConfig::of_folder(&folder, role))
     }
 
     /// The link of one node, with the endpoints of the nodes it connects to.
     #[must_use]
     pub fn link_config(&self, node: NodeKind) -> LinkConfig {
         let wires = self.wires(node);
-        let connect = wires
-            .connect
-            .iter()
-            .filter_map(|other| self.wires(*other).listen.clone());
+        let called = || {
+            wires
+                .connect
+                .iter()
+                .map(|other| (*other, self.wires(*other)))
+        };
+        // Only who shares the topic meets there.
+        let connect_commands = called()
+            .filter(|(other, _)| flow::talk(node, *other, Topic::Command))
+            .filter_map(|(_, other)| other.listen_commands.clone());
         LinkConfig {
             robot: self.link.robot.clone(),
             node: node.name().to_owned(),
             listen: wires.listen.iter().cloned().collect(),
-            connect: connect.collect(),
+            connect: called()
+                .filter_map(|(_, other)| other.listen.clone())
+                .collect(),
+            listen_commands: wires.listen_commands.iter().cloned().collect(),
+            connect_commands: connect_commands.collect(),
             connect_timeout_millis: self.link.connect_timeout_millis,
-            allow_remote: self.link.allow_remote,
+            tls: self.tls_config(node.role()),
         }
     }
+}
+
+/// The endpoint with a port that nobody listened on a moment ago in place of its own.
+fn with_free_port(endpoint: &str) -> Result<String, LinkError> {
+    let free = free_loopback_endpoint()?;
+    let (host, port) = (endpoint.rsplit_once(':'), free.rsplit_once(':'));
+    Ok(host.zip(port).map_or_else(
+        || endpoint.to_owned(),
+        |((host, _), (_, port))| format!("{host}:{port}"),
+    ))
+}
+
+/// Which of a node's two sessions listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// The one for everything but commands.
+    Rest,
+    /// The one for commands.
+    Commands,
 }
 
 pub(crate) fn has_port_zero(endpoint: &str) -> bool {

@@ -22,8 +22,18 @@ pub struct LinkSection {
     /// How long a process waits for those it connects to, ms. Default 30,000: a policy that is
     /// loading its bundle does not listen late, but a fresh machine may still be fetching it.
     pub connect_timeout_millis: u32,
-    /// Allows endpoints beyond this machine, unencrypted. Default false.
-    pub allow_remote: bool,
+    /// Encrypts the link, and lets every process do only what its certificate's role may. None by default.
+    pub tls: Option<TlsSection>,
+}
+
+/// Certificates of an encrypted link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// Folder as `prehend certs new` fills it, found as `config::locate` does. A process needs only `ca.pem`
+    /// and the two files of its role there: `driver`, `policy`, `controller`, `operator`, or `viewer` for
+    /// one that looks.
+    pub folder: PathBuf,
 }
 
 impl Default for LinkSection {
@@ -31,7 +41,7 @@ impl Default for LinkSection {
         Self {
             robot: "fr3".to_owned(),
             connect_timeout_millis: 30_000,
-            allow_remote: false,
+            tls: None,
         }
     }
 }
@@ -44,6 +54,10 @@ pub struct Wires {
     /// works when all nodes are started together. None by default.
     #[serde(default)]
     pub listen: Option<String>,
+    /// Endpoint that the session for commands alone listens on; the node that receives `command` has one.
+    /// None by default.
+    #[serde(default)]
+    pub listen_commands: Option<String>,
     /// Processes to connect to, by name. None by default.
     #[serde(default)]
     pub connect: Vec<NodeKind>,

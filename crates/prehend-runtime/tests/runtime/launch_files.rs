@@ -1,12 +1,28 @@
 //! What a launch file may say, and what is said about one that is wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use prehend_control::rt::MissPolicy;
 use prehend_runtime::{LaunchFile, NodeKind};
 use prehend_types::config::locate;
 
 fn demo_text() -> String {
     std::fs::read_to_string(locate("launch/demo.toml").expect("exists")).expect("readable")
+}
+
+/// Every launch file of the project.
+fn shipped() -> Vec<PathBuf> {
+    let folder = locate("launch").expect("exists");
+    let entries = std::fs::read_dir(folder).expect("readable");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let files: Vec<PathBuf> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    assert!(files.len() >= 4, "{files:?}");
+    files
 }
 
 /// The error of the demo's file with one line replaced, and the number of that line.
@@ -37,9 +53,8 @@ fn check(line: &str, replacement: &str, wanted: &[&str]) {
 
 #[test]
 fn every_launch_file_here_is_valid() {
-    for name in ["demo", "fr3_sim", "clear_table", "unmarked"] {
-        let name = format!("launch/{name}.toml");
-        let file = LaunchFile::load(Path::new(&locate(name).expect("exists"))).expect("valid");
+    for path in shipped() {
+        let file = LaunchFile::load(&path).expect("valid");
         assert!(file.wires(NodeKind::Driver).listen.is_some());
         let control = file.link_config(NodeKind::Control);
         assert_eq!(control.connect.len(), 2, "control hears driver and policy");
@@ -54,6 +69,28 @@ fn misspelt_keys_are_named_with_the_nearest() {
         &["valid_for_milis", "valid_for_millis"],
     );
     check("camera_rate_hz", "camera_rate = 10", &["camera_rate"]);
+}
+
+#[test]
+fn deadlines_have_a_policy_and_a_range() {
+    check(
+        "rate_hz",
+        "deadlines.state = { after_millis = 0, policy = \"hold\" }",
+        &["control.controller.deadlines.state.after_millis", "0.01"],
+    );
+    check(
+        "rate_hz",
+        "deadlines.state = { after_millis = 20, policy = \"halt\" }",
+        &["halt", "hold"],
+    );
+    let file = demo_text().replace(
+        "rate_hz = 500",
+        "deadlines.state = { after_millis = 20, policy = \"hold\" } #",
+    );
+    let file = LaunchFile::parse(&file, Path::new("launch/changed.toml")).expect("valid");
+    let deadlines = file.control.controller.deadlines;
+    assert_eq!(deadlines.state.policy, MissPolicy::Hold);
+    assert_eq!(deadlines.wake.policy, MissPolicy::Warn, "as by default");
 }
 
 #[test]
@@ -191,7 +228,11 @@ fn two_nodes_on_one_endpoint_are_named() {
     let text = demo_text().replace("tcp/127.0.0.1:0", "tcp/127.0.0.1:7450");
     let error = LaunchFile::parse(&text, Path::new("x.toml")).expect_err("twice");
     let shown = error.to_string();
-    for word in ["policy.wires.listen", "`driver` already", "7450"] {
+    for word in [
+        "driver.wires.listen_commands",
+        "`driver.wires.listen` already",
+        "7450",
+    ] {
         assert!(shown.contains(word), "{word:?} is not in: {shown}");
     }
 }
@@ -200,7 +241,62 @@ fn two_nodes_on_one_endpoint_are_named() {
 fn endpoints_beyond_this_machine_are_refused() {
     let text = demo_text().replacen("tcp/127.0.0.1:0", "tcp/0.0.0.0:7450", 1);
     let error = LaunchFile::parse(&text, Path::new("x.toml")).expect_err("remote");
-    assert!(error.to_string().contains("allow_remote"), "{error}");
+    let shown = error.to_string();
+    for word in ["driver.wires.listen", "unencrypted", "prehend certs new"] {
+        assert!(shown.contains(word), "{word:?} is not in: {shown}");
+    }
+}
+
+/// A launch file may open nothing by itself: whoever wants more has to write it.
+#[test]
+fn shipped_files_listen_on_this_machine_or_encrypted_and_never_everywhere() {
+    for path in shipped() {
+        let file = LaunchFile::load(&path).expect("valid");
+        for node in NodeKind::ALL {
+            let config = file.link_config(node);
+            for endpoint in config.listen.iter().chain(&config.listen_commands) {
+                let (protocol, address) = endpoint.split_once('/').expect("an endpoint");
+                assert_eq!(
+                    protocol == "tls",
+                    config.tls.is_some(),
+                    "{path:?}: {endpoint}"
+                );
+                let (host, _) = address.rsplit_once(':').expect("a port");
+                assert_eq!(host, "127.0.0.1", "{path:?}: {endpoint}");
+            }
+        }
+        let commands = &file.driver.wires.listen_commands;
+        assert_eq!(
+            file.link_config(NodeKind::Control).connect_commands,
+            [commands.clone().expect("a session of their own")]
+        );
+    }
+}
+
+#[test]
+fn certificates_want_encrypted_endpoints_and_these_want_certificates() {
+    let tls = "[link]\ntls = { folder = \"certs\" }";
+    let text = demo_text().replacen("[link]", tls, 1);
+    let error = LaunchFile::parse(&text, Path::new("x.toml")).expect_err("mixed");
+    let shown = error.to_string();
+    assert!(
+        shown.contains("driver.wires.listen") && shown.contains("`tls/…`"),
+        "{shown}"
+    );
+    let encrypted = text.replace("tcp/", "tls/");
+    let mut file = LaunchFile::parse(&encrypted, Path::new("x.toml")).expect("valid");
+    file.choose_ports().expect("free ports");
+    let listens = file.driver.wires.listen.clone().expect("listens");
+    assert!(listens.starts_with("tls/127.0.0.1:") && !listens.ends_with(":0"));
+    let control = file.link_config(NodeKind::Control).tls.expect("encrypted");
+    assert!(control.certificate.ends_with("certs/controller.pem"));
+
+    let error = LaunchFile::parse(&demo_text().replace("tcp/", "tls/"), Path::new("x.toml"));
+    let shown = error.expect_err("no certificates").to_string();
+    assert!(shown.contains("without certificates"), "{shown}");
+    let anywhere = encrypted.replacen("127.0.0.1", "0.0.0.0", 1);
+    let error = LaunchFile::parse(&anywhere, Path::new("x.toml")).expect_err("everywhere");
+    assert!(error.to_string().contains("every network"), "{error}");
 }
 
 #[test]

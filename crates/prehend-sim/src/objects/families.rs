@@ -45,6 +45,7 @@ pub enum Family {
     Hull,
     UBracket,
     Spoon,
+    Assembly,
 }
 
 /// Which families a scene draws its target from. Distractors always come from the trained ones, so
@@ -83,7 +84,14 @@ impl Family {
     /// Whether no training ever sees this family.
     #[must_use]
     pub fn is_held_out(self) -> bool {
-        Self::HELD_OUT.contains(&self) || Self::MORE_HELD_OUT.contains(&self)
+        let held_out = [
+            &Self::HELD_OUT[..],
+            &Self::MORE_HELD_OUT,
+            &Self::FOR_CHOICES,
+        ];
+        held_out
+            .into_iter()
+            .any(|families| families.contains(&self))
     }
 
     /// Families that only train the pick-and-place network: blocks of any slope, rounded and irregular
@@ -92,6 +100,10 @@ impl Family {
 
     /// Families that only test it.
     pub const MORE_HELD_OUT: [Self; 2] = [Self::UBracket, Self::Spoon];
+
+    /// Families that neither train nor test it: choices are made on them. Pieces put together at random,
+    /// so that there is no end to what they look like.
+    pub const FOR_CHOICES: [Self; 1] = [Self::Assembly];
 
     /// The family's name in files and reports.
     #[must_use]
@@ -118,6 +130,7 @@ impl Family {
             Self::Hull => "hull",
             Self::UBracket => "u_bracket",
             Self::Spoon => "spoon",
+            Self::Assembly => "assembly",
         }
     }
 
@@ -376,7 +389,51 @@ impl Family {
                     vec![across([0.0, 0.0, grasp_height(height)], FRAC_PI_2)],
                 )
             }
+            Self::Assembly => {
+                let core = [
+                    draw(rng, [0.05, 0.14]),
+                    draw(rng, [0.014, 0.040]),
+                    draw(rng, [0.014, 0.045]),
+                ];
+                let (core, mut parts) = lying(rng, core);
+                for _ in 0..rng.random_range(1..=3_u8) {
+                    parts.push(attached(rng, core));
+                }
+                let grasp = across([0.0, 0.0, grasp_height(core[2])], FRAC_PI_2);
+                (parts, vec![grasp])
+            }
         }
+    }
+}
+
+/// A block, or a round bar as thick as it is high; its size, and itself.
+fn lying(rng: &mut ChaCha8Rng, size: [f64; 3]) -> ([f64; 3], Vec<Part>) {
+    if rng.random_bool(0.6) {
+        return (size, vec![block(size, [0.0; 3])]);
+    }
+    let [length, _, height] = size;
+    let center = [0.0, 0.0, 0.5 * height];
+    (
+        [length, height, height],
+        vec![along_x(0.5 * height, length, center)],
+    )
+}
+
+/// A piece somewhere along something lying of this size: on it, or beside it on the ground.
+fn attached(rng: &mut ChaCha8Rng, [length, width, height]: [f64; 3]) -> Part {
+    let size = [(); 3].map(|()| draw(rng, [0.014, 0.050]));
+    let along = draw(rng, [-0.5, 0.5]);
+    let at = if rng.random_bool(0.4) {
+        // It has to reach into what it stands on.
+        [along * length, draw(rng, [-0.3, 0.3]) * width, 0.9 * height]
+    } else {
+        let side = if rng.random_bool(0.5) { 0.5 } else { -0.5 };
+        [along * (length + size[0]), side * width, 0.0]
+    };
+    if rng.random_bool(0.3) {
+        upright(0.5 * size[0], size[2], at)
+    } else {
+        block(size, at)
     }
 }
 

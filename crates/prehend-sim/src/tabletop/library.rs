@@ -15,6 +15,8 @@ pub enum Split {
     Train,
     /// 60 other instances of the same families, for choosing between networks.
     Validation,
+    /// 60 instances of a family that neither training nor reports see, for the same.
+    ValidationFamilies,
     /// 120 further instances of the same families, for reports.
     Test,
     /// 120 instances of six families that no training sees.
@@ -39,7 +41,7 @@ impl Split {
     pub fn len(self) -> usize {
         match self {
             Self::Train => 400,
-            Self::Validation => 60,
+            Self::Validation | Self::ValidationFamilies => 60,
             Self::Test | Self::TestFamilies => 120,
         }
     }
@@ -58,6 +60,7 @@ impl Split {
             Self::Validation => (10_000, seen()),
             Self::Test => (20_000, seen()),
             Self::TestFamilies => (30_000, unseen()),
+            Self::ValidationFamilies => (40_000, Family::FOR_CHOICES.to_vec()),
         };
         let index = index % self.len();
         Instance {
@@ -109,18 +112,20 @@ mod tests {
             Split::Validation,
             Split::Test,
             Split::TestFamilies,
+            Split::ValidationFamilies,
         ];
+        let unseen = [Split::TestFamilies, Split::ValidationFamilies];
         let mut numbers = BTreeSet::new();
         for split in splits {
             for index in 0..split.len() {
                 let instance = split.instance(index);
                 assert!(numbers.insert(instance.number), "{instance:?}");
-                assert_eq!(instance.family.is_held_out(), split == Split::TestFamilies);
+                assert_eq!(instance.family.is_held_out(), unseen.contains(&split));
                 let model = instance.model();
                 assert!(!model.parts.is_empty(), "{instance:?}");
                 assert!(model.height > 0.008 && model.height < 0.20, "{instance:?}");
             }
         }
-        assert_eq!(numbers.len(), 700);
+        assert_eq!(numbers.len(), 760);
     }
 }

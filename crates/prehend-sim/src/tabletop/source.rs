@@ -70,6 +70,8 @@ pub enum SceneObjects {
         /// Which part of the library its objects are; `None` if they are none of it.
         split: Option<Split>,
     },
+    /// [`Split::ValidationFamilies`]; last, because files number these.
+    ValidationFamilies,
 }
 
 impl ObjectSource {
@@ -81,6 +83,7 @@ impl ObjectSource {
             Self::Split(Split::Validation) => SceneObjects::Validation,
             Self::Split(Split::Test) => SceneObjects::Test,
             Self::Split(Split::TestFamilies) => SceneObjects::TestFamilies,
+            Self::Split(Split::ValidationFamilies) => SceneObjects::ValidationFamilies,
             Self::Collection(collection) => SceneObjects::Folder {
                 digest: collection.digest.clone(),
                 split: collection.split,
@@ -196,6 +199,7 @@ impl SceneObjects {
             Self::Validation => Some(Split::Validation),
             Self::Test => Some(Split::Test),
             Self::TestFamilies => Some(Split::TestFamilies),
+            Self::ValidationFamilies => Some(Split::ValidationFamilies),
             Self::Folder { split, .. } => *split,
         }
     }

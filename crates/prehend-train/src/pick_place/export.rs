@@ -139,6 +139,7 @@ pub fn export_scene(
         golden_tolerance: TOLERANCE,
         grouping: checkpoint.network.grouping.clone(),
         origin,
+        scorer: None,
         files: Vec::new(),
     };
     Ok(SceneBundle::write(manifest, &graph, &golden, card, dir)?)

@@ -12,6 +12,7 @@ use prehend_types::stats::quantile;
 use prehend_types::{Observation, Policy as _};
 use serde::Serialize;
 
+use crate::commands::bench_limiter::BenchLimiter;
 use crate::commands::bench_sim::BenchSim;
 use crate::exit::{Failure, Verdict};
 use crate::meter::{REPEATS, Row, rate};
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   prehend bench --seconds 10 --json
   prehend bench models/fr3_pick_place_teacher
   prehend bench sim --rivals rivals    (the simulator, beside others)
+  prehend bench limiter                (the limiter, under attack)
 
 Each row is the median of 5 repeats, with the lowest and the highest. Run it on an idle machine.";
 
@@ -55,6 +57,8 @@ pub struct Bench {
 enum What {
     /// Measure the simulator, beside other simulators if they are there.
     Sim(BenchSim),
+    /// Attack the limiter of every robot, and count what it lets through.
+    Limiter(BenchLimiter),
 }
 
 /// The rows of a benchmark.
@@ -70,8 +74,10 @@ impl Bench {
     /// # Errors
     /// An input was refused, or a measurement failed.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        if let Some(What::Sim(args)) = &self.what {
-            return args.run(session);
+        match &self.what {
+            Some(What::Sim(args)) => return args.run(session),
+            Some(What::Limiter(args)) => return args.run(session),
+            None => {}
         }
         if !(0.01..=3_600.0).contains(&self.seconds) {
             return Err(Failure::usage("--seconds must be from 0.01 to 3600"));

@@ -1,7 +1,9 @@
 //! The subcommands, one file each.
 
 pub mod bench;
+pub mod bench_limiter;
 pub mod bench_sim;
+pub mod certs;
 pub mod collect;
 pub mod demo;
 pub mod distill;
@@ -20,6 +22,7 @@ pub mod sim;
 pub mod stop;
 pub mod topic;
 pub mod train;
+mod train_scorer;
 
 use crate::args::Command;
 use crate::exit::{Failure, Verdict};
@@ -44,6 +47,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Run(args) => args.run(session),
         Command::Topic(args) => args.run(session),
         Command::Stop(args) => args.run(session),
+        Command::Certs(args) => args.run(session),
         Command::Latency(args) => args.run(session),
         Command::Faults(args) => args.run(session),
         Command::Train(args) => args.run(session),

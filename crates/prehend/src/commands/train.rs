@@ -11,6 +11,7 @@ use prehend_train::{FlowConfig, Hooks, Parent, StepChoice, train_flow};
 use prehend_types::config::locate;
 use serde::Serialize;
 
+use super::train_scorer;
 use crate::commands::scenes::GripperArgs;
 use crate::exit::{Failure, Verdict};
 use crate::session::Session;
@@ -23,10 +24,11 @@ const EXAMPLES: &str = "Examples:
     --out runs/second
   prehend train pick-place --data datasets/tabletop --validation datasets/tabletop_validation \
     --out runs/pick_place
+  prehend train scorer --tried datasets/tried.bin --out runs/scorer
   prehend train flow --config my.toml --data datasets/pick_place --out runs/mine --rollouts 0 --json
 
 The run folder gets a checkpoint, metrics.jsonl and training.html with the curves. Ctrl-C saves a
-checkpoint and exits with 1; `--resume` goes on from there.";
+checkpoint and exits with 1; `--resume` goes on from there. A scorer takes minutes and is begun anew.";
 
 /// Arguments of `prehend train`.
 #[derive(Debug, Args)]
@@ -43,6 +45,8 @@ enum Kind {
     Flow(Flow),
     /// The pick-and-place network: grasps and placements from raw clouds.
     PickPlace(PickPlace),
+    /// Its scorer: which of the proposed grasps hold.
+    Scorer(train_scorer::TrainScorer),
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +172,7 @@ impl Train {
         match &self.kind {
             Kind::Flow(flow) => flow.run(session),
             Kind::PickPlace(pick_place) => pick_place.run(session),
+            Kind::Scorer(scorer) => scorer.run(session),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! One scene: who proposes what, and what becomes of it.
 
+use std::time::Instant;
+
 use nalgebra::Point3;
 use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, SURFACE};
 use prehend_policy::pick_place::{
-    FreePlace, HandFilter, ProposedPlace, RawScene, Refusal, SceneInputs, SceneNetwork,
-    antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places, put_down,
+    FreePlace, HandFilter, ProposedGrasp, ProposedPlace, RawScene, Refusal, SceneInputs,
+    SceneNetwork, antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places,
+    put_down, surest_apart,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
@@ -23,9 +26,6 @@ use crate::exit::{Class, Failure};
 const LEAST: f64 = 0.2;
 /// Within this of a predicted grasp or place an allowed one is covered, m.
 const COVERED: f64 = 0.02;
-/// Proposals of one scene that are executed, and how far apart they are, m.
-const MOST_EXECUTED: usize = 40;
-const APART: f64 = 0.01;
 /// Allowed grasps of one scene that coverage is counted over.
 const MOST_ALLOWED: usize = 200;
 /// Objects of a round of clearing, and failures in a row that end it.
@@ -59,7 +59,7 @@ impl Evaluator<'_> {
         seed: u64,
         timing: &mut Vec<f64>,
     ) -> Result<(SceneInputs, RawScene, Vec<usize>), Failure> {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         check_cloud(points, normals).map_err(|error| Failure::new(Class::Runtime, error))?;
         let manifest = self.network.manifest();
         let normal = |index: usize| normals[index];
@@ -128,54 +128,62 @@ impl Evaluator<'_> {
         let proposed = grasps(&raw, &inputs, LEAST);
         let jaw = self.jaw;
         let run = |grasp: &TableGrasp| try_grasp(bodies, jaw, grasp).is_held();
+        let begun = Instant::now();
         let filter = HandFilter::new(jaw, &view.points);
+        let ranked = self.network.rank(&proposed, &view.points, &filter);
+        let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
+        if let Some(look) = result.empty_looks_ms.last_mut() {
+            *look += begun.elapsed().as_secs_f64() * 1e3;
+        }
+        for refusal in &ranked.refused {
+            *result.refused.entry(refusal.of_grasp()).or_default() += 1;
+        }
         let feasible = |grasp: &TableGrasp| filter.check(grasp, |_| true).ok();
         let first = |grasps: &[TableGrasp]| {
             let grasp = grasps.iter().find_map(feasible);
             grasp.is_some_and(|grasp| run(&grasp))
         };
-        let network = proposed
-            .iter()
-            .find_map(|p| match filter.check(&p.grasp, |_| true) {
-                Ok(grasp) => Some((p.confidence, grasp)),
-                Err(refusal) => {
-                    *result.refused.entry(refusal.of_grasp()).or_default() += 1;
-                    None
-                }
-            });
-        let is_good = network.is_some_and(|(_, grasp)| run(&grasp));
-        result.calibration = network.map(|(confidence, _)| (confidence, is_good));
-        result.top_grasp.insert(Proposer::Network, is_good);
+        let centroid = first(&centroid_grasps(&view.points));
+        let antipodal = first(&self.facing(&view.points, &view.normals, seed));
+        let said: Vec<TableGrasp> = proposed.iter().map(|proposal| proposal.grasp).collect();
+        let unscored = first(&said);
         let unfiltered = proposed.first().is_some_and(|p| run(&p.grasp));
-        result
-            .top_grasp
-            .insert(Proposer::NetworkUnfiltered, unfiltered);
-        result.top_grasp.insert(Proposer::Oracle, run(&allowed[0]));
-        let centroid = centroid_grasps(&view.points);
-        result
-            .top_grasp
-            .insert(Proposer::Centroid, first(&centroid));
-        let facing = self.facing(&view.points, &view.normals, seed);
-        result.top_grasp.insert(Proposer::Antipodal, first(&facing));
 
         result.n_allowed = allowed.len() as u64;
-        let middle = |grasp: &TableGrasp| grasp.base_from_tool().translation.vector;
-        let mut kept: Vec<nalgebra::Vector3<f64>> = Vec::new();
-        for proposal in &proposed {
-            let at = middle(&proposal.grasp);
-            if kept.len() >= MOST_EXECUTED || kept.iter().any(|k| (k - at).norm() < APART) {
-                continue;
-            }
-            kept.push(at);
-            let covers = allowed.iter().enumerate();
-            let covers = covers.filter(|(_, grasp)| (middle(grasp) - at).norm() < COVERED);
-            result.executed.push(Executed {
-                confidence: proposal.confidence,
-                is_good: run(&proposal.grasp),
-                covers: covers.map(|(index, _)| index as u32).collect(),
-                scene: seed,
-            });
+        let covered = |grasp: &TableGrasp| {
+            let middle = |grasp: &TableGrasp| grasp.base_from_tool().translation.vector;
+            let all = allowed.iter().enumerate();
+            let near = all.filter(|(_, own)| (middle(own) - middle(grasp)).norm() < COVERED);
+            near.map(|(index, _)| index as u32).collect()
+        };
+        let execute = |proposal: &ProposedGrasp, is_good: bool| Executed {
+            confidence: proposal.confidence,
+            is_good,
+            covers: covered(&proposal.grasp),
+            scene: seed,
+        };
+        // As the network says them, and as they are carried out; what is the same is tried once.
+        let mut known: Vec<(TableGrasp, bool)> = Vec::new();
+        for proposal in surest_apart(&proposed) {
+            let is_good = run(&proposal.grasp);
+            known.push((proposal.grasp, is_good));
+            result.said.push(execute(&proposal, is_good));
         }
+        for proposal in &ranked.grasps {
+            let same = known.iter().find(|(grasp, _)| *grasp == proposal.grasp);
+            let is_good = same.map_or_else(|| run(&proposal.grasp), |(_, is_good)| *is_good);
+            result.executed.push(execute(proposal, is_good));
+        }
+        let best = result.executed.first();
+        result.calibration = best.map(|best| (best.confidence, best.is_good));
+        result.top_grasp.extend([
+            (Proposer::Network, best.is_some_and(|best| best.is_good)),
+            (Proposer::NetworkUnscored, unscored),
+            (Proposer::NetworkUnfiltered, unfiltered),
+            (Proposer::Oracle, run(&allowed[0])),
+            (Proposer::Centroid, centroid),
+            (Proposer::Antipodal, antipodal),
+        ]);
         Ok(())
     }
 
@@ -426,8 +434,15 @@ impl Evaluator<'_> {
                     seed,
                     &mut Vec::new(),
                 )?;
-                let all = grasps(&raw, &inputs, LEAST);
-                all.into_iter().map(|proposed| proposed.grasp).collect()
+                let proposed = grasps(&raw, &inputs, LEAST);
+                let filter = HandFilter::new(self.jaw, &seen.points);
+                let ranked = self.network.rank(&proposed, &seen.points, &filter);
+                let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
+                ranked
+                    .grasps
+                    .iter()
+                    .map(|proposal| proposal.grasp)
+                    .collect()
             }
         })
     }

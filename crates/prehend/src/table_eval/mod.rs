@@ -17,8 +17,10 @@ pub use summary::Summary;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proposer {
-    /// The network, with the filter behind it.
+    /// The network, with the filter and, if the bundle has one, the scorer behind it.
     Network,
+    /// The network with the filter behind it: its own confidence ranks.
+    NetworkUnscored,
     /// The network alone.
     NetworkUnfiltered,
     /// The labels: what cannot be beaten.
@@ -89,7 +91,9 @@ pub struct SceneResult {
     top_grasp: BTreeMap<Proposer, bool>,
     /// How much is hidden.
     stratum: Option<Stratum>,
+    /// Grasps as they are carried out, and as the network says them, without filter and scorer.
     executed: Vec<Executed>,
+    said: Vec<Executed>,
     n_allowed: u64,
     top_place: Vec<(String, bool)>,
     placed: Vec<Executed>,
@@ -97,11 +101,11 @@ pub struct SceneResult {
     /// Looks with nothing in the hand, and with something, ms.
     empty_looks_ms: Vec<f64>,
     held_looks_ms: Vec<f64>,
-    /// Confidence and success of the network's first grasp.
+    /// Confidence and success of the first grasp.
     calibration: Option<(f64, bool)>,
     /// What became of taking one object up and putting it down elsewhere.
     pick_then_place: BTreeMap<Proposer, PickThenPlace>,
     cleared: BTreeMap<Proposer, [u64; 2]>,
-    /// Why proposals before the first that was carried out were not.
+    /// Why proposals were not carried out.
     refused: Tally,
 }

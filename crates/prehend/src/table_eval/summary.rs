@@ -18,8 +18,10 @@ pub struct Summary {
     pub top_grasp: BTreeMap<Proposer, SuccessRate>,
     /// The same, apart for scenes that show less and more of their objects.
     pub top_grasp_by_visibility: BTreeMap<Stratum, BTreeMap<Proposer, SuccessRate>>,
-    /// Precision and coverage of the network's grasps, without filter.
+    /// Precision and coverage of grasps as they are carried out, in the order of their confidence.
     pub grasp_curve: Curve,
+    /// The same as the network says them, without filter and scorer.
+    pub grasp_curve_network: Curve,
     /// First placements that stood, by proposer: anywhere; with `slot_`, between walls where the object
     /// also fits as it is; with `reorient_`, between walls where it has to be turned, and these again by the
     /// room between walls and object, both sides together.
@@ -33,13 +35,14 @@ pub struct Summary {
     pub paired: BTreeMap<&'static str, Paired>,
     /// How these ended, counted.
     pub pick_then_place_ends: BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>>,
-    /// Why the network's proposals before the first that was carried out were refused, counted.
+    /// Why proposals were refused, counted: for grasps of up to forty of a scene that are ranked, for
+    /// placements of those before the first that was carried out.
     pub refused: Tally,
     /// Objects taken off tables of five.
     pub cleared: BTreeMap<Proposer, SuccessRate>,
     /// Mean difference between confidence and success of first grasps, over 15 bins.
     pub calibration_error: f64,
-    /// From a cloud to what the network says of it, with normals and neighbour search, ms.
+    /// From a cloud to ranked grasps, or to places, with normals, neighbour search, filter and scorer, ms.
     pub latency_ms: Latency,
     /// The same apart: looks with nothing in the hand, and with something.
     pub latency_empty_ms: Latency,
@@ -96,6 +99,10 @@ impl Summary {
             top_grasp_by_visibility: by_visibility(results),
             grasp_curve: curve(
                 results.iter().flat_map(|r| &r.executed).collect(),
+                results.iter().map(|r| r.n_allowed).sum(),
+            ),
+            grasp_curve_network: curve(
+                results.iter().flat_map(|r| &r.said).collect(),
                 results.iter().map(|r| r.n_allowed).sum(),
             ),
             top_place: rates(

@@ -1,6 +1,7 @@
 //! What the program does with a command line, seen from outside.
 
 mod bad_input;
+mod certs;
 mod collect;
 mod common;
 mod eval;

@@ -19,8 +19,12 @@ struct Driver {
 impl Driver {
     fn start() -> Self {
         let endpoint = free_loopback_endpoint().expect("a free port");
-        let change = ("tcp/127.0.0.1:7450", endpoint.as_str());
-        let (folder, file) = launch_with("fr3_sim.toml", &[change]);
+        let commands = free_loopback_endpoint().expect("a free port");
+        let changes = [
+            ("tcp/127.0.0.1:7450", endpoint.as_str()),
+            ("tcp/127.0.0.1:7460", commands.as_str()),
+        ];
+        let (folder, file) = launch_with("fr3_sim.toml", &changes);
         let mut command = prehend(&["run", "--only", "driver", "--json"]);
         let child = command
             .arg(&file)

@@ -61,7 +61,7 @@ pub(super) fn many_nan(lab: &Lab) -> Outcome {
     Ok(Finding::new(
         slower_after == Some(1)
             && reason == Some(StopReason::BadChunks)
-            && world.pc.controller.mode() == Mode::Stopped
+            && world.pc.controller.mode() == Mode::Fault
             && world.arm.shell.is_latched()
             && account.is_clean(),
         format!(
@@ -100,7 +100,7 @@ pub(super) fn odd_numbers(lab: &Lab) -> Outcome {
         let mut rig = Rig::new(&robot, ControlConfig::default())?;
         for number in numbers {
             for joint_idx in 0..robot.n_joints() {
-                if rig.controller.mode() == Mode::Stopped {
+                if has_stopped(&rig) {
                     rig.rearm();
                 }
                 let joints = plan_with(rig.now(), &rig.state.q, joint_idx, number);
@@ -114,7 +114,7 @@ pub(super) fn odd_numbers(lab: &Lab) -> Outcome {
                 }
             }
         }
-        let stopped = rig.controller.mode() == Mode::Stopped || rig.stop(4000).is_some();
+        let stopped = has_stopped(&rig) || rig.stop(4000).is_some();
         worst += rig.violations() + u64::from(!stopped);
     }
     let mut measured = format!("{refused} of {offered} plans refused, {worst} violations");
@@ -127,6 +127,10 @@ pub(super) fn odd_numbers(lab: &Lab) -> Outcome {
         );
     }
     Ok(Finding::new(pass, measured))
+}
+
+fn has_stopped(rig: &Rig) -> bool {
+    matches!(rig.controller.mode(), Mode::Stopped | Mode::Fault)
 }
 
 /// Time of a tick whose plan holds subnormals over one whose plan holds zeros, at the median and at p99.9 of

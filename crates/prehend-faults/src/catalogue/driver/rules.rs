@@ -135,7 +135,7 @@ pub(super) fn collision(lab: &Lab) -> Outcome {
     let stands = q == world.arm.state.q && world.arm.shell.is_latched();
     let controller = world.pc.controller.mode();
     Ok(Finding::new(
-        rest && stands && controller == Mode::Stopped && account.is_clean(),
+        rest && stands && controller == Mode::Fault && account.is_clean(),
         format!("at rest {rest}, stands for 10 s {stands}, controller {controller:?}; {account}"),
     ))
 }

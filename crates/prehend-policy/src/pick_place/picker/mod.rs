@@ -51,9 +51,8 @@ const CLOSING: f64 = 1.5;
 const OPENING: f64 = 0.5;
 /// A way that is stopped this near to its end has arrived, m.
 const TOUCHED: f64 = 0.015;
-/// Proposals that are looked into, and how far apart they are, m.
+/// Places that are looked into.
 const MOST_TRIED: usize = 60;
-const APART: f64 = 0.008;
 /// A grasp this near to one that failed is left alone while others are there, m.
 const FAILED: f64 = 0.02;
 
@@ -163,15 +162,14 @@ impl Picker {
         let seed = self.next_seed();
         let proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
         let filter = HandFilter::new(&self.jaw, &now.cloud.points);
-        let mut tried: Vec<Vector3<f64>> = Vec::new();
+        let points = &now.cloud.points;
+        let ranked = self.network.rank(&proposed, points, &filter)?;
+        for refusal in &ranked.refused {
+            *self.tally.entry(refusal.of_grasp()).or_default() += 1;
+        }
         let mut second: Option<TableGrasp> = None;
-        for proposal in &proposed {
+        for proposal in &ranked.grasps {
             let at = proposal.grasp.base_from_tool().translation.vector;
-            let is_known = tried.iter().any(|other| (other - at).norm() < APART);
-            if is_known || tried.len() >= MOST_TRIED {
-                continue;
-            }
-            tried.push(at);
             let (robot, q) = (&self.robot, now.state.q);
             let reaches = |tool: &Pose| plan(robot, q, &legs_to(tool)).is_some();
             // The other way round is the same grasp, and may suit the arm better.

@@ -112,10 +112,6 @@ fn ask(
     let up = [0.0, 0.0, f32::MAX];
     let normal = |index: usize| cell.facing(&points[index], near.normal(&points[index], &up));
     let (inputs, _) = SceneInputs::look(network.manifest(), &points, normal, held, None, seed);
-    let said = network
-        .infer(&inputs)
-        .map_err(|error| PolicyError::Inference {
-            reason: error.to_string(),
-        })?;
+    let said = network.infer(&inputs)?;
     Ok(Some((inputs, said)))
 }

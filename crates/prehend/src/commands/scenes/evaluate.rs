@@ -50,6 +50,8 @@ pub struct Evaluate {
 struct Evaluation {
     network: String,
     graph_sha256: String,
+    /// Whether a scorer ranks the grasps.
+    is_scored: bool,
     engine: String,
     #[serde(flatten)]
     told: Told,
@@ -96,6 +98,7 @@ impl Evaluate {
         let body = Evaluation {
             network: bundle.manifest.name.clone(),
             graph_sha256: bundle.graph_sha256(),
+            is_scored: bundle.manifest.scorer.is_some(),
             engine,
             told: chosen.told,
             unsettled,
@@ -113,6 +116,7 @@ impl fmt::Display for Evaluation {
             top_grasp,
             top_grasp_by_visibility,
             grasp_curve,
+            grasp_curve_network,
             top_place,
             place_curve,
             pick_then_place,
@@ -169,7 +173,11 @@ impl fmt::Display for Evaluation {
         for (name, rate) in top_place {
             write!(f, "\n  first place, {name:24} {rate}")?;
         }
-        for (name, curve) in [("grasps", grasp_curve), ("places", place_curve)] {
+        for (name, curve) in [
+            ("grasps", grasp_curve),
+            ("grasps, the network alone", grasp_curve_network),
+            ("places", place_curve),
+        ] {
             write!(
                 f,
                 "\n  {name}: area {:.3}, coverage to {:.3}, precision {} at 10 %, {} at 40 %",

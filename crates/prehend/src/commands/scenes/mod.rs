@@ -3,9 +3,11 @@
 mod audit;
 mod evaluate;
 mod export;
+mod export_scorer;
 mod generate;
 mod inspect;
 mod objects;
+mod try_grasps;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,8 @@ const EXAMPLES: &str = "Examples:
   prehend scenes inspect --seed 900001 --split test --network models/pick-place --out said.png
   prehend scenes export runs/pick_place/latest.checkpoint --scenes datasets/tabletop_validation \
     --out models/pick-place
+  prehend scenes try models/pick-place --out datasets/tried.bin
+  prehend scenes export-scorer runs/scorer/latest.checkpoint --tried datasets/tried.bin --network models/pick-place
   prehend scenes evaluate models/pick-place --split test-families --json
 
 A scene that is stored already is left alone: the same command goes on where it was stopped. The files
@@ -52,6 +56,10 @@ enum Kind {
     Export(export::Export),
     /// Measure grasps and placements of a network, and of what it has to beat, on the same scenes.
     Evaluate(evaluate::Evaluate),
+    /// Try grasps that a network proposes, and some around them, for a scorer to learn from.
+    Try(try_grasps::TryGrasps),
+    /// Put a trained scorer into the bundle of the network whose proposals it ranks.
+    ExportScorer(export_scorer::ExportScorer),
 }
 
 /// Which gripper.
@@ -98,6 +106,8 @@ pub enum Objects {
     Train,
     /// Others of the same families, to choose between networks.
     Validation,
+    /// A family that neither training nor reports see, to choose between networks.
+    ValidationFamilies,
     /// Further ones of the same families, for reports.
     Test,
     /// Families that no training sees, for reports.
@@ -109,6 +119,7 @@ impl From<Objects> for Split {
         match objects {
             Objects::Train => Self::Train,
             Objects::Validation => Self::Validation,
+            Objects::ValidationFamilies => Self::ValidationFamilies,
             Objects::Test => Self::Test,
             Objects::TestFamilies => Self::TestFamilies,
         }
@@ -127,6 +138,8 @@ impl Scenes {
             Kind::Inspect(args) => args.run(session),
             Kind::Export(args) => args.run(session),
             Kind::Evaluate(args) => args.run(session),
+            Kind::Try(args) => args.run(session),
+            Kind::ExportScorer(args) => args.run(session),
         }
     }
 }

@@ -1,0 +1,228 @@
+//! The control thread itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use prehend_types::{ActionChunk, RobotState, Stamp};
+use rtrb::{Consumer, Producer};
+
+use super::clock::Clock;
+use super::deadline::MissPolicy;
+use super::ports::{LoopEvent, LoopMessage, TimedCommand};
+use super::stats::LoopStats;
+use crate::{ArmError, Controller, Mode, StopReason, Tick};
+
+/// Longest that ending the loop waits for the arm to stand still.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Everything the thread owns.
+pub(super) struct Worker<C> {
+    pub clock: C,
+    pub controller: Controller,
+    pub states: Consumer<RobotState>,
+    pub chunks: Consumer<ActionChunk>,
+    pub messages: Consumer<LoopMessage>,
+    pub commands: Producer<TimedCommand>,
+    pub events: Producer<LoopEvent>,
+    pub state: Option<RobotState>,
+    /// The stop that was told last.
+    pub told_stop: Option<StopReason>,
+    /// Session whose arming was begun and not yet answered.
+    pub arming: Option<u64>,
+    pub seq: u64,
+    /// Since when the arm holds without a plan.
+    pub holding_since: Option<Stamp>,
+    /// How long the last tick worked, ns.
+    pub worked_nanos: u64,
+    pub stats: Arc<LoopStats>,
+}
+
+impl<C: Clock> Worker<C> {
+    /// The loop. Inside it there is no allocation, lock, wait (but the timer), log line or file: its
+    /// only system call is the sleep, what comes and goes passes through rings that never block, and
+    /// everything it counts is in atomics that it alone writes.
+    pub fn run(&mut self, finish: &AtomicBool) {
+        let period = Duration::from_secs_f64(self.controller.config().dt_s());
+        let mut next = self.clock.now().after(period);
+        let mut last: Option<Stamp> = None;
+        let mut give_up: Option<Stamp> = None;
+        loop {
+            self.clock.sleep_until(next);
+            let woke = self.clock.now();
+            let late_nanos = nanos_between(next, woke);
+            self.stats.latency.record(late_nanos);
+            if let Some(last) = last {
+                self.stats.period.record(nanos_between(last, woke));
+            }
+            last = Some(woke);
+            // After a long sleep the newest moment that was planned: an older one would make what came
+            // meanwhile look as if it were from the future.
+            while next.after(period) <= woke {
+                next = next.after(period);
+                self.stats.deadline_misses.fetch_add(1, Relaxed);
+            }
+            let is_ending = finish.load(Relaxed);
+            if is_ending {
+                self.controller.soft_stop();
+            }
+            // The planned moment, not the moment of waking up: the plan is sampled evenly.
+            self.work(next, late_nanos);
+            if is_ending {
+                // Only after the work, which tells the driver to stop even if the arm stands already.
+                let give_up = *give_up.get_or_insert(woke.after(STOP_PATIENCE));
+                if self.controller.is_at_rest() || woke >= give_up {
+                    return;
+                }
+            }
+            let done = self.clock.now();
+            self.worked_nanos = nanos_between(woke, done);
+            self.stats.compute.record(self.worked_nanos);
+            self.stats.ticks.fetch_add(1, Relaxed);
+            next = next.after(period);
+            // Whoever is late skips what is past and never makes up for it.
+            while next <= done {
+                next = next.after(period);
+                self.stats.deadline_misses.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    fn work(&mut self, now: Stamp, late_nanos: u64) {
+        while let Ok(state) = self.states.pop() {
+            self.state = Some(state);
+        }
+        while let Ok(message) = self.messages.pop() {
+            self.obey(message, now);
+        }
+        while let Ok(chunk) = self.chunks.pop() {
+            let outcome = self.controller.accept(&chunk, now);
+            if outcome.is_ok() {
+                self.stats.chunk_age.record(nanos_between(chunk.start, now));
+            }
+            self.tell(LoopEvent::Chunk {
+                start: chunk.start,
+                outcome,
+            });
+        }
+        if let Some(state) = self.state {
+            self.tick(&state, now, late_nanos);
+        }
+        let stop_reason = self.controller.stop_reason();
+        if stop_reason != self.told_stop {
+            self.told_stop = stop_reason;
+            if let Some(reason) = stop_reason {
+                self.tell(LoopEvent::Stopping(reason));
+            }
+        }
+        self.stats.store_limiter(self.controller.counters());
+    }
+
+    fn tick(&mut self, state: &RobotState, now: Stamp, late_nanos: u64) {
+        let before = self.controller.mode();
+        let tick = match self.judge_deadlines(state, now, late_nanos) {
+            Some(MissPolicy::Skip) => return,
+            Some(MissPolicy::Hold) => self.controller.braking_tick(state, now),
+            Some(MissPolicy::Stop) => {
+                self.controller.stop(StopReason::Deadline);
+                self.controller.tick(state, now)
+            }
+            Some(MissPolicy::Warn) | None => self.controller.tick(state, now),
+        };
+        self.answer_arming();
+        // The last command of a stop is sent too: it is the one that stands still.
+        if before.commands() || tick.mode.commands() {
+            self.send(&tick);
+        }
+        self.stats.mode.store(tick.mode as u8, Relaxed);
+    }
+
+    /// Counts the stages that are late; the answer to the worst of them. Nobody waits for an arm that
+    /// is not armed, and a stop is never put off.
+    fn judge_deadlines(
+        &mut self,
+        state: &RobotState,
+        now: Stamp,
+        late_nanos: u64,
+    ) -> Option<MissPolicy> {
+        let mode = self.controller.mode();
+        if mode == Mode::Holding {
+            self.holding_since.get_or_insert(now);
+        } else {
+            self.holding_since = None;
+        }
+        if !mode.is_running() {
+            return None;
+        }
+        let age_nanos = nanos_between(state.stamp, now);
+        self.stats.state_age.record(age_nanos);
+        let held_nanos = self
+            .holding_since
+            .map_or(0, |since| nanos_between(since, now));
+        let deadlines = &self.controller.config().deadlines;
+        let (late, policy) =
+            deadlines.judge([late_nanos, self.worked_nanos, age_nanos, held_nanos]);
+        for (count, late) in self.stats.late.iter().zip(late) {
+            count.fetch_add(u64::from(late), Relaxed);
+        }
+        policy
+    }
+
+    fn obey(&mut self, message: LoopMessage, now: Stamp) {
+        match message {
+            LoopMessage::Arm { epoch } => match self.arm(epoch, now) {
+                Ok(()) => self.arming = Some(epoch),
+                Err(error) => self.tell(LoopEvent::ArmRefused(error)),
+            },
+            LoopMessage::Stop => self.controller.soft_stop(),
+            LoopMessage::StopFor(reason) => self.controller.stop(reason),
+            LoopMessage::Reset => _ = self.controller.reset(),
+        }
+    }
+
+    fn arm(&mut self, epoch: u64, now: Stamp) -> Result<(), ArmError> {
+        let state = self.state.as_ref().ok_or(ArmError::NoState)?;
+        self.controller.begin_arming(epoch, state, now)
+    }
+
+    /// Tells how an arming ended, once.
+    fn answer_arming(&mut self) {
+        let mode = self.controller.mode();
+        let Some(epoch) = self.arming.filter(|_| mode != Mode::Arming) else {
+            return;
+        };
+        self.arming = None;
+        self.tell(if mode.is_running() {
+            LoopEvent::Armed { epoch }
+        } else {
+            LoopEvent::ArmRefused(self.controller.arm_error().unwrap_or(ArmError::Withdrawn))
+        });
+    }
+
+    fn send(&mut self, tick: &Tick) {
+        self.seq += 1;
+        let command = TimedCommand {
+            seq: self.seq,
+            epoch: self.controller.epoch(),
+            stamp: self.clock.now(),
+            command: tick.command,
+            mode: tick.mode,
+            base_from_tcp_d: tick.base_from_tcp_d,
+        };
+        let counter = match self.commands.push(command) {
+            Ok(()) => &self.stats.commands,
+            Err(_) => &self.stats.commands_lost,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    fn tell(&mut self, event: LoopEvent) {
+        if self.events.push(event).is_err() {
+            self.stats.events_lost.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+fn nanos_between(earlier: Stamp, later: Stamp) -> u64 {
+    later.as_nanos().saturating_sub(earlier.as_nanos())
+}

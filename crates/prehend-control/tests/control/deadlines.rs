@@ -1,0 +1,166 @@
+//! A late loop: what is past is skipped, and each stage's policy does what it says in the same tick.
+
+use std::time::Duration;
+
+use prehend_control::rt::{DeadlineConfig, MissPolicy, Stage};
+use prehend_control::{ControlConfig, Mode, StopReason};
+use prehend_types::Stamp;
+
+use crate::lockstep::run;
+
+/// Tick at which something is late; the arm moves by then.
+const LATE_AT: u64 = 100;
+const PERIOD: Duration = Duration::from_millis(2);
+
+/// Stamps of the commands around a sleep that ends ten periods late.
+fn stamps_around_a_stall(periods: u32) -> (Vec<Stamp>, u64) {
+    let ((stamps, violations), report) = run(ControlConfig::default(), |done| {
+        let mut stamps = Vec::new();
+        Box::new(move |world, _| {
+            stamps.extend(world.command.map(|timed| timed.stamp));
+            if world.ticks == LATE_AT + 50 {
+                let violations = world.wire.report().limit_violations;
+                let _ = done.send((stamps.clone(), violations));
+            }
+            if world.ticks == LATE_AT {
+                PERIOD * periods
+            } else {
+                Duration::ZERO
+            }
+        })
+    });
+    assert_eq!(violations, 0);
+    assert_eq!(report.late.get(Stage::Wake), 1);
+    (stamps, report.deadline_misses)
+}
+
+#[test]
+fn an_overrun_of_ten_periods_gives_one_command_and_then_the_old_rhythm() {
+    let (stamps, misses) = stamps_around_a_stall(10);
+    let gaps: Vec<Duration> = (stamps.windows(2))
+        .map(|pair| pair[1].saturating_since(pair[0]))
+        .collect();
+    let late: Vec<_> = gaps.iter().filter(|gap| **gap != PERIOD).collect();
+    // Eleven periods without a command, then one, then one per period: never a burst.
+    assert_eq!(late, [&(PERIOD * 11)], "{gaps:?}");
+    assert_eq!(misses, 10);
+    assert!(gaps.len() > 100);
+}
+
+#[test]
+fn a_stall_of_a_minute_gives_no_burst_either() {
+    let (stamps, _) = stamps_around_a_stall(30_000);
+    let shortest = (stamps.windows(2))
+        .map(|pair| pair[1].saturating_since(pair[0]))
+        .min();
+    assert_eq!(shortest, Some(PERIOD));
+}
+
+/// What the tick after a stall of 3 ms did: the mode and the speed of its command, if there was one, and
+/// the speed before.
+struct Answer {
+    mode: Option<Mode>,
+    speed: f64,
+    before: f64,
+    /// Mode of the command after it.
+    next: Option<Mode>,
+}
+
+fn answer_to(policy: MissPolicy) -> (Answer, u64) {
+    let mut deadlines = DeadlineConfig::default();
+    deadlines.wake.policy = policy;
+    let config = ControlConfig {
+        deadlines,
+        ..ControlConfig::default()
+    };
+    let (answer, report) = run(config, |done| {
+        let mut answer = Answer {
+            mode: None,
+            speed: 0.0,
+            before: 0.0,
+            next: None,
+        };
+        Box::new(move |world, _| {
+            let mode = world.command.map(|timed| timed.mode);
+            match world.ticks {
+                LATE_AT => {
+                    answer.before = world.speed();
+                    return Duration::from_millis(3);
+                }
+                tick if tick == LATE_AT + 1 => {
+                    (answer.mode, answer.speed) = (mode, world.speed());
+                }
+                tick if tick == LATE_AT + 2 => {
+                    assert_eq!(world.wire.report().limit_violations, 0);
+                    let _ = done.send(Answer {
+                        next: mode,
+                        ..answer
+                    });
+                }
+                _ => {}
+            }
+            Duration::ZERO
+        })
+    });
+    (answer, report.late.get(Stage::Wake))
+}
+
+#[test]
+fn every_policy_is_reached_in_the_tick_that_notices() {
+    let (warn, counted) = answer_to(MissPolicy::Warn);
+    assert!(warn.before > 0.02, "it moves: {}", warn.before);
+    assert_eq!((warn.mode, counted), (Some(Mode::Tracking), 1));
+
+    let (skip, counted) = answer_to(MissPolicy::Skip);
+    assert_eq!((skip.mode, skip.next), (None, Some(Mode::Tracking)));
+    assert_eq!(counted, 1);
+
+    let (hold, counted) = answer_to(MissPolicy::Hold);
+    assert_eq!(
+        (hold.mode, hold.next),
+        (Some(Mode::Tracking), Some(Mode::Tracking))
+    );
+    assert!(hold.speed < warn.speed, "{} {}", hold.speed, warn.speed);
+    assert_eq!(counted, 1);
+
+    let (stop, counted) = answer_to(MissPolicy::Stop);
+    assert_eq!(
+        (stop.mode, stop.next),
+        (Some(Mode::Stopping), Some(Mode::Stopping))
+    );
+    assert!(stop.speed < warn.speed);
+    assert_eq!(counted, 1);
+}
+
+/// A driver that falls silent, and a policy that does: each stage has its own deadline.
+#[test]
+fn silence_of_a_peer_is_answered_as_its_stage_says() {
+    for (stage, after_millis) in [(Stage::State, 20.0), (Stage::Plan, 100.0)] {
+        let mut deadlines = DeadlineConfig::default();
+        let own = match stage {
+            Stage::State => &mut deadlines.state,
+            _ => &mut deadlines.plan,
+        };
+        own.after_millis = after_millis;
+        own.policy = MissPolicy::Stop;
+        let config = ControlConfig {
+            deadlines,
+            ..ControlConfig::default()
+        };
+        let (seen, report) = run(config, |done| {
+            Box::new(move |world, _| {
+                if world.ticks == LATE_AT {
+                    world.states = stage != Stage::State;
+                    world.plans = false;
+                }
+                if let Some(timed) = world.command.filter(|timed| !timed.mode.commands()) {
+                    let _ = done.send((timed.mode, world.wire.report().limit_violations));
+                }
+                Duration::ZERO
+            })
+        });
+        assert_eq!(seen, (Mode::Stopped, 0), "{stage:?}");
+        assert_eq!(report.late.get(stage), 1, "once it stops nobody counts");
+    }
+    assert!(!StopReason::Deadline.is_fault());
+}

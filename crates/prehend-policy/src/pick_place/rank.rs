@@ -1,0 +1,118 @@
+//! Which of the proposed grasps comes first: of those that the hand can carry out, the one that looks best
+//! from close by.
+//!
+//! The network is sure of points it has seen the like of, and proposes well what it ranks badly (M2T2's
+//! authors say so of theirs). What holds is judged by a second, small network that knows nothing but what
+//! is around the fingers, and has learned it from grasps that were tried.
+
+use prehend_cloud::{CloseUp, close_up};
+
+use super::decode::ProposedGrasp;
+use super::filter::{HandFilter, Refusal};
+use super::network::SceneNetwork;
+use super::scorer::MOST_SCORED;
+use crate::error::InferenceError;
+
+/// Two grasps nearer to each other than this are one, m.
+const APART: f64 = 0.01;
+
+/// Proposals in the order in which they are worth carrying out.
+#[derive(Debug, Clone, Default)]
+pub struct Ranked {
+    /// Those that the hand can carry out, as it would; confidences are the scorer's, if there is one.
+    pub grasps: Vec<ProposedGrasp>,
+    /// Why others were left out.
+    pub refused: Vec<Refusal>,
+}
+
+/// The surest of some proposals, surest first, none next to a surer one.
+#[must_use]
+pub fn surest_apart(proposed: &[ProposedGrasp]) -> Vec<ProposedGrasp> {
+    let mut kept: Vec<ProposedGrasp> = Vec::new();
+    let at = |proposal: &ProposedGrasp| proposal.grasp.base_from_tool().translation.vector;
+    for proposal in proposed {
+        let is_known = |other: &ProposedGrasp| (at(other) - at(proposal)).norm() < APART;
+        if kept.len() < MOST_SCORED && !kept.iter().any(is_known) {
+            kept.push(*proposal);
+        }
+    }
+    kept
+}
+
+impl SceneNetwork {
+    /// For each of at most [`MOST_SCORED`] close-ups, the probability that the grasp holds; `None` without a
+    /// scorer.
+    ///
+    /// # Errors
+    /// [`InferenceError`] if the scorer fails.
+    pub fn score(&mut self, close_ups: &[CloseUp]) -> Result<Option<Vec<f32>>, InferenceError> {
+        let scorer = self.scorer.as_mut();
+        scorer.map(|scorer| scorer.score(close_ups)).transpose()
+    }
+
+    /// Ranks grasps that were proposed, surest first, for the cloud that shows them (base frame, m).
+    ///
+    /// # Errors
+    /// [`InferenceError`] if the scorer fails.
+    pub fn rank(
+        &mut self,
+        proposed: &[ProposedGrasp],
+        cloud: &[[f32; 3]],
+        filter: &HandFilter<'_>,
+    ) -> Result<Ranked, InferenceError> {
+        let mut ranked = Ranked::default();
+        for proposal in surest_apart(proposed) {
+            match filter.check(&proposal.grasp, |_| true) {
+                Ok(grasp) => ranked.grasps.push(ProposedGrasp { grasp, ..proposal }),
+                Err(refusal) => ranked.refused.push(refusal),
+            }
+        }
+        let grasps = ranked.grasps.iter();
+        let close_ups: Vec<_> = grasps
+            .map(|proposal| close_up(cloud, &proposal.grasp))
+            .collect();
+        if let Some(scores) = self.score(&close_ups)? {
+            for (proposal, score) in ranked.grasps.iter_mut().zip(scores) {
+                proposal.confidence = f64::from(score);
+            }
+        }
+        // What is no number is no grasp.
+        ranked
+            .grasps
+            .retain(|proposal| proposal.confidence.is_finite());
+        ranked
+            .grasps
+            .sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        Ok(ranked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{Point3, Vector3};
+    use prehend_types::TableGrasp;
+
+    use super::*;
+
+    #[test]
+    fn of_proposals_side_by_side_the_surest_is_kept_and_no_more_than_can_be_scored() {
+        let proposal = |index: usize| ProposedGrasp {
+            grasp: TableGrasp {
+                contact: Point3::new(0.4, 0.004 * index as f64, 0.05),
+                closing: Vector3::y(),
+                approach: -Vector3::z(),
+                width: 0.04,
+                retreat: 0.0,
+            },
+            confidence: 1.0 - 0.001 * index as f64,
+            object: 0,
+            point: index,
+        };
+        let all: Vec<ProposedGrasp> = (0..400).map(proposal).collect();
+        let kept = surest_apart(&all);
+        assert_eq!(kept.len(), MOST_SCORED);
+        let points: Vec<usize> = kept.iter().map(|p| p.point).collect();
+        assert_eq!(points[..4], [0, 3, 6, 9]);
+        assert!(surest_apart(&[]).is_empty());
+    }
+}
