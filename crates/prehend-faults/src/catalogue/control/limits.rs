@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use nalgebra::Vector3;
-use prehend_control::{ControlConfig, Follower, JointBounds, WireChecker};
+use prehend_control::{ControlConfig, ControlError, Follower, JointBounds, WireChecker};
 use prehend_types::{
     Action, ActionChunk, GripperCommand, JointAccelerations, JointCommand, JointPositions,
     JointVelocities,
 };
 use rand::Rng;
 
-use super::plan_with;
+use super::{plan_with, stop_time};
 use crate::Lab;
 use crate::fault::{Finding, Outcome};
 use crate::lab::ARMS;
@@ -27,14 +27,20 @@ pub(super) fn armed_elsewhere(lab: &Lab) -> Outcome {
     let moved = (world.arm.state.q.iter())
         .zip(home.iter())
         .fold(0.0, |most: f64, (q, home)| most.max((q - home).abs()));
-    let refusal = (world.pc.last_arm_error).map_or("armed".to_owned(), |error| error.to_string());
+    let refusal = (world.pc.last_arm_error).map_or("nothing".to_owned(), |error| error.to_string());
+    let driver =
+        (world.arm.shell.arm_error()).map_or("nothing".to_owned(), |error| error.to_string());
     Ok(Finding::new(
-        account.commands == 0 && refusal.contains("joint") && refusal.contains("0.3"),
+        account.commands == 0 && [&refusal, &driver].iter().any(|said| names_joint_2(said)),
         format!(
-            "{} commands sent, the arm moved by {moved:.4} rad; the controller says: {refusal}",
+            "{} commands sent, the arm moved by {moved:.4} rad; the controller says: {refusal}; the driver: {driver}",
             account.commands
         ),
     ))
+}
+
+fn names_joint_2(said: &str) -> bool {
+    said.contains("joint 2") && said.contains("0.3")
 }
 
 pub(super) fn start_outside(lab: &Lab) -> Outcome {
@@ -73,7 +79,7 @@ pub(super) fn start_outside(lab: &Lab) -> Outcome {
 }
 
 pub(super) fn over_limit_state(lab: &Lab) -> Outcome {
-    let (mut faster, mut broken, mut tried, mut armed) = (0, 0, 0, 0);
+    let (mut faster, mut broken, mut tried, mut armed, mut refused) = (0, 0, 0, 0, 0);
     let mut rng = lab.rng("over");
     for name in ARMS {
         let robot = lab.robot(name)?;
@@ -91,7 +97,14 @@ pub(super) fn over_limit_state(lab: &Lab) -> Outcome {
                 let mut ddq = JointAccelerations::zeros(bounds.len())?;
                 ddq[joint_idx] = rng.random_range(-30.0..30.0);
                 let dt = 0.002;
-                let mut follower = Follower::new(&bounds, dt, robot.home(), &dq, &ddq)?;
+                let follower = Follower::new(&bounds, dt, robot.home(), &dq, &ddq);
+                let mut follower = match follower {
+                    Err(ControlError::Implausible { .. }) => {
+                        refused += 1;
+                        continue;
+                    }
+                    follower => follower?,
+                };
                 let mut speed = over.abs();
                 // The acceleration of the start may still carry it on while the jerk limit turns it.
                 let turning = 2.0 * bounds[joint_idx].max_acceleration / bounds[joint_idx].max_jerk;
@@ -110,7 +123,7 @@ pub(super) fn over_limit_state(lab: &Lab) -> Outcome {
     Ok(Finding::new(
         faster == 0 && broken == 0 && armed == 0,
         format!(
-            "{armed} of {tried} armed; from such motions {faster} ticks faster than before, {broken} not \
+            "{armed} of {tried} armed; {refused} motions refused as no arm's, from the others {faster} ticks faster than before, {broken} not \
              finite or without rest"
         ),
     ))
@@ -218,6 +231,64 @@ pub(super) fn singular(lab: &Lab) -> Outcome {
         format!(
             "8 s outwards in 6 directions with {} arms, to the stretched pose and beyond: {violations} \
              violations, {failed} stops failed, speed up to {worst:.3} of the limit",
+            ARMS.len()
+        ),
+    ))
+}
+
+pub(super) fn tightened(lab: &Lab) -> Outcome {
+    let (mut old, mut new, mut armed) = (0, 0, 0);
+    let mut fastest = 0.0f64;
+    for name in ARMS {
+        let robot = lab.robot(name)?;
+        let bounds = Setup::new(robot.clone(), 0).bounds()?;
+        let tight: Vec<JointBounds> = (bounds.iter())
+            .map(|bounds| JointBounds {
+                max_velocity: 0.3 * bounds.max_velocity,
+                max_acceleration: 0.5 * bounds.max_acceleration,
+                max_jerk: 0.5 * bounds.max_jerk,
+                ..*bounds
+            })
+            .collect();
+        for moving in 0..20 {
+            let mut rig = Rig::new(&robot, ControlConfig::default())?;
+            let mut pilot = sway(&bounds, robot.home(), 0.9);
+            let mut run = |rig: &mut Rig, ticks: u64, wire: &mut WireChecker| {
+                for seq in 0..ticks {
+                    if let Some(offer) = pilot(rig.now()) {
+                        rig.offer(&offer);
+                    }
+                    rig.tick();
+                    wire.check(0, seq, &command(&rig.state.q, &rig.state.dq));
+                }
+            };
+            let dt_s = rig.controller.config().dt_s();
+            let unjudged = &mut WireChecker::new(&bounds, dt_s);
+            run(&mut rig, 500 + 17 * moving, unjudged);
+            let speeds = rig.state.dq.iter().zip(&bounds);
+            fastest = speeds.fold(fastest, |most, (dq, bounds)| {
+                most.max(dq.abs() / bounds.max_velocity)
+            });
+            rig.controller.set_bounds(&tight)?;
+            // As long as the slowest joint takes to stop inside the old limits.
+            run(
+                &mut rig,
+                (stop_time(&bounds) / dt_s).ceil() as u64,
+                unjudged,
+            );
+            let mut wire = WireChecker::new(&tight, dt_s);
+            run(&mut rig, 1000, &mut wire);
+            old += rig.violations();
+            new += wire.report().limit_violations;
+            armed += u64::from(rig.controller.mode().is_running());
+        }
+    }
+    let n = 20 * ARMS.len() as u64;
+    Ok(Finding::new(
+        old == 0 && new == 0 && armed == n && fastest > 0.3,
+        format!(
+            "{n} times on {} arms, from up to {fastest:.2} of the old speed limit to 0.3 of it: {old} steps beyond \
+             the old limits, {new} beyond the new ones once a stop's time has passed; {armed} move on",
             ARMS.len()
         ),
     ))
