@@ -300,6 +300,15 @@ impl Controller {
         self.drive.is_at_rest()
     }
 
+    /// Judges the measured state without a step: what lasts too long stops the arm for good.
+    pub(crate) fn watch(&mut self, state: &RobotState, now: Stamp) {
+        let mut limited = LimitSet::default();
+        if self.mode().is_running() {
+            self.state_is_usable(state, now, &mut limited);
+        }
+        self.counters.add_set(limited);
+    }
+
     /// Judges the measured state; a fault that lasts stops the arm for good.
     fn state_is_usable(&mut self, state: &RobotState, now: Stamp, limited: &mut LimitSet) -> bool {
         let problem = check::state(

@@ -29,17 +29,27 @@ impl Fence {
     /// # Errors
     /// [`ControlError::Config`], naming the field.
     pub fn check(&self) -> Result<(), ControlError> {
-        let fields = ["fence.max_m[0]", "fence.max_m[1]", "fence.max_m[2]"];
-        for (axis, field) in fields.into_iter().enumerate() {
-            let (low, value) = (self.min_m[axis], self.max_m[axis]);
-            // Written so that NaN is refused too.
-            if !(low.is_finite() && value.is_finite() && low < value) {
-                return Err(ControlError::Config {
+        let fields = [
+            ["fence.min_m[0]", "fence.max_m[0]"],
+            ["fence.min_m[1]", "fence.max_m[1]"],
+            ["fence.min_m[2]", "fence.max_m[2]"],
+        ];
+        for (axis, [low_field, high_field]) in fields.into_iter().enumerate() {
+            let (min, max) = (self.min_m[axis], self.max_m[axis]);
+            let refuse = |field, value, low| {
+                let high = f64::MAX;
+                Err(ControlError::Config {
                     field,
                     value,
                     low,
-                    high: f64::MAX,
-                });
+                    high,
+                })
+            };
+            if !min.is_finite() {
+                return refuse(low_field, min, f64::MIN);
+            }
+            if !(max.is_finite() && min < max) {
+                return refuse(high_field, max, min);
             }
         }
         Ok(())

@@ -69,7 +69,9 @@ impl Guard {
         limiters: &mut [Changeover; MAX_JOINTS],
         limited: &mut LimitSet,
     ) -> [JointMotion; MAX_JOINTS] {
-        if self.farthest(q, &next, limiters) >= self.left {
+        // Written so that a distance that is no number is looked at.
+        let is_clear = self.farthest(q, &next, limiters) < self.left;
+        if !is_clear {
             let here = self.look(arm, q);
             let floor = here.floor();
             self.left = here.above(&floor);

@@ -3,7 +3,8 @@
 //! The controller and the driver's shell both keep a [`SafetyState`] and change it through
 //! [`SafetyState::step`] alone, so what is proved about the function holds on both sides of the wire:
 //!
-//! - Motion begins only after an operator's [`SafetyEvent::Arm`] with an epoch that was never used before.
+//! - Motion begins only after an [`SafetyEvent::Arm`] with an epoch that was never used before: an operator
+//!   asked the driver for a session, or started it.
 //! - A stop is obeyed in every state, latches, and uses up the epoch that it stopped.
 //! - What broke has to be acknowledged ([`SafetyEvent::Reset`]) before the arm can be armed at all.
 //!
@@ -219,7 +220,7 @@ impl SafetyState {
             // Nothing moves, so there is nothing to brake. Who stops an arming stops its session.
             Mode::Arming => (stopped.spend().to(stopped.latch()), Effect::None),
             Mode::Disarmed | Mode::Stopped | Mode::Fault => {
-                (stopped.to(stopped.latch()), Effect::None)
+                (stopped.spend().to(stopped.latch()), Effect::None)
             }
         }
     }

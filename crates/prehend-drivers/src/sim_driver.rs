@@ -248,6 +248,8 @@ impl Driver {
         while let Some(received) = self.stops.take() {
             if received.message.epoch == self.shell.epoch() {
                 self.shell.stop(StopReason::Requested);
+                // Who asked for a new session before it did not know of this stop.
+                self.wants_rearm = false;
             }
         }
         let Ok(state) = tick(&mut self.shell, &mut self.cell);

@@ -42,6 +42,13 @@ impl TlsConfig {
     /// # Errors
     /// [`LinkError::Certificates`] naming the file and the remedy.
     pub fn check(&self) -> Result<(), LinkError> {
+        for path in [&self.ca, &self.certificate, &self.key] {
+            if path.to_str().is_none() {
+                let path = path.clone();
+                let message = "the path is no UTF-8; rename it".to_owned();
+                return Err(CertsError::Content { path, message }.into());
+            }
+        }
         for (path, is_own) in [(&self.ca, false), (&self.certificate, true)] {
             let info = CertificateInfo::read(path)?;
             let refuse = |message: String| CertsError::Content {

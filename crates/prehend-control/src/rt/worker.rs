@@ -121,7 +121,8 @@ impl<C: Clock> Worker<C> {
     fn tick(&mut self, state: &RobotState, now: Stamp, late_nanos: u64) {
         let before = self.controller.mode();
         let tick = match self.judge_deadlines(state, now, late_nanos) {
-            Some(MissPolicy::Skip) => return,
+            // Nothing is sent, but what the state says is heard: a driver that is silent for long stops it.
+            Some(MissPolicy::Skip) => return self.controller.watch(state, now),
             Some(MissPolicy::Hold) => self.controller.braking_tick(state, now),
             Some(MissPolicy::Stop) => {
                 self.controller.stop(StopReason::Deadline);

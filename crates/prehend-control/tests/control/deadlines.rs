@@ -164,3 +164,28 @@ fn silence_of_a_peer_is_answered_as_its_stage_says() {
     }
     assert!(!StopReason::Deadline.is_fault());
 }
+
+/// Skipping late ticks is no way round the limit of trust in old states.
+#[test]
+fn a_driver_that_stays_silent_stops_the_arm_though_its_ticks_are_skipped() {
+    let mut deadlines = DeadlineConfig::default();
+    deadlines.state.after_millis = 20.0;
+    deadlines.state.policy = MissPolicy::Skip;
+    let config = ControlConfig {
+        deadlines,
+        ..ControlConfig::default()
+    };
+    let (seen, _) = run(config, |done| {
+        Box::new(move |world, _| {
+            if world.ticks == LATE_AT {
+                world.states = false;
+            }
+            if let Some(timed) = world.command.filter(|timed| !timed.mode.commands()) {
+                let _ = done.send((timed.mode, world.ticks));
+            }
+            Duration::ZERO
+        })
+    });
+    assert_eq!(seen.0, Mode::Stopped);
+    assert!(seen.1 > LATE_AT + 20, "{seen:?}");
+}

@@ -82,6 +82,16 @@ pub fn new_certificates(
             return Err(CertsError::Exists { path });
         }
     }
+    if let Some(role) = wanted.left_behind(folder) {
+        let message = format!(
+            "{role}.pem in {folder:?} was signed by the authority that would be replaced, and would fit \
+             nobody; make all roles anew, or give another folder"
+        );
+        return Err(CertsError::Config {
+            field: "node",
+            message,
+        });
+    }
     let write = |(name, content): (String, String)| {
         let path = folder.join(name);
         store::write(&path, &content, wanted.replace).map(|()| path)
@@ -90,6 +100,18 @@ pub fn new_certificates(
 }
 
 impl NewCertificates {
+    /// A role whose certificate is there and is not made anew.
+    fn left_behind(&self, folder: &Path) -> Option<Role> {
+        let mut others = Role::ALL
+            .into_iter()
+            .filter(|role| !self.roles.contains(role));
+        let is_there = |role: &Role| {
+            let path = folder.join(format!("{role}.pem"));
+            path.symlink_metadata().is_ok()
+        };
+        others.find(is_there)
+    }
+
     fn check(&self) -> Result<(), CertsError> {
         let refuse = |field, message| Err(CertsError::Config { field, message });
         if self.roles.is_empty() {

@@ -76,10 +76,6 @@ impl SceneNetwork {
                 proposal.confidence = f64::from(score);
             }
         }
-        // What is no number is no grasp.
-        ranked
-            .grasps
-            .retain(|proposal| proposal.confidence.is_finite());
         ranked
             .grasps
             .sort_by(|a, b| b.confidence.total_cmp(&a.confidence));

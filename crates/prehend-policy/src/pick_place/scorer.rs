@@ -154,6 +154,9 @@ impl Scorer {
             return Err(failed(format!("the output has {} numbers", said.len())));
         }
         said.truncate(close_ups.len());
+        if let Some(score) = said.iter().find(|score| !score.is_finite()) {
+            return Err(failed(format!("a score is {score}")));
+        }
         Ok(said)
     }
 }

@@ -15,12 +15,13 @@ pub enum Split {
     Train,
     /// 60 other instances of the same families, for choosing between networks.
     Validation,
-    /// 60 instances of a family that neither training nor reports see, for the same.
-    ValidationFamilies,
     /// 120 further instances of the same families, for reports.
     Test,
     /// 120 instances of six families that no training sees.
     TestFamilies,
+    /// 60 instances of a family that neither training nor reports see, to choose between networks; last,
+    /// because files number these.
+    ValidationFamilies,
 }
 
 /// One object of the library.

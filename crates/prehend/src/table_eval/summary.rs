@@ -19,9 +19,9 @@ pub struct Summary {
     /// The same, apart for scenes that show less and more of their objects.
     pub top_grasp_by_visibility: BTreeMap<Stratum, BTreeMap<Proposer, SuccessRate>>,
     /// Precision and coverage of grasps as they are carried out, in the order of their confidence.
-    pub grasp_curve: Curve,
+    pub ranked_grasp_curve: Curve,
     /// The same as the network says them, without filter and scorer.
-    pub grasp_curve_network: Curve,
+    pub grasp_curve: Curve,
     /// First placements that stood, by proposer: anywhere; with `slot_`, between walls where the object
     /// also fits as it is; with `reorient_`, between walls where it has to be turned, and these again by the
     /// room between walls and object, both sides together.
@@ -97,11 +97,11 @@ impl Summary {
             scenes: results.len(),
             top_grasp: rates(results.iter().flat_map(|r| &r.top_grasp)),
             top_grasp_by_visibility: by_visibility(results),
-            grasp_curve: curve(
+            ranked_grasp_curve: curve(
                 results.iter().flat_map(|r| &r.executed).collect(),
                 results.iter().map(|r| r.n_allowed).sum(),
             ),
-            grasp_curve_network: curve(
+            grasp_curve: curve(
                 results.iter().flat_map(|r| &r.said).collect(),
                 results.iter().map(|r| r.n_allowed).sum(),
             ),

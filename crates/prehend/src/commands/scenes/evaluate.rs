@@ -115,8 +115,8 @@ impl fmt::Display for Evaluation {
             scenes,
             top_grasp,
             top_grasp_by_visibility,
+            ranked_grasp_curve,
             grasp_curve,
-            grasp_curve_network,
             top_place,
             place_curve,
             pick_then_place,
@@ -174,8 +174,8 @@ impl fmt::Display for Evaluation {
             write!(f, "\n  first place, {name:24} {rate}")?;
         }
         for (name, curve) in [
-            ("grasps", grasp_curve),
-            ("grasps, the network alone", grasp_curve_network),
+            ("grasps", ranked_grasp_curve),
+            ("grasps, the network alone", grasp_curve),
             ("places", place_curve),
         ] {
             write!(

@@ -96,7 +96,13 @@ impl ExportScorer {
         for close_ups in close_ups.chunks(MOST_SCORED) {
             let said = network.score(close_ups);
             let said = said.map_err(|error| Failure::new(Class::Runtime, error))?;
-            let pairs = said.unwrap_or_default().into_iter();
+            let Some(said) = said else {
+                return Err(Failure::new(
+                    Class::Runtime,
+                    "the bundle that was written has no scorer",
+                ));
+            };
+            let pairs = said.into_iter();
             let pairs = pairs.zip(scorer_says(&checkpoint, close_ups));
             difference = pairs.fold(difference, |most, (a, b)| most.max((a - b).abs()));
         }
