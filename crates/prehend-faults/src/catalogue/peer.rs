@@ -309,7 +309,7 @@ fn hostile_names(_: &Lab) -> Outcome {
 }
 
 fn hostile_texts(_: &Lab) -> Outcome {
-    let mut raw = Vec::new();
+    let (mut raw, mut refused) = (Vec::new(), 0);
     for text in [
         "done\nERROR the arm has stopped",
         "\r\u{1b}[2Kall is well",
@@ -317,25 +317,38 @@ fn hostile_texts(_: &Lab) -> Outcome {
         "\u{9b}31mred",
         "\u{7f}\u{8}\u{8}",
     ] {
+        // We would not send it: a harmless text of its length, whose place it takes in the payload.
+        let harmless = "#".repeat(text.len());
         let event = EpisodeEvent {
             epoch: 1,
             episode: 1,
             seed: 1,
             stamp_nanos: 1,
             kind: EventKind::Failed,
-            target: text.to_owned(),
+            target: harmless.clone(),
             held_out: false,
-            detail: text.to_owned(),
+            detail: harmless.clone(),
         };
         let report = Report {
-            data: text.to_owned(),
+            data: harmless.clone(),
         };
-        for (topic, bytes) in [
+        for (topic, mut bytes) in [
             (Topic::Event, encode(&event)?),
             (Topic::Report, encode(&report)?),
         ] {
-            // As `prehend topic echo` prints it.
-            let printed = topic.to_json(&bytes)?.to_string();
+            while let Some(at) =
+                (bytes.windows(harmless.len())).position(|window| window == harmless.as_bytes())
+            {
+                bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+            }
+            // As `prehend topic echo` prints it, or why it does not.
+            let printed = match topic.to_json(&bytes) {
+                Ok(json) => json.to_string(),
+                Err(error) => {
+                    refused += 1;
+                    error.to_string()
+                }
+            };
             if printed.chars().any(char::is_control) {
                 raw.push(format!("{text:?} on {}", topic.name()));
             }
@@ -344,9 +357,8 @@ fn hostile_texts(_: &Lab) -> Outcome {
     Ok(Finding::new(
         raw.is_empty(),
         format!(
-            "{} of 10 printed as they came: {}",
-            raw.len(),
-            raw.join(", ")
+            "of 10 payloads {refused} refused by the receiver, {} printed as they came: {raw:?}",
+            raw.len()
         ),
     ))
 }

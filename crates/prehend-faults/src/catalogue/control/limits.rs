@@ -106,8 +106,8 @@ pub(super) fn over_limit_state(lab: &Lab) -> Outcome {
                     follower => follower?,
                 };
                 let mut speed = over.abs();
-                // The acceleration of the start may still carry it on while the jerk limit turns it.
-                let turning = 2.0 * bounds[joint_idx].max_acceleration / bounds[joint_idx].max_jerk;
+                // The acceleration of the start carries it on while the jerk limit turns it.
+                let turning = ddq[joint_idx].abs() / bounds[joint_idx].max_jerk;
                 let turning = (turning / dt).ceil() as usize + 1;
                 for tick in 0..3000 {
                     follower.stop();

@@ -151,7 +151,7 @@ pub(super) fn bunching(lab: &Lab) -> Outcome {
     }
     world.to_arm.weather.holds.clone_from(&holds);
     world.to_pc.weather.holds = holds;
-    let (mut stops, mut late) = (0, 0);
+    let (mut stops, mut late, mut of_the_last) = (0, 0, 0);
     for ms in 0..seconds * 1000 {
         // A second of a calm link, a second of jitter.
         let jitter = if ms / 1000 % 2 == 0 {
@@ -162,12 +162,16 @@ pub(super) fn bunching(lab: &Lab) -> Outcome {
         world.to_arm.weather.delay = 200_000..jitter;
         world.step();
         stops += u64::from(world.arm.shell.is_latched() && world.rearm());
-        late = world.arm.shell.report().gate.expired;
+        let gate = world.arm.shell.report().gate;
+        (late, of_the_last) = (gate.expired, gate.wrong_epoch);
     }
     let account = world.account();
     Ok(Finding::new(
-        account.is_clean() && late > 0,
-        format!("{seconds} s: {stops} stops, {late} commands too old on arrival; {account}"),
+        account.is_clean() && late + of_the_last > 0,
+        format!(
+            "{seconds} s: {stops} stops, dropped: {late} commands too old on arrival, {of_the_last} of a session that \
+             was over; {account}"
+        ),
     ))
 }
 
