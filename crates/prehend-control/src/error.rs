@@ -1,5 +1,7 @@
 //! Why something was refused. No variant holds anything on the heap: they are made on the control thread.
 
+use serde::{Deserialize, Serialize};
+
 /// A controller could not be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -216,7 +218,7 @@ pub enum ChunkError {
 }
 
 /// Why the arm stopped and stays stopped until it is armed anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StopReason {
     /// Somebody asked for it.

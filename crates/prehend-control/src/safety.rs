@@ -20,10 +20,12 @@
 //! ```
 //! Arm(new) also leads from Stopped to Arming; Stop leads from Disarmed to Stopped or Fault.
 
+use serde::{Deserialize, Serialize};
+
 use crate::StopReason;
 
 /// What an arm's controller, or the shell of its driver, is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Mode {
     /// Not armed. Commands of this mode repeat a position and must not be sent.

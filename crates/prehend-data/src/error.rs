@@ -63,6 +63,22 @@ pub enum DataError {
         /// What does not fit.
         reason: String,
     },
+    /// The file is not a recording, or one of another version.
+    #[error("{path:?} is not a recording: {reason}")]
+    NotARecording {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The file is a recording whose beginning is damaged: nothing of it can be read.
+    #[error("{path:?} is damaged from its beginning on: {reason}; nothing of it can be read")]
+    BrokenRecording {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The bytes are whole, but a value makes no sense.
     #[error("{path:?}: field `{field}`: {message}")]
     Value {

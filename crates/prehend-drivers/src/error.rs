@@ -4,6 +4,8 @@ use prehend_control::ControlError;
 use prehend_link::LinkError;
 use prehend_sim::SimError;
 
+use crate::vendor::Mismatch;
+
 /// Why a driver did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,9 @@ pub enum DriverError {
     /// The robot's limits or state cannot be used.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The vendor's controller has another arm.
+    #[error(transparent)]
+    Arm(#[from] Mismatch),
     /// The simulated cell could not be built.
     #[error(transparent)]
     Sim(#[from] SimError),

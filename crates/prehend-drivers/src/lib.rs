@@ -6,6 +6,7 @@
 //! - [`Shell`]: the pure decision, tick by tick: follow, glide, stop, stay stopped. [`tick`] puts it
 //!   around any [`prehend_types::Plant`].
 //! - [`SimDriver`]: a simulated cell in real time behind the messages of `prehend-link`.
+//! - [`vendor`]: the rules of vendors' own controllers, and a rig that drives whole stacks against them.
 //! - [`WireReport`]: what the driver's side of the wire saw, for reports.
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ mod recorder;
 mod shell;
 mod sim_cell;
 mod sim_driver;
+pub mod vendor;
 
 pub use config::DriverConfig;
 pub use error::DriverError;

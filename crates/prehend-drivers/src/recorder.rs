@@ -84,6 +84,8 @@ pub struct Recorder {
     /// The same of what the arm is told.
     told: WireChecker,
     ticks: u64,
+    /// Times that the arm went on from where it was not told to be.
+    resumes: u64,
     /// Commands to stop.
     stops: u64,
     /// `None` cannot happen with these constants; then ages are not reported.
@@ -99,6 +101,7 @@ impl Recorder {
             checker: WireChecker::new(bounds, command_dt_s),
             told: WireChecker::new(bounds, dt_s),
             ticks: 0,
+            resumes: 0,
             stops: 0,
             age_micros: Histogram::new_with_bounds(1, MAX_AGE_MICROS, 3).ok(),
             report: WireReport::default(),
@@ -123,7 +126,14 @@ impl Recorder {
     /// Looks at what the arm is told in this tick.
     pub fn told(&mut self, epoch: u64, command: &JointSetpoint) {
         self.ticks += 1;
-        self.told.check(epoch, self.ticks, command);
+        // Differences start anew with every session, and with every resumption.
+        let session = epoch.saturating_add(self.resumes);
+        self.told.check(session, self.ticks, command);
+    }
+
+    /// Notes that what the arm is told next does not continue what it was told last.
+    pub fn resumed(&mut self) {
+        self.resumes += 1;
     }
 
     /// Notes that a command moves the arm; `at` is taken as the arm is told.

@@ -153,6 +153,22 @@ impl Shell {
         self.fresh = Some(accepted);
     }
 
+    /// Goes on from where the arm's own controller is: it bridged setpoints that were lost on their way to
+    /// it, and the next one has to continue what it made up. `dq` and `ddq` are differences over one tick.
+    ///
+    /// # Errors
+    /// [`ControlError`] if that is no motion of this arm; the shell then goes on from what it told last.
+    pub fn resume_from(
+        &mut self,
+        q: &JointPositions,
+        dq: &JointVelocities,
+        ddq: &JointAccelerations,
+    ) -> Result<(), ControlError> {
+        self.follower = Follower::new(&self.bounds, self.config.dt_s, q, dq, ddq)?;
+        self.recorder.resumed();
+        Ok(())
+    }
+
     /// Brings the arm to rest and keeps it there until [`Self::arm`]. The first reason stays, unless a
     /// fault follows.
     pub fn stop(&mut self, reason: StopReason) {

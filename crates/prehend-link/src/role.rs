@@ -15,7 +15,7 @@ pub enum Role {
     Driver,
     /// Turns what the driver sees into chunks.
     Policy,
-    /// Asks for sessions: after one, the arm may move again.
+    /// Asks for sessions: after one, the arm may move again; and for other policies.
     Operator,
     /// Looks.
     Viewer,
@@ -60,13 +60,14 @@ impl Role {
     #[must_use]
     pub const fn may_send(self) -> &'static [Topic] {
         use Topic::{
-            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop,
+            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop, Swap,
+            SwapAnswer,
         };
         match self {
             Self::Controller => &[Command, Stop],
             Self::Driver => &[Status, JointState, Cloud, Event, Report],
-            Self::Policy => &[Chunk, Inquiry, Stop],
-            Self::Operator => &[Request, Inquiry, Stop],
+            Self::Policy => &[Chunk, Inquiry, Stop, SwapAnswer],
+            Self::Operator => &[Request, Inquiry, Stop, Swap],
             Self::Viewer => &[Stop],
         }
     }
@@ -75,13 +76,16 @@ impl Role {
     #[must_use]
     pub const fn may_hear(self) -> &'static [Topic] {
         use Topic::{
-            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop,
+            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop, Swap,
+            SwapAnswer,
         };
         match self {
             Self::Controller => &[Status, Chunk],
             Self::Driver => &[Command, Request, Stop, Inquiry],
-            Self::Policy => &[Status, Cloud, Event],
-            Self::Operator | Self::Viewer => &[Status, JointState, Cloud, Chunk, Event, Report],
+            Self::Policy => &[Status, Cloud, Event, Swap],
+            Self::Operator | Self::Viewer => {
+                &[Status, JointState, Cloud, Chunk, Event, Report, SwapAnswer]
+            }
         }
     }
 }
@@ -121,5 +125,7 @@ mod tests {
         for topic in [Topic::Command, Topic::Request, Topic::Stop, Topic::Inquiry] {
             assert_eq!(who(Role::may_hear, topic), [Role::Driver]);
         }
+        assert_eq!(who(Role::may_send, Topic::Swap), [Role::Operator]);
+        assert_eq!(who(Role::may_hear, Topic::Swap), [Role::Policy]);
     }
 }

@@ -4,7 +4,7 @@ use zenoh::qos::{CongestionControl, Priority};
 
 use crate::messages::{
     ActionChunk, EpisodeEvent, EpisodeRequest, Inquiry, JointCommand, JointState, PointCloud2,
-    Report, RobotStatus, StopRequest,
+    Report, RobotStatus, StopRequest, SwapAnswer, SwapRequest,
 };
 use crate::{DecodeError, Message, decode};
 
@@ -32,6 +32,10 @@ pub enum Topic {
     Inquiry,
     /// The driver's account of the commands it received.
     Report,
+    /// Another policy that is asked for.
+    Swap,
+    /// What became of it.
+    SwapAnswer,
 }
 
 /// How a topic is carried.
@@ -44,7 +48,7 @@ pub(crate) struct Qos {
 
 impl Topic {
     /// Every topic, in the order of the data flow.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Status,
         Self::JointState,
         Self::Cloud,
@@ -53,6 +57,8 @@ impl Topic {
         Self::Request,
         Self::Stop,
         Self::Inquiry,
+        Self::Swap,
+        Self::SwapAnswer,
         Self::Event,
         Self::Report,
     ];
@@ -77,6 +83,8 @@ impl Topic {
             Self::Stop => StopRequest::TYPE_NAME,
             Self::Inquiry => Inquiry::TYPE_NAME,
             Self::Report => Report::TYPE_NAME,
+            Self::Swap => SwapRequest::TYPE_NAME,
+            Self::SwapAnswer => SwapAnswer::TYPE_NAME,
         }
     }
 
@@ -94,6 +102,8 @@ impl Topic {
             Self::Stop => StopRequest::MAX_BYTES,
             Self::Inquiry => Inquiry::MAX_BYTES,
             Self::Report => Report::MAX_BYTES,
+            Self::Swap => SwapRequest::MAX_BYTES,
+            Self::SwapAnswer => SwapAnswer::MAX_BYTES,
         }
     }
 
@@ -114,6 +124,8 @@ impl Topic {
             Self::Stop => json::<StopRequest>(payload),
             Self::Inquiry => json::<Inquiry>(payload),
             Self::Report => json::<Report>(payload),
+            Self::Swap => json::<SwapRequest>(payload),
+            Self::SwapAnswer => json::<SwapAnswer>(payload),
         }
     }
 
@@ -137,6 +149,8 @@ impl Topic {
             Self::Stop => "stop",
             Self::Inquiry => "inquiry",
             Self::Report => "report",
+            Self::Swap => "swap",
+            Self::SwapAnswer => "swap_answer",
         }
     }
 
@@ -157,7 +171,7 @@ impl Topic {
             Self::Status | Self::Chunk => {
                 (Priority::InteractiveHigh, CongestionControl::Drop, true)
             }
-            Self::Event | Self::Inquiry => {
+            Self::Event | Self::Inquiry | Self::Swap | Self::SwapAnswer => {
                 (Priority::InteractiveLow, CongestionControl::Drop, true)
             }
             Self::Request => (Priority::InteractiveLow, CongestionControl::Block, true),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand,
-    JointState, PointCloud2, Report, RobotStatus, StopReason, StopRequest,
+    JointState, PointCloud2, Report, RobotStatus, StopReason, StopRequest, SwapAnswer, SwapRequest,
+    SwapState,
 };
 use prehend_link::{Message, Topic, decode, encode};
 use prehend_types as types;
@@ -134,6 +135,17 @@ fn seeds() -> Vec<Vec<u8>> {
         encode(&Report {
             data: "{\"commands\":7}".to_owned(),
         }),
+        encode(&SwapRequest {
+            model: "fr3_pick_place".to_owned(),
+            shadow_looks: 10,
+            agree_within: 0.5,
+            force: true,
+        }),
+        encode(&SwapAnswer {
+            model: "fr3_pick_place".to_owned(),
+            state: SwapState::Refused,
+            detail: "it disagrees".to_owned(),
+        }),
     ]
     .map(|bytes| bytes.expect("valid"))
     .into()
@@ -205,7 +217,7 @@ fn read<M: Message>(bytes: &[u8]) -> bool {
 fn two_million_damaged_payloads_do_no_harm() {
     let seeds = seeds();
     let mut random = Random(900_000);
-    let mut accepted = [0_u64; 10];
+    let mut accepted = [0_u64; 12];
     for index in 0..N {
         let bytes = damage(&mut random, &seeds);
         let verdicts = [
@@ -219,6 +231,8 @@ fn two_million_damaged_payloads_do_no_harm() {
             read::<JointState>(&bytes),
             read::<PointCloud2>(&bytes),
             read::<Report>(&bytes),
+            read::<SwapRequest>(&bytes),
+            read::<SwapAnswer>(&bytes),
         ];
         for (count, is_accepted) in accepted.iter_mut().zip(verdicts) {
             *count += u64::from(is_accepted);

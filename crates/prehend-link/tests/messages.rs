@@ -6,7 +6,7 @@ use std::time::Duration;
 use prehend_link::messages::{
     ActionChunk, CommandMode, EpisodeEvent, EpisodeRequest, EventKind, FingerState, Inquiry,
     InquiryKind, JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason,
-    StopRequest,
+    StopRequest, SwapAnswer, SwapRequest, SwapState,
 };
 use prehend_link::{DecodeError, Message, decode, encode};
 use prehend_types as types;
@@ -153,6 +153,42 @@ fn every_message_survives_and_no_cut_or_longer_one_does() {
     survives(&Report {
         data: "{\"commands\":7}".to_owned(),
     });
+    survives(&swap_request("fr3_pick_place"));
+    survives(&swap_answer());
+}
+
+fn swap_request(model: &str) -> SwapRequest {
+    SwapRequest {
+        model: model.to_owned(),
+        shadow_looks: 10,
+        agree_within: 0.5,
+        force: false,
+    }
+}
+
+fn swap_answer() -> SwapAnswer {
+    SwapAnswer {
+        model: "fr3_pick_place".to_owned(),
+        state: SwapState::Accepted,
+        detail: "after 10 looks".to_owned(),
+    }
+}
+
+#[test]
+fn a_policy_is_asked_for_by_name_and_never_by_path() {
+    encode(&swap_request("fr3_pick_place_teacher")).expect("a name");
+    let long = "a".repeat(65);
+    for model in ["", "..", "../x", "/etc", "a/b", "a\\b", "a.b", "a b", &long] {
+        encode(&swap_request(model)).expect_err(model);
+    }
+    let mut request = swap_request("x");
+    for agree_within in [f64::NAN, f64::INFINITY, -1.0] {
+        request.agree_within = agree_within;
+        encode(&request).expect_err("no tolerance");
+    }
+    request = swap_request("x");
+    request.shadow_looks = u32::MAX;
+    encode(&request).expect_err("forever");
 }
 
 #[test]
@@ -304,6 +340,8 @@ fn never_panics_as_anything(bytes: &[u8]) {
     never_panics::<Inquiry>(bytes);
     never_panics::<JointState>(bytes);
     never_panics::<Report>(bytes);
+    never_panics::<SwapRequest>(bytes);
+    never_panics::<SwapAnswer>(bytes);
     never_panics::<PointCloud2>(bytes);
     if let Ok(cloud) = decode::<PointCloud2>(bytes) {
         let _ = cloud.to_cloud();
@@ -446,6 +484,14 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&Inquiry { kind }),
         defined_names(include_str!("../msg/Inquiry.msg"))
     );
+    assert_eq!(
+        field_names(&swap_request("x")),
+        defined_names(include_str!("../msg/SwapRequest.msg"))
+    );
+    assert_eq!(
+        field_names(&swap_answer()),
+        defined_names(include_str!("../msg/SwapAnswer.msg"))
+    );
 }
 
 #[test]
@@ -461,6 +507,8 @@ fn every_message_has_a_key_of_its_own() {
         JointState::TOPIC,
         PointCloud2::TOPIC,
         Report::TOPIC,
+        SwapRequest::TOPIC,
+        SwapAnswer::TOPIC,
     ]
     .map(|topic| topic.key("fr3"));
     assert_eq!(keys[0], "prehend/fr3/command");

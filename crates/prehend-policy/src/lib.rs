@@ -15,6 +15,7 @@ mod decode;
 mod engine;
 mod error;
 mod folder;
+mod gate;
 mod golden;
 mod graph;
 mod inputs;
@@ -26,6 +27,7 @@ mod onnx_policy;
 pub mod pick_place;
 mod runtime;
 mod search;
+mod slot;
 mod writer;
 
 pub use bundle::Bundle;
@@ -44,4 +46,5 @@ pub use manifest::{
 pub use onnx_policy::OnnxPolicy;
 pub use runtime::{EngineChoice, Provider, Runtime, RuntimeOptions};
 pub use search::{Candidate, LibrarySource, SearchPlaces};
+pub use slot::{PolicySlot, SwapEvent, SwapTerms};
 pub use writer::BundleWriter;

@@ -21,6 +21,7 @@ pub struct OnnxPolicy {
     noise: Vec<f32>,
     output: Vec<f32>,
     n_clamped: u64,
+    oddities: Vec<String>,
 }
 
 impl OnnxPolicy {
@@ -54,9 +55,13 @@ impl OnnxPolicy {
             noise: vec![0.0; n_out],
             output: vec![0.0; n_out],
             n_clamped: 0,
+            oddities: bundle.golden().oddities(&manifest.action),
             manifest,
         };
         policy.compare_golden(bundle)?;
+        for odd in &policy.oddities {
+            tracing::warn!("policy {}: {odd}", policy.manifest.name);
+        }
         // Real observations: branches and caches then see what they will see later.
         let cases = &bundle.golden().cases;
         for case in cases.iter().cycle().take(warm_up_runs) {
@@ -111,6 +116,12 @@ impl OnnxPolicy {
     #[must_use]
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
+    }
+
+    /// What is odd about its outputs, though they are the golden ones: always the same, or mostly at the bounds.
+    #[must_use]
+    pub fn oddities(&self) -> &[String] {
+        &self.oddities
     }
 
     /// How many actions were shortened to the bundle's bounds since loading.

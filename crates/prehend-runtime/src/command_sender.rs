@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use prehend_control::rt::{Histogram, Quantiles, RealtimeConfig, TimedCommand, enter_realtime};
+use prehend_control::rt::{
+    Histogram, Quantiles, RealtimeConfig, SentCommand, TimedCommand, enter_realtime,
+};
 use prehend_link::Publisher;
 use prehend_link::messages::{CommandMode, JointCommand};
 use prehend_types::Stamp;
@@ -123,19 +125,7 @@ impl Drop for CommandSender {
 
 impl Shared {
     fn send(&self, publisher: &Publisher<JointCommand>, timed: &TimedCommand, valid_for: Duration) {
-        let mut message = JointCommand::track(
-            timed.epoch,
-            timed.seq,
-            timed.stamp,
-            valid_for,
-            &timed.command,
-        );
-        // A command lives from the tick that made it: if this thread was held up, the driver must see
-        // how old its commands are.
-        message.sent_nanos = timed.stamp.as_nanos();
-        if !timed.mode.commands() {
-            message.mode = CommandMode::Stop;
-        }
+        let message = message(&SentCommand::from(timed), valid_for);
         let begun = Stamp::now();
         self.command_age
             .record(nanos(begun.saturating_since(timed.stamp)));
@@ -152,6 +142,19 @@ impl Shared {
             }
         }
     }
+}
+
+/// The message of a command.
+pub(crate) fn message(sent: &SentCommand, valid_for: Duration) -> JointCommand {
+    let mut message =
+        JointCommand::track(sent.epoch, sent.seq, sent.stamp, valid_for, &sent.command);
+    // A command lives from the tick that made it: if this thread was held up, the driver must see how old
+    // its commands are.
+    message.sent_nanos = sent.stamp.as_nanos();
+    if !sent.mode.commands() {
+        message.mode = CommandMode::Stop;
+    }
+    message
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prehend_control::rt::{
-    ControlLoop, LoopEvent, LoopMessage, LoopPorts, LoopReport, Realtime, RealtimeConfig,
+    ControlLoop, LoopEvent, LoopMessage, LoopPorts, LoopReport, Monotonic, Realtime,
+    RealtimeConfig, Tape,
 };
 use prehend_control::{ControlConfig, Controller, StopReason};
 use prehend_link::messages::{ActionChunk, RobotStatus};
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::command_sender::{CommandSender, SendReport};
 use crate::handover::Handover;
 use crate::live::Live;
+use crate::recording::{ControlRecorder, RecordReport, Recording};
 use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
 
 const CHUNK_QUEUE: usize = 16;
@@ -65,6 +67,8 @@ pub struct ControlReport {
     pub status_link: LinkCounts,
     /// The link's account of the chunks.
     pub chunk_link: LinkCounts,
+    /// The recording of the loop, once it has ended; `null` if nobody asked for one.
+    pub recording: Option<RecordReport>,
 }
 
 /// The node between policy and driver.
@@ -82,22 +86,31 @@ impl ControlNode {
         robot: &Arc<Robot>,
         link: &Link,
     ) -> Result<NodeHandle<ControlReport>, RuntimeError> {
-        Self::spawn_live(settings, robot, link, Live::default())
+        Self::spawn_live(settings, robot, link, Live::default(), None)
     }
 
-    /// As [`Self::spawn`], with a report that can be looked at meanwhile.
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile, and recorded if that is wanted.
     pub(crate) fn spawn_live(
         settings: &ControlSettings,
         robot: &Arc<Robot>,
         link: &Link,
         live: Live<Option<ControlReport>>,
+        recording: Option<&Recording>,
     ) -> Result<NodeHandle<ControlReport>, RuntimeError> {
         let controller = Controller::new(Arc::clone(robot), settings.controller)?;
         let statuses = link.latest()?;
         let chunks = link.queue(CHUNK_QUEUE)?;
         let publisher = link.publisher()?;
-        let (control_loop, ports) = ControlLoop::start(controller, &settings.realtime)
-            .map_err(|error| loop_error(&error))?;
+        let (tape, recorder) = match recording {
+            Some(recording) => {
+                let (tape, reader) = Tape::new();
+                (Some(tape), Some(ControlRecorder::spawn(recording, reader)?))
+            }
+            None => (None, None),
+        };
+        let (control_loop, ports) =
+            ControlLoop::start_on(Monotonic, controller, &settings.realtime, tape)
+                .map_err(|error| loop_error(&error))?;
         for note in &control_loop.realtime().notes {
             tracing::warn!("control: {note}");
         }
@@ -122,7 +135,9 @@ impl ControlNode {
             counts: Counts::default(),
         };
         NodeHandle::spawn(NodeKind::Control, move |stop| {
-            feed(feeder, control_loop, sender, &stop, &live)
+            let mut report = feed(feeder, control_loop, sender, &stop, &live)?;
+            report.recording = recorder.map(ControlRecorder::join);
+            Ok(report)
         })
     }
 }
@@ -288,6 +303,7 @@ impl Feeder {
             sending,
             status_link: self.statuses.counts(),
             chunk_link: self.chunks.counts(),
+            recording: None,
         }
     }
 }

@@ -84,10 +84,18 @@ pub fn demo(
     launch.choose_ports()?;
     let robot = launch.load_robot()?;
     let scene = launch.load_scene()?;
-    let policy = match config.policy {
-        Some(policy) => policy,
-        None => launch.load_policy(&robot)?,
+    let (policy, source, policy_recording) = match config.policy {
+        // Somebody's own: there is no bundle to run it from again, and none to swap it for.
+        Some(policy) => (policy, None, None),
+        None => {
+            let policy = launch.load_policy(&robot)?;
+            let recording = launch.recording(NodeKind::Policy, &robot, &policy.provider)?;
+            // A recording names one bundle, so that it keeps to it.
+            let source = (recording.is_none()).then(|| launch.policy_source(&robot));
+            (policy, source, recording)
+        }
     };
+    let control_recording = launch.recording(NodeKind::Control, &robot, "")?;
     // In this order: whoever is connected to must listen already.
     let driver_link = Link::open(&launch.link_config(NodeKind::Driver))?;
     let policy_link = Link::open(&launch.link_config(NodeKind::Policy))?;
@@ -98,13 +106,21 @@ pub fn demo(
     let operator = Operator::new(&launch.operator, &operator_link)?;
     let policy = PolicyNode::spawn_live(
         policy,
+        source,
         &robot,
         launch.policy.lead(),
         &policy_link,
         live_policy.clone(),
+        policy_recording.as_ref(),
     )?;
     let settings = launch.control_settings();
-    let control = ControlNode::spawn_live(&settings, &robot, &control_link, live_control.clone())?;
+    let control = ControlNode::spawn_live(
+        &settings,
+        &robot,
+        &control_link,
+        live_control.clone(),
+        control_recording.as_ref(),
+    )?;
     let driver = DriverNode::spawn(
         &launch.driver.sim,
         &robot,

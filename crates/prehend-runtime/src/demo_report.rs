@@ -44,6 +44,8 @@ pub struct DemoReport {
     pub limiter: BTreeMap<String, u64>,
     /// What really computed the policy.
     pub provider: String,
+    /// What recordings of the run do not hold, in words; empty if nobody asked for one.
+    pub recording_lost: Vec<String>,
     /// What the system granted the control thread; `null` as for `loop`.
     pub realtime: Option<Realtime>,
     /// Folder with the run's files, if the caller made one.
@@ -114,6 +116,11 @@ impl DemoReport {
             floor,
         } = reports;
         let episodes = operator.episodes;
+        let recorded = control.as_ref().and_then(|node| node.recording.as_ref());
+        let recordings = recorded.into_iter().chain(&policy.recording);
+        let recording_lost = recordings
+            .filter_map(|recording| recording.lost.clone())
+            .collect();
         let timing = control.as_ref().map(|control| &control.control_loop);
         Self {
             policy: policy.policy.clone(),
@@ -143,6 +150,7 @@ impl DemoReport {
             }),
             provider: policy.provider.clone(),
             realtime: control.as_ref().map(|control| control.realtime.clone()),
+            recording_lost,
             run_dir: None,
             settings_sha256: None,
             interrupted: operator.interrupted && error.is_none(),

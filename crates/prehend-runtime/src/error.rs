@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use prehend_control::ControlError;
+use prehend_data::DataError;
 use prehend_link::LinkError;
 use prehend_policy::BundleError;
 use prehend_robot::RobotError;
@@ -29,6 +30,17 @@ pub enum RuntimeError {
     /// The policy's bundle was refused, or nothing here can run it.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A recording could not be written, or read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A recording is not of what is here.
+    #[error("{path:?} cannot be replayed, or made: {reason}")]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The link could not be opened, or broke.
     #[error(transparent)]
     Link(#[from] LinkError),

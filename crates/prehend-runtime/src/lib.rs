@@ -8,6 +8,7 @@
 //! - [`DriverNode`], [`PolicyNode`], [`ControlNode`], [`Operator`]: what runs; each speaks on a link of
 //!   its own.
 //! - [`Visit`]: a look at running nodes without being one of them; [`ask_to_stop`]: what anybody may ask for.
+//! - [`replay_run`]: what was recorded of a run, again, to the bit.
 //! - [`run`]: one process per node, or a single one; [`demo`]: all in this process, measured.
 
 #![forbid(unsafe_code)]
@@ -27,10 +28,12 @@ mod node;
 mod operator;
 mod outcome;
 mod policy_node;
+mod recording;
 mod run;
 mod setup;
 mod stop_request;
 mod supervisor;
+mod swap;
 mod visit;
 
 pub use command_sender::SendReport;
@@ -46,7 +49,9 @@ pub use operator::{EpisodeRecord, OnProgress, Operator, OperatorProgress, Operat
 pub use outcome::Outcome;
 pub use policy_node::{NamedPolicy, PolicyNode, PolicyReport};
 pub use prehend_drivers::WireReport;
+pub use recording::{Difference, Engines, RecordReport, RunReplay, is_recorded_run, replay_run};
 pub use run::{RunConfig, RunReport, run};
 pub use stop_request::{StopAnswer, ask_to_stop};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
+pub use swap::{PolicySource, ask_to_swap};
 pub use visit::{Place, Visit};

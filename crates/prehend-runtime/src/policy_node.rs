@@ -8,6 +8,7 @@ use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EventKind, Inquiry, InquiryKind, PointCloud2, RobotStatus,
 };
 use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
+use prehend_policy::PolicySlot;
 use prehend_robot::Robot;
 use prehend_types::{Observation, Policy, Stamp, Stream, Tally, derive_seed};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::history::StateHistory;
 use crate::latency::Times;
 use crate::live::Live;
+use crate::recording::{PolicyRecorder, RecordReport, Recording};
+use crate::swap::{PolicySource, Swaps};
 use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
 
 /// Unread states that are kept: five seconds.
@@ -61,6 +64,9 @@ pub struct PolicyReport {
     pub tally: BTreeMap<String, u64>,
     /// The link's account of the clouds.
     pub cloud_link: LinkCounts,
+    /// The recording of the policy, once it has ended; `null` if nobody asked for one.
+    #[serde(default)]
+    pub recording: Option<RecordReport>,
 }
 
 /// A policy with what reports say about it.
@@ -87,16 +93,41 @@ impl PolicyNode {
         lead: Duration,
         link: &Link,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
-        Self::spawn_live(policy, robot, lead, link, Live::default())
+        Self::spawn_live(policy, None, robot, lead, link, Live::default(), None)
     }
 
-    /// As [`Self::spawn`], with a report that can be looked at meanwhile.
+    /// As [`Self::spawn`], for a policy that may be replaced while it runs by what `source` loads.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_swappable(
+        policy: NamedPolicy,
+        source: PolicySource,
+        robot: &Arc<Robot>,
+        lead: Duration,
+        link: &Link,
+    ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        Self::spawn_live(
+            policy,
+            Some(source),
+            robot,
+            lead,
+            link,
+            Live::default(),
+            None,
+        )
+    }
+
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile, for a policy that may be replaced if
+    /// there is a `source`, and is recorded if that is wanted.
     pub(crate) fn spawn_live(
         policy: NamedPolicy,
+        source: Option<PolicySource>,
         robot: &Arc<Robot>,
         lead: Duration,
         link: &Link,
         live: Live<PolicyReport>,
+        recording: Option<&Recording>,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
         let report = PolicyReport {
             policy: policy.policy.name().to_owned(),
@@ -117,9 +148,11 @@ impl PolicyNode {
             asked: None,
             next_due: Stamp::ZERO,
             report,
-            policy: policy.policy,
+            policy: PolicySlot::new(policy.policy),
+            swaps: Swaps::new(source, link)?,
             times: Default::default(),
             live,
+            recorder: recording.map(PolicyRecorder::spawn).transpose()?,
         };
         NodeHandle::spawn(NodeKind::Policy, move |stop| worker.run(&stop))
     }
@@ -136,7 +169,8 @@ struct Stages {
 }
 
 struct Worker {
-    policy: Box<dyn Policy>,
+    policy: PolicySlot,
+    swaps: Swaps,
     robot: Arc<Robot>,
     lead: Duration,
     clouds: Latest<PointCloud2>,
@@ -154,6 +188,7 @@ struct Worker {
     times: Stages,
     report: PolicyReport,
     live: Live<PolicyReport>,
+    recorder: Option<PolicyRecorder>,
 }
 
 impl Worker {
@@ -162,6 +197,7 @@ impl Worker {
             let cloud = self.clouds.wait(PATIENCE);
             self.follow_episodes();
             self.remember_states();
+            self.swaps.step(&mut self.policy, &mut self.report)?;
             if let Some(cloud) = cloud {
                 self.look_at(&cloud)?;
                 self.live.set(self.snapshot());
@@ -169,6 +205,7 @@ impl Worker {
                 self.ask_for_episode()?;
             }
         }
+        self.report.recording = self.recorder.take().map(PolicyRecorder::join);
         Ok(self.snapshot())
     }
 
@@ -188,8 +225,11 @@ impl Worker {
             match event.kind {
                 EventKind::Started if self.episode != Some(event.epoch) => {
                     add(&mut self.report.tally, &self.policy.tally());
-                    self.policy
-                        .reset(derive_seed(event.seed, Stream::Policy, 0));
+                    let seed = derive_seed(event.seed, Stream::Policy, 0);
+                    self.policy.reset(seed);
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.reset(seed);
+                    }
                     self.episode = Some(event.epoch);
                     self.next_due = Stamp::ZERO;
                 }
@@ -243,7 +283,12 @@ impl Worker {
             state,
         };
         let seen = Stamp::now();
-        let chunk = match self.policy.act(&observation) {
+        let outcome = self.policy.act(&observation);
+        let decided = Stamp::now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.act(observation.clone(), &outcome);
+        }
+        let chunk = match outcome {
             Ok(chunk) => chunk,
             // The arm holds still when the running chunk ends; the next cloud is another chance.
             Err(error) => {
@@ -251,8 +296,8 @@ impl Worker {
                 return Ok(());
             }
         };
-        let decided = Stamp::now();
         let act_time = decided.saturating_since(seen);
+        let sending = Stamp::now();
         match self.chunks.send(&ActionChunk::new(epoch, &chunk, act_time)) {
             Ok(()) => {}
             // Too long, say: as little a chunk as none at all.
@@ -263,6 +308,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         }
         let sent = Stamp::now();
+        self.policy.shadow(&observation, &chunk);
         let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
         self.next_due = stamp.after(executed.saturating_sub(self.lead));
         self.report.chunks += 1;
@@ -270,7 +316,7 @@ impl Worker {
         times.cloud_age.record(received.at.saturating_since(stamp));
         times.observe.record(seen.saturating_since(begun));
         times.act.record(act_time);
-        times.publish.record(sent.saturating_since(decided));
+        times.publish.record(sent.saturating_since(sending));
         times.total.record(sent.saturating_since(stamp));
         Ok(())
     }

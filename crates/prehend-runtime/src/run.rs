@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::control_node::ControlNode;
 use crate::driver_node::DriverNode;
 use crate::launch::{LaunchFile, has_port_zero};
+use crate::live::Live;
 use crate::operator::{Operator, OperatorProgress};
 use crate::policy_node::PolicyNode;
 use crate::supervisor::{SUPERVISOR_VARIABLE, Supervisor, listen_variable};
@@ -65,6 +66,14 @@ impl RunReport {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.values().all(serde_json::Value::is_null)
+    }
+
+    /// What recordings of the run do not hold, in words.
+    #[must_use]
+    pub fn recording_lost(&self) -> Vec<String> {
+        let lost =
+            |report: &serde_json::Value| Some(report["recording"]["lost"].as_str()?.to_owned());
+        self.nodes.values().filter_map(lost).collect()
     }
 
     /// The driver's account of the commands, if it left one.
@@ -168,17 +177,30 @@ fn run_node(
         NodeKind::Policy => {
             let robot = launch.load_robot()?;
             let policy = launch.load_policy(&robot)?;
+            let recording = launch.recording(node, &robot, &policy.provider)?;
             let link = open()?;
+            let (lead, live) = (launch.policy.lead(), Live::default());
             wait(
-                PolicyNode::spawn(policy, &robot, launch.policy.lead(), &link)?,
+                // A recording names one bundle, so that it keeps to it.
+                PolicyNode::spawn_live(
+                    policy,
+                    (recording.is_none()).then(|| launch.policy_source(&robot)),
+                    &robot,
+                    lead,
+                    &link,
+                    live,
+                    recording.as_ref(),
+                )?,
                 stop,
             )
         }
         NodeKind::Control => {
             let robot = launch.load_robot()?;
+            let recording = launch.recording(node, &robot, "")?;
             let link = open()?;
+            let (settings, live) = (launch.control_settings(), Live::default());
             wait(
-                ControlNode::spawn(&launch.control_settings(), &robot, &link)?,
+                ControlNode::spawn_live(&settings, &robot, &link, live, recording.as_ref())?,
                 stop,
             )
         }

@@ -6,11 +6,13 @@ use prehend_policy::pick_place::{Grounded, Picker, SceneBundle, SceneNetwork};
 use prehend_policy::{Bundle, OnnxPolicy, Runtime};
 use prehend_robot::{Jaw, Robot};
 use prehend_sim::SceneConfig;
-use prehend_types::{Policy, config::locate};
+use prehend_types::Policy;
+use prehend_types::config::{ConfigError, is_plain_name, locate};
 
 use crate::control_node::ControlSettings;
 use crate::launch::LaunchFile;
 use crate::policy_node::NamedPolicy;
+use crate::swap::PolicySource;
 use crate::{NodeKind, RuntimeError};
 
 impl LaunchFile {
@@ -115,6 +117,25 @@ impl LaunchFile {
             policy = Box::new(Grounded::new(policy, network, grounding.cell.clone()));
         }
         Ok(NamedPolicy { policy, provider })
+    }
+
+    /// Loads other policies in place of this file's, from folders beside its own and nowhere else.
+    #[must_use]
+    pub fn policy_source(&self, robot: &Arc<Robot>) -> PolicySource {
+        let (launch, robot) = (self.clone(), Arc::clone(robot));
+        Arc::new(move |name| {
+            let model = locate(&launch.policy.model)?;
+            let Some(folder) = model.parent().filter(|_| is_plain_name(name)) else {
+                return Err(RuntimeError::Config(ConfigError::Value {
+                    path: model,
+                    field: "policy.model".to_owned(),
+                    message: format!("{name:?} is no name of a folder beside it"),
+                }));
+            };
+            let mut launch = launch.clone();
+            launch.policy.model = folder.join(name);
+            launch.load_policy(&robot)
+        })
     }
 
     /// Settings of the control node.

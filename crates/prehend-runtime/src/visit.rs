@@ -32,11 +32,11 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Visits every node of a launch file that listens.
+    /// Visits every node of a launch file that listens, with the certificate of `role` on an encrypted link.
     ///
     /// # Errors
     /// [`RuntimeError::PortNotKnown`]; [`RuntimeError::Link`] if none answers.
-    pub fn of_launch(launch: &LaunchFile) -> Result<Self, RuntimeError> {
+    pub fn of_launch(launch: &LaunchFile, role: Role) -> Result<Self, RuntimeError> {
         let mut wanted = Vec::new();
         for node in NodeKind::ALL {
             let Some(endpoint) = launch.wires(node).listen.clone() else {
@@ -47,7 +47,7 @@ impl Visit {
             }
             wanted.push((Some(node), endpoint));
         }
-        Self::open(&launch.link.robot, launch.tls_config(Role::Viewer), wanted)
+        Self::open(&launch.link.robot, launch.tls_config(role), wanted)
     }
 
     /// Visits whoever listens on these endpoints; those beyond this machine, and encrypted ones, only with
@@ -143,14 +143,30 @@ impl Visit {
     /// # Errors
     /// [`RuntimeError::NotReady`] if the driver did not answer.
     pub fn driver(&self) -> Result<&Link, RuntimeError> {
-        let reached = self.places.iter().filter(|place| place.reached);
-        let mut linked = reached.zip(&self.links);
-        let driver = linked.find(|(place, _)| matches!(place.node, None | Some(NodeKind::Driver)));
-        driver.map(|(_, link)| link).ok_or(RuntimeError::NotReady {
+        self.node(NodeKind::Driver).ok_or(RuntimeError::NotReady {
             what: "the driver did not answer",
             seconds: PATIENCE.as_secs_f64(),
             remedy: "is the driver running?",
         })
+    }
+
+    /// The link to whoever decides, as [`Self::driver`].
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotReady`] if the policy node did not answer.
+    pub fn policy(&self) -> Result<&Link, RuntimeError> {
+        self.node(NodeKind::Policy).ok_or(RuntimeError::NotReady {
+            what: "the policy node did not answer",
+            seconds: PATIENCE.as_secs_f64(),
+            remedy: "is it running, and does it listen?",
+        })
+    }
+
+    fn node(&self, node: NodeKind) -> Option<&Link> {
+        let reached = self.places.iter().filter(|place| place.reached);
+        let mut linked = reached.zip(&self.links);
+        let found = linked.find(|(place, _)| place.node.is_none_or(|of| of == node));
+        found.map(|(_, link)| link)
     }
 
     /// What the reached nodes send and receive, sorted.

@@ -36,6 +36,8 @@ pub enum Command {
     Topic(commands::topic::TopicCommand),
     /// Stop the arm of a run.
     Stop(commands::stop::StopCommand),
+    /// Replace the policy of a run while it runs.
+    Swap(commands::swap::SwapCommand),
     /// Make and show the certificates of an encrypted link.
     Certs(commands::certs::Certs),
     /// Measure what a message over the link costs on this machine.
@@ -52,7 +54,7 @@ pub enum Command {
     Export(commands::export::Export),
     /// Measure how often a policy succeeds.
     Eval(commands::eval::Eval),
-    /// Run stored episodes again from their seeds and actions, and compare every bit.
+    /// Run stored episodes, or a recorded run, again, and compare every bit.
     Replay(commands::replay::Replay),
     /// Show an episode as a picture or an animation.
     Render(commands::render::Render),

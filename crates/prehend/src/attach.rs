@@ -26,7 +26,7 @@ pub struct Attach {
     /// Name of the robot, with --connect; a launch file says it.
     #[arg(long, default_value = "fr3", conflicts_with = "launch")]
     robot: String,
-    /// Folder with ca.pem, viewer.pem and viewer.key, with --connect to an encrypted link; a launch file
+    /// Folder with ca.pem and viewer.pem and viewer.key (operator.* to change something), with --connect to an encrypted link; a launch file
     /// says it.
     #[arg(long, value_name = "FOLDER", requires = "connect")]
     certs: Option<PathBuf>,
@@ -47,9 +47,17 @@ impl Attach {
     /// # Errors
     /// The launch file was refused, an endpoint makes no sense, or no node answers.
     pub fn visit(&self) -> Result<Attached, Failure> {
+        self.visit_as(Role::Viewer)
+    }
+
+    /// As [`Self::visit`], with the certificate of a role that may do more than look.
+    ///
+    /// # Errors
+    /// As [`Self::visit`].
+    pub fn visit_as(&self, role: Role) -> Result<Attached, Failure> {
         if !self.connect.is_empty() {
             let folder = self.certs.as_deref();
-            let tls = folder.map(|folder| TlsConfig::of_folder(folder, Role::Viewer));
+            let tls = folder.map(|folder| TlsConfig::of_folder(folder, role));
             let visit = Visit::of_endpoints(&self.robot, &self.connect, tls)?;
             let launch = None;
             return Ok(Attached { visit, launch });
@@ -60,7 +68,7 @@ impl Attach {
         };
         tracing::info!("looking for the run of {}", file.display());
         let launch = LaunchFile::load(&file)?;
-        let visit = Visit::of_launch(&launch).map_err(|error| {
+        let visit = Visit::of_launch(&launch, role).map_err(|error| {
             let file = file.display();
             let failure = Failure::from(error);
             failure.context(format!(

@@ -32,6 +32,18 @@ pub fn print_and_save(
     printed.and(saved)
 }
 
+/// Nothing of a recording may be missing without a word.
+///
+/// # Errors
+/// [`Class::LostData`].
+pub fn recorded(lost: &[String]) -> Result<(), Failure> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("the recording is incomplete: {}", lost.join("; "));
+    Err(Failure::new(Class::LostData, error))
+}
+
 /// What a run that made a report ends with: lost results come before what ended it early, and that comes
 /// before what it fell short of.
 ///

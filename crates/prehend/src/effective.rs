@@ -16,6 +16,13 @@ pub struct Effective {
     pub sha256: String,
 }
 
+/// A run that is to be recorded, by the flag or by its launch file, is recorded into its own folder.
+pub fn record_into(launch: &mut LaunchFile, is_asked: bool, run_dir: &RunDir) {
+    if is_asked || launch.record.is_some() {
+        launch.record = Some(run_dir.path().to_owned());
+    }
+}
+
 /// Freezes the settings of a run. Flags win over the launch file, which wins over the defaults;
 /// whoever edits the launch file afterwards changes nothing.
 ///

@@ -153,11 +153,13 @@ impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let class = match error {
             LaunchError::Bundle(error) => return error.into(),
+            LaunchError::Data(error) => return error.into(),
             LaunchError::UnknownNode { .. } => Class::Usage,
             LaunchError::Config(_)
             | LaunchError::Robot(_)
             | LaunchError::Scene { .. }
             | LaunchError::Control(_)
+            | LaunchError::Recording { .. }
             | LaunchError::PortNotFixed { .. }
             | LaunchError::PortNotKnown { .. }
             | LaunchError::Link(LinkError::Config { .. } | LinkError::Visitor { .. }) => {

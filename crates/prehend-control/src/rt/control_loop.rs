@@ -4,21 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
-use rtrb::RingBuffer;
-
 use super::clock::{Clock, Monotonic, check_timer};
 use super::ports::LoopPorts;
 use super::schedule::{Realtime, RealtimeConfig, enter_realtime};
 use super::stats::{LoopReport, LoopStats};
+use super::tape::Tape;
 use super::worker::Worker;
 use crate::{Controller, Mode};
-
-/// Room in the rings: a link thread may sleep this many ticks before commands are lost.
-const COMMANDS: usize = 1024;
-const STATES: usize = 64;
-const CHUNKS: usize = 8;
-const MESSAGES: usize = 64;
-const EVENTS: usize = 256;
 
 /// The loop could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -63,10 +55,11 @@ impl ControlLoop {
         controller: Controller,
         realtime: &RealtimeConfig,
     ) -> Result<(Self, LoopPorts), StartError> {
-        Self::start_on(Monotonic, controller, realtime)
+        Self::start_on(Monotonic, controller, realtime, None)
     }
 
-    /// As [`Self::start`], by another clock: the loop runs as fast as that clock's sleeps return.
+    /// As [`Self::start`], by another clock: the loop runs as fast as that clock's sleeps return. What it
+    /// sees and does is remembered on `tape`, if there is one.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -74,32 +67,13 @@ impl ControlLoop {
         clock: impl Clock,
         controller: Controller,
         realtime: &RealtimeConfig,
+        tape: Option<Tape>,
     ) -> Result<(Self, LoopPorts), StartError> {
-        let (states_in, states) = RingBuffer::new(STATES);
-        let (chunks_in, chunks) = RingBuffer::new(CHUNKS);
-        let (messages_in, messages) = RingBuffer::new(MESSAGES);
-        let (commands, commands_out) = RingBuffer::new(COMMANDS);
-        let (events, events_out) = RingBuffer::new(EVENTS);
-        let stats = Arc::new(LoopStats::new(controller.config().rate_hz));
+        let rate_hz = controller.config().rate_hz;
+        let stats = Arc::new(LoopStats::new(rate_hz));
         let finish = Arc::new(AtomicBool::new(false));
         let (granted_in, granted) = std::sync::mpsc::sync_channel(1);
-        let rate_hz = controller.config().rate_hz;
-        let mut worker = Worker {
-            clock,
-            controller,
-            states,
-            chunks,
-            messages,
-            commands,
-            events,
-            state: None,
-            told_stop: None,
-            arming: None,
-            seq: 0,
-            holding_since: None,
-            worked_nanos: 0,
-            stats: Arc::clone(&stats),
-        };
+        let (mut worker, ports) = Worker::new(clock, controller, Arc::clone(&stats), tape);
         let (wishes, asked_to_finish) = (*realtime, Arc::clone(&finish));
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
@@ -116,13 +90,6 @@ impl ControlLoop {
                 worker.controller
             })?;
         let realtime = granted.recv().map_err(|_| StartError::Ended)??;
-        let ports = LoopPorts {
-            states: states_in,
-            chunks: chunks_in,
-            messages: messages_in,
-            commands: commands_out,
-            events: events_out,
-        };
         let this = Self {
             thread: Some(thread),
             finish,

@@ -1,5 +1,5 @@
 //! Turns the pure stepper into a thread that keeps time: absolute sleeping, rings instead of locks,
-//! statistics in atomics.
+//! statistics in atomics. What it saw can be kept on a [`Tape`] and run again with [`LoopReplay`].
 
 mod clock;
 mod control_loop;
@@ -7,8 +7,10 @@ mod deadline;
 mod floor;
 mod histogram;
 mod ports;
+mod replay;
 mod schedule;
 mod stats;
+mod tape;
 mod worker;
 
 pub use clock::{Clock, Monotonic};
@@ -17,5 +19,7 @@ pub use deadline::{Deadline, DeadlineConfig, MissPolicy, Stage};
 pub use floor::{FloorReport, TimerFloor, measure_floor};
 pub use histogram::{Histogram, Quantiles};
 pub use ports::{LoopEvent, LoopMessage, LoopPorts, TimedCommand};
+pub use replay::LoopReplay;
 pub use schedule::{Realtime, RealtimeConfig, enter_realtime};
 pub use stats::{LoopReport, StageCounts};
+pub use tape::{Moment, SentCommand, Tape, TapeReader, TickOutcome, TickRecord};

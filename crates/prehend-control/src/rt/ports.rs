@@ -2,11 +2,12 @@
 
 use prehend_types::{ActionChunk, JointCommand, Pose, RobotState, Stamp};
 use rtrb::{Consumer, Producer};
+use serde::{Deserialize, Serialize};
 
 use crate::{ArmError, ChunkError, ChunkReport, Mode, StopReason};
 
 /// What the loop is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LoopMessage {
     /// Take the arm over; commands from now on carry this epoch.
     Arm {

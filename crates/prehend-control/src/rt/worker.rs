@@ -5,18 +5,26 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use prehend_types::{ActionChunk, RobotState, Stamp};
-use rtrb::{Consumer, Producer};
+use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::clock::Clock;
 use super::deadline::MissPolicy;
-use super::ports::{LoopEvent, LoopMessage, TimedCommand};
+use super::ports::{LoopEvent, LoopMessage, LoopPorts, TimedCommand};
 use super::stats::LoopStats;
+use super::tape::{Moment, SentCommand, Tape, TickOutcome};
 use crate::{ArmError, Controller, Mode, StopReason, Tick};
 
+/// Room in the rings: a link thread may sleep this many ticks before commands are lost.
+const COMMANDS: usize = 1024;
+const STATES: usize = 64;
+const CHUNKS: usize = 8;
+const MESSAGES: usize = 64;
+const EVENTS: usize = 256;
 /// Longest that ending the loop waits for the arm to stand still.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything the thread owns.
+#[derive(Debug)]
 pub(super) struct Worker<C> {
     pub clock: C,
     pub controller: Controller,
@@ -35,10 +43,54 @@ pub(super) struct Worker<C> {
     pub holding_since: Option<Stamp>,
     /// How long the last tick worked, ns.
     pub worked_nanos: u64,
+    /// The command of this tick.
+    pub sent: Option<SentCommand>,
     pub stats: Arc<LoopStats>,
+    /// Remembers every tick, if somebody asked for it.
+    pub tape: Option<Tape>,
 }
 
 impl<C: Clock> Worker<C> {
+    /// A loop before its first tick, and the other ends of its rings.
+    pub fn new(
+        clock: C,
+        controller: Controller,
+        stats: Arc<LoopStats>,
+        tape: Option<Tape>,
+    ) -> (Self, LoopPorts) {
+        let (states_in, states) = RingBuffer::new(STATES);
+        let (chunks_in, chunks) = RingBuffer::new(CHUNKS);
+        let (messages_in, messages) = RingBuffer::new(MESSAGES);
+        let (commands, commands_out) = RingBuffer::new(COMMANDS);
+        let (events, events_out) = RingBuffer::new(EVENTS);
+        let this = Self {
+            clock,
+            controller,
+            states,
+            chunks,
+            messages,
+            commands,
+            events,
+            state: None,
+            told_stop: None,
+            arming: None,
+            seq: 0,
+            holding_since: None,
+            worked_nanos: 0,
+            sent: None,
+            stats,
+            tape,
+        };
+        let ports = LoopPorts {
+            states: states_in,
+            chunks: chunks_in,
+            messages: messages_in,
+            commands: commands_out,
+            events: events_out,
+        };
+        (this, ports)
+    }
+
     /// The loop. Inside it there is no allocation, lock, wait (but the timer), log line or file: its
     /// only system call is the sleep, what comes and goes passes through rings that never block, and
     /// everything it counts is in atomics that it alone writes.
@@ -47,6 +99,7 @@ impl<C: Clock> Worker<C> {
         let mut next = self.clock.now().after(period);
         let mut last: Option<Stamp> = None;
         let mut give_up: Option<Stamp> = None;
+        let mut tick = 0;
         loop {
             self.clock.sleep_until(next);
             let woke = self.clock.now();
@@ -67,7 +120,14 @@ impl<C: Clock> Worker<C> {
                 self.controller.soft_stop();
             }
             // The planned moment, not the moment of waking up: the plan is sampled evenly.
-            self.work(next, late_nanos);
+            self.work(Moment {
+                tick,
+                now: next,
+                late_nanos,
+                worked_nanos: self.worked_nanos,
+                is_ending,
+            });
+            tick += 1;
             if is_ending {
                 // Only after the work, which tells the driver to stop even if the arm stands already.
                 let give_up = *give_up.get_or_insert(woke.after(STOP_PATIENCE));
@@ -88,23 +148,46 @@ impl<C: Clock> Worker<C> {
         }
     }
 
-    fn work(&mut self, now: Stamp, late_nanos: u64) {
+    fn work(&mut self, moment: Moment) {
+        let now = moment.now;
+        let mut newest = None;
         while let Ok(state) = self.states.pop() {
-            self.state = Some(state);
+            newest = Some(state);
         }
+        self.state = newest.or(self.state);
         while let Ok(message) = self.messages.pop() {
+            if let Some(tape) = &mut self.tape {
+                tape.message(message);
+            }
             self.obey(message, now);
         }
         while let Ok(chunk) = self.chunks.pop() {
-            let outcome = self.controller.accept(&chunk, now);
-            if outcome.is_ok() {
-                self.stats.chunk_age.record(nanos_between(chunk.start, now));
+            if let Some(tape) = &mut self.tape {
+                tape.chunk(&chunk);
             }
-            self.tell(LoopEvent::Chunk {
-                start: chunk.start,
-                outcome,
-            });
+            self.consider(&chunk, now);
         }
+        let outcome = self.conclude(now, moment.late_nanos);
+        if let Some(tape) = &mut self.tape {
+            tape.tick(moment, newest, outcome);
+        }
+    }
+
+    /// Takes a plan, or refuses it.
+    pub fn consider(&mut self, chunk: &ActionChunk, now: Stamp) {
+        let outcome = self.controller.accept(chunk, now);
+        if outcome.is_ok() {
+            self.stats.chunk_age.record(nanos_between(chunk.start, now));
+        }
+        self.tell(LoopEvent::Chunk {
+            start: chunk.start,
+            outcome,
+        });
+    }
+
+    /// What a tick does once it has taken what came.
+    pub fn conclude(&mut self, now: Stamp, late_nanos: u64) -> TickOutcome {
+        self.sent = None;
         if let Some(state) = self.state {
             self.tick(&state, now, late_nanos);
         }
@@ -116,6 +199,10 @@ impl<C: Clock> Worker<C> {
             }
         }
         self.stats.store_limiter(self.controller.counters());
+        TickOutcome {
+            mode: self.controller.mode(),
+            command: self.sent,
+        }
     }
 
     fn tick(&mut self, state: &RobotState, now: Stamp, late_nanos: u64) {
@@ -169,7 +256,7 @@ impl<C: Clock> Worker<C> {
         policy
     }
 
-    fn obey(&mut self, message: LoopMessage, now: Stamp) {
+    pub fn obey(&mut self, message: LoopMessage, now: Stamp) {
         match message {
             LoopMessage::Arm { epoch } => match self.arm(epoch, now) {
                 Ok(()) => self.arming = Some(epoch),
@@ -210,6 +297,7 @@ impl<C: Clock> Worker<C> {
             mode: tick.mode,
             base_from_tcp_d: tick.base_from_tcp_d,
         };
+        self.sent = Some(SentCommand::from(&command));
         let counter = match self.commands.push(command) {
             Ok(()) => &self.stats.commands,
             Err(_) => &self.stats.commands_lost,

@@ -4,7 +4,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use prehend_control::rt::{
-    Clock, ControlLoop, LoopMessage, LoopPorts, LoopReport, RealtimeConfig, TimedCommand,
+    Clock, ControlLoop, LoopMessage, LoopPorts, LoopReport, RealtimeConfig, Tape, TapeReader,
+    TimedCommand,
 };
 use prehend_control::{ControlConfig, Controller, WireChecker, joint_bounds};
 use prehend_types::{RobotState, Stamp};
@@ -17,6 +18,8 @@ const PLAN_TICKS: u64 = 300;
 /// What a test does with the world at the end of each sleep.
 pub struct World {
     pub ports: LoopPorts,
+    /// What the loop remembers of itself.
+    pub tape: TapeReader,
     pub wire: WireChecker,
     pub state: RobotState,
     /// Sleeps since the world began.
@@ -49,6 +52,8 @@ impl Clock for Lockstep {
         self.now = self.now.max(moment);
         if self.world.is_none() {
             self.world = self.incoming.try_recv().ok();
+            // Few ticks pass without a world.
+            std::thread::sleep(Duration::from_micros(100));
         }
         if let Some((world, script)) = &mut self.world {
             let late = world.turn(self.now, script);
@@ -119,9 +124,12 @@ pub fn run<R: Send + 'static>(
         lock_memory: false,
         pin_core: None,
     };
-    let (control, ports) = ControlLoop::start_on(clock, controller, &normal).expect("starts");
+    let (tape, reader) = Tape::new();
+    let (control, ports) =
+        ControlLoop::start_on(clock, controller, &normal, Some(tape)).expect("starts");
     let world = World {
         ports,
+        tape: reader,
         wire,
         state,
         ticks: 0,

@@ -8,6 +8,7 @@ mod joint_plans;
 mod limiter;
 mod lockstep;
 mod realtime;
+mod replay;
 mod rig;
 mod stopping;
 mod torque;

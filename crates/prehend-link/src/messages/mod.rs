@@ -8,6 +8,7 @@ mod joint_state;
 mod point_cloud;
 mod robot_status;
 mod stop_request;
+mod swap;
 mod text;
 
 pub use action_chunk::{ActionChunk, WireAction};
@@ -17,6 +18,7 @@ pub use joint_state::{FingerState, Header, JointState, Time};
 pub use point_cloud::{MAX_POINTS, PointCloud2, PointField};
 pub use robot_status::{RobotStatus, StopReason};
 pub use stop_request::StopRequest;
+pub use swap::{SwapAnswer, SwapRequest, SwapState};
 pub use text::Report;
 
 /// Longest text in a message, bytes.

@@ -23,20 +23,30 @@ pub struct Ranked {
     pub grasps: Vec<ProposedGrasp>,
     /// Why others were left out.
     pub refused: Vec<Refusal>,
+    /// Less sure ones that were not looked into, apart from all that were: for another call, if none of these
+    /// is any good.
+    pub rest: Vec<ProposedGrasp>,
 }
 
-/// The surest of some proposals, surest first, none next to a surer one.
+/// The surest of some proposals, surest first, none next to a surer one; and those that are next to none of
+/// them.
 #[must_use]
-pub fn surest_apart(proposed: &[ProposedGrasp]) -> Vec<ProposedGrasp> {
-    let mut kept: Vec<ProposedGrasp> = Vec::new();
+pub fn surest_apart(proposed: &[ProposedGrasp]) -> [Vec<ProposedGrasp>; 2] {
+    let (mut kept, mut rest): (Vec<ProposedGrasp>, _) = (Vec::new(), Vec::new());
     let at = |proposal: &ProposedGrasp| proposal.grasp.base_from_tool().translation.vector;
     for proposal in proposed {
         let is_known = |other: &ProposedGrasp| (at(other) - at(proposal)).norm() < APART;
-        if kept.len() < MOST_SCORED && !kept.iter().any(is_known) {
-            kept.push(*proposal);
+        if kept.iter().any(is_known) {
+            continue;
         }
+        let list = if kept.len() < MOST_SCORED {
+            &mut kept
+        } else {
+            &mut rest
+        };
+        list.push(*proposal);
     }
-    kept
+    [kept, rest]
 }
 
 impl SceneNetwork {
@@ -60,8 +70,12 @@ impl SceneNetwork {
         cloud: &[[f32; 3]],
         filter: &HandFilter<'_>,
     ) -> Result<Ranked, InferenceError> {
-        let mut ranked = Ranked::default();
-        for proposal in surest_apart(proposed) {
+        let [surest, rest] = surest_apart(proposed);
+        let mut ranked = Ranked {
+            rest,
+            ..Ranked::default()
+        };
+        for proposal in surest {
             match filter.check(&proposal.grasp, |_| true) {
                 Ok(grasp) => ranked.grasps.push(ProposedGrasp { grasp, ..proposal }),
                 Err(refusal) => ranked.refused.push(refusal),
@@ -105,10 +119,12 @@ mod tests {
             point: index,
         };
         let all: Vec<ProposedGrasp> = (0..400).map(proposal).collect();
-        let kept = surest_apart(&all);
+        let [kept, rest] = surest_apart(&all);
         assert_eq!(kept.len(), MOST_SCORED);
+        assert_eq!(rest[0].point, 3 * MOST_SCORED);
+        assert_eq!(rest.len(), all.len() - 3 * MOST_SCORED);
         let points: Vec<usize> = kept.iter().map(|p| p.point).collect();
         assert_eq!(points[..4], [0, 3, 6, 9]);
-        assert!(surest_apart(&[]).is_empty());
+        assert_eq!(surest_apart(&[]), [[], []]);
     }
 }

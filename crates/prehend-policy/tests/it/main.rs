@@ -7,7 +7,9 @@
 
 mod bundle;
 mod fixture;
+mod graph;
 mod observation;
 mod policy;
 mod runtime;
 mod scene_bundle;
+mod slot;

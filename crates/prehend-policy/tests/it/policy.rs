@@ -160,3 +160,33 @@ fn latency_of_a_real_size() {
         );
     }
 }
+
+/// `cargo test --release -p prehend-policy -- --ignored --nocapture a_thousand_loads`
+#[test]
+#[ignore = "minutes long: run with --ignored --nocapture"]
+fn a_thousand_loads_leave_no_memory_behind() {
+    let resident_mb = || {
+        let text = std::fs::read_to_string("/proc/self/statm").expect("linux");
+        let pages: f64 = text
+            .split(' ')
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .expect("a number");
+        pages * 4096.0 / 1e6
+    };
+    let (_written, bundle) = load(&Net::new(&[64, 128, 256], &[512, 512, 512]));
+    for (runtime, n) in [(onnx_runtime(), 1000), (Some(embedded()), 100)] {
+        let Some(runtime) = runtime else { continue };
+        let load = || OnnxPolicy::from_bundle(&bundle, &runtime, 1).expect("loads");
+        // Pools and arenas fill first.
+        (0..n / 10).for_each(|_| drop(load()));
+        let before = resident_mb();
+        (0..n).for_each(|_| drop(load()));
+        let grown = resident_mb() - before;
+        eprintln!(
+            "{}: {n} loads, resident {before:.1} MB, {grown:+.1} MB",
+            load().provider()
+        );
+        assert!(grown < 5.0, "{grown} MB");
+    }
+}

@@ -8,13 +8,16 @@ use crate::NodeKind;
 
 /// What a node really sends and receives.
 const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
-    use Topic::{Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop};
+    use Topic::{
+        Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop, Swap,
+        SwapAnswer,
+    };
     match node {
         NodeKind::Driver => (
             &[Status, JointState, Cloud, Event, Report],
             &[Command, Request, Stop, Inquiry],
         ),
-        NodeKind::Policy => (&[Chunk, Inquiry], &[Status, Cloud, Event]),
+        NodeKind::Policy => (&[Chunk, Inquiry, SwapAnswer], &[Status, Cloud, Event, Swap]),
         NodeKind::Control => (&[Command], &[Status, Chunk]),
         NodeKind::Operator => (&[Request, Inquiry], &[Status, Chunk, Event, Report]),
     }

@@ -35,6 +35,10 @@ pub struct LaunchFile {
     pub robot: PathBuf,
     /// Scene file of the simulated driver.
     pub scene: PathBuf,
+    /// Folder that control loop and policy are recorded to, so that the run can be replayed. None by
+    /// default: nothing is recorded. A run with a folder of its own records there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<PathBuf>,
     /// What all processes share of the link.
     #[serde(default)]
     pub link: LinkSection,

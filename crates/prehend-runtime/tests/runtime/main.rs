@@ -4,4 +4,5 @@ mod launch_files;
 mod mock_driver;
 mod nodes;
 mod operator;
+mod swap;
 mod whole_demo;

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::commands::bench_limiter::BenchLimiter;
 use crate::commands::bench_sim::BenchSim;
+use crate::commands::bench_vendors::BenchVendors;
 use crate::exit::{Failure, Verdict};
 use crate::meter::{REPEATS, Row, rate};
 use crate::session::{Session, cores};
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   prehend bench models/fr3_pick_place_teacher
   prehend bench sim --rivals rivals    (the simulator, beside others)
   prehend bench limiter                (the limiter, under attack)
+  prehend bench vendors                (the whole stack against vendors' own rules)
 
 Each row is the median of 5 repeats, with the lowest and the highest. Run it on an idle machine.";
 
@@ -59,6 +61,8 @@ enum What {
     Sim(BenchSim),
     /// Attack the limiter of every robot, and count what it lets through.
     Limiter(BenchLimiter),
+    /// Drive every vendor's own rules with adversarial plans, and count where they interfere.
+    Vendors(BenchVendors),
 }
 
 /// The rows of a benchmark.
@@ -77,6 +81,7 @@ impl Bench {
         match &self.what {
             Some(What::Sim(args)) => return args.run(session),
             Some(What::Limiter(args)) => return args.run(session),
+            Some(What::Vendors(args)) => return args.run(session),
             None => {}
         }
         if !(0.01..=3_600.0).contains(&self.seconds) {

@@ -8,8 +8,8 @@ use prehend_data::RunDir;
 use prehend_runtime::{DemoConfig, DemoReport, LaunchFile, LoopSummary, Outcome, Stop, demo};
 
 use crate::args::seed_range;
-use crate::closing::{conclude, print_and_save};
-use crate::effective::freeze;
+use crate::closing::{conclude, print_and_save, recorded};
+use crate::effective::{freeze, record_into};
 use crate::exit::{Failure, Verdict, explain};
 use crate::film::Recording;
 use crate::live::{LiveDisplay, number};
@@ -23,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   prehend demo --episodes 50 --seed 900000 --json
   prehend demo --model models/fr3_pick_place_teacher
   prehend demo --policy pick-place
+  prehend demo --episodes 3 --record
 
 Driver, policy and control loop run in this process, each with a zenoh session of its own, in real time.
 Even seeds show families of objects that training has seen, odd ones families that it has not.
@@ -51,6 +52,9 @@ pub struct Demo {
     /// Folder that run folders are made in.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     runs: PathBuf,
+    /// Record control loop and policy into the run folder, for `prehend replay`.
+    #[arg(long)]
+    record: bool,
 }
 
 /// What decides.
@@ -78,13 +82,14 @@ impl Demo {
     /// An input was refused; or a node gave up or the run's files could not be saved, after everything
     /// that was finished has been reported.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
-        let launch = self.load()?;
+        let mut launch = self.load()?;
         let seed = launch.operator.seed;
         seed_range(seed, launch.operator.episodes)?;
         let cell = Workcell::open(&launch.robot, &launch.scene)?;
         let frame_s = 1.0 / launch.driver.sim.camera_rate_hz;
         let run_dir = RunDir::create(&self.runs, "demo")?;
         logging::also_to(run_dir.log_file()?);
+        record_into(&mut launch, self.record, &run_dir);
         let effective = freeze(&launch, &run_dir)?;
 
         let recording = Recording::default();
@@ -102,6 +107,7 @@ impl Demo {
         report.settings_sha256 = Some(effective.sha256);
         let table = Table(&report);
         let kept = print_and_save(session, Some(seed), &table, &report, Some(&run_dir));
+        let kept = kept.and(recorded(&report.recording_lost));
         let path = run_dir.path().join("episode.gif");
         if let Err(failure) = draw(&recording, &report, &cell, frame_s, &path) {
             let error = explain(&failure.error);

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod bench_limiter;
 pub mod bench_sim;
+pub mod bench_vendors;
 pub mod certs;
 pub mod collect;
 pub mod demo;
@@ -15,11 +16,13 @@ pub mod latency;
 pub mod objects;
 pub mod render;
 pub mod replay;
+mod replay_run;
 pub mod robot;
 pub mod run;
 pub mod scenes;
 pub mod sim;
 pub mod stop;
+pub mod swap;
 pub mod topic;
 pub mod train;
 mod train_scorer;
@@ -47,6 +50,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Run(args) => args.run(session),
         Command::Topic(args) => args.run(session),
         Command::Stop(args) => args.run(session),
+        Command::Swap(args) => args.run(session),
         Command::Certs(args) => args.run(session),
         Command::Latency(args) => args.run(session),
         Command::Faults(args) => args.run(session),

@@ -1,14 +1,16 @@
-//! Turns stored episodes into the same episodes again, or into the first step that differs.
+//! Turns stored episodes, or a recorded run, into the same again, or into the first step that differs.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
 use prehend_data::{EpisodeRecord, EpisodeStore};
+use prehend_runtime::is_recorded_run;
 use prehend_sim::{ArmMode, ReplayStep, RolloutConfig, replay};
 use serde::Serialize;
 
 use crate::args::Threads;
+use crate::commands::replay_run;
 use crate::exit::{Failure, Verdict};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -18,14 +20,16 @@ use crate::workers::for_each_seed;
 const EXAMPLES: &str = "Examples:
   prehend replay datasets/pick_place
   prehend replay datasets/pick_place --seed 42 --json
+  prehend replay runs/20261201T120000Z-demo    (a run that was recorded with --record)
 
-Every state and every hash is compared, bit for bit. Exits with 1 if an episode differs.";
+Of episodes every state and every hash is compared, of a run every command and every chunk, bit for bit.
+Exits with 1 if anything differs, and with 5 if a recording ends before its run did.";
 
 /// Arguments of `prehend replay`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Replay {
-    /// Folder of the episodes.
+    /// Folder of the episodes, or of a recorded run.
     #[arg(value_name = "STORE")]
     store: PathBuf,
     /// Only the episode with this seed.
@@ -63,6 +67,14 @@ impl Replay {
     /// # Errors
     /// The store cannot be read, or was collected elsewhere.
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
+        if is_recorded_run(&self.store) {
+            if self.seed.is_some() {
+                return Err(Failure::usage(
+                    "--seed chooses an episode of a store; a run is replayed whole",
+                ));
+            }
+            return replay_run::run(&self.store, session);
+        }
         let cell = self.place.open()?;
         let store = EpisodeStore::open(&self.store)?;
         let seeds = match self.seed {

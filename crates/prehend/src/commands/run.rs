@@ -10,8 +10,8 @@ use prehend_runtime::{
     LOG_VARIABLE, LaunchFile, NodeKind, Outcome, RunConfig, RunReport, RuntimeError, Stop, run,
 };
 
-use crate::closing::{conclude, print_and_save};
-use crate::effective::freeze;
+use crate::closing::{conclude, print_and_save, recorded};
+use crate::effective::{freeze, record_into};
 use crate::exit::{Class, Failure, Verdict};
 use crate::live::LiveDisplay;
 use crate::logging;
@@ -40,6 +40,10 @@ pub struct Run {
     /// Folder that run folders are made in; a node alone makes none.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     runs: PathBuf,
+    /// Record control loop and policy into the run folder, for `prehend replay`. A node alone records if
+    /// its launch file says where.
+    #[arg(long, conflicts_with = "only")]
+    record: bool,
 }
 
 impl Run {
@@ -61,6 +65,7 @@ impl Run {
         launch.choose_ports()?;
         let run_dir = RunDir::create(&self.runs, "run")?;
         logging::also_to(run_dir.log_file()?);
+        record_into(&mut launch, self.record, &run_dir);
         let effective = freeze(&launch, &run_dir)?;
         let config = RunConfig {
             verbosity: session.verbose,
@@ -82,6 +87,7 @@ impl Run {
             None => kept.and(nothing_lost(&report)),
             Some(_) => kept,
         };
+        let kept = kept.and(recorded(&report.recording_lost()));
         conclude(kept, error, verdict(&report, session.interrupt.is_set()))
     }
 

@@ -164,7 +164,8 @@ impl Evaluator<'_> {
         };
         // As the network says them, and as they are carried out; what is the same is tried once.
         let mut known: Vec<(TableGrasp, bool)> = Vec::new();
-        for proposal in surest_apart(&proposed) {
+        let [surest, _] = surest_apart(&proposed);
+        for proposal in surest {
             let is_good = run(&proposal.grasp);
             known.push((proposal.grasp, is_good));
             result.said.push(execute(&proposal, is_good));

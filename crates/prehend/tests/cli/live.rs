@@ -284,6 +284,35 @@ fn a_control_process_that_is_killed_leaves_the_arm_stopped_by_its_driver() {
     assert_at_rest(&ended);
 }
 
+/// What a crash inside ONNX Runtime does: its process is the policy's and nobody else's.
+#[test]
+fn a_policy_process_that_crashes_leaves_the_arm_held_by_its_controller() {
+    let run = WatchedRun::start(&["run"], &[("episodes = 10", "episodes = 1000")]);
+    run.wait_until_moving();
+    let policy = processes_with(run.folder.path(), "--only policy");
+    assert_eq!(policy.len(), 1, "{policy:?}");
+    // Whoever could notice sleeps, so that controller and driver are left to themselves.
+    send("-STOP", run.child.id());
+    send("-SEGV", policy[0]);
+    wait_until("held by the controller", || {
+        let newest = std::iter::from_fn(|| run.statuses.take()).last();
+        newest.is_some_and(|newest| newest.message.is_following() && speed(&newest.message) < 0.02)
+    });
+    send("-CONT", run.child.id());
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("policy ended too early"),
+        "{}",
+        ended.stderr
+    );
+    let nodes = &ended.report["nodes"];
+    assert!(nodes["policy"].is_null());
+    assert_eq!(nodes["driver"]["expiry_stops"], 0, "{nodes}");
+    ended.check_wire();
+    assert_at_rest(&ended);
+}
+
 /// The settings that a run was frozen with, after a look whether they are those that it reports.
 #[track_caller]
 fn settings(report: &serde_json::Value) -> String {

@@ -25,7 +25,7 @@ pub(super) use sight::{see_grasps, see_places};
 pub(super) use way::hold;
 use way::{Way, Waypoint};
 
-use super::filter::HandFilter;
+use super::filter::{HandFilter, Refusal};
 use super::network::SceneNetwork;
 use crate::inputs::check_frame;
 
@@ -51,7 +51,9 @@ const CLOSING: f64 = 1.5;
 const OPENING: f64 = 0.5;
 /// A way that is stopped this near to its end has arrived, m.
 const TOUCHED: f64 = 0.015;
-/// Places that are looked into.
+/// Times that more proposals are ranked, where none of the surer ones can be carried out; and places that are
+/// looked into.
+const MOST_ROUNDS: usize = 4;
 const MOST_TRIED: usize = 60;
 /// A grasp this near to one that failed is left alone while others are there, m.
 const FAILED: f64 = 0.02;
@@ -160,47 +162,37 @@ impl Picker {
         }
         self.count("looks");
         let seed = self.next_seed();
-        let proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
-        let filter = HandFilter::new(&self.jaw, &now.cloud.points);
+        let mut proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
+        tracing::debug!(proposed = proposed.len(), "look");
         let points = &now.cloud.points;
-        let ranked = self.network.rank(&proposed, points, &filter)?;
-        for refusal in &ranked.refused {
-            *self.tally.entry(refusal.of_grasp()).or_default() += 1;
-        }
+        let filter = HandFilter::new(&self.jaw, points);
         let mut second: Option<TableGrasp> = None;
-        for proposal in &ranked.grasps {
-            let at = proposal.grasp.base_from_tool().translation.vector;
-            let (robot, q) = (&self.robot, now.state.q);
-            let reaches = |tool: &Pose| plan(robot, q, &legs_to(tool)).is_some();
-            // The other way round is the same grasp, and may suit the arm better.
-            let mut sides = [proposal.grasp, mirrored(&proposal.grasp)];
-            let turn = |grasp: &TableGrasp| {
-                let tool = grasp.base_from_tool().rotation;
-                tool.angle_to(&self.look_pose.rotation)
-            };
-            if turn(&sides[1]) < turn(&sides[0]) {
-                sides.swap(0, 1);
-            }
-            let checked = filter
-                .check(&sides[0], reaches)
-                .or_else(|_| filter.check(&sides[1], reaches));
-            let grasp = match checked {
-                Ok(grasp) => grasp,
-                Err(refusal) => {
-                    *self.tally.entry(refusal.of_grasp()).or_default() += 1;
+        for _ in 0..MOST_ROUNDS {
+            let ranked = self.network.rank(&proposed, points, &filter)?;
+            let mut refused = ranked.refused;
+            for proposal in &ranked.grasps {
+                let grasp = match self.reached(&proposal.grasp, &filter, now) {
+                    Ok(grasp) => grasp,
+                    Err(refusal) => {
+                        refused.push(refusal);
+                        continue;
+                    }
+                };
+                let at = proposal.grasp.base_from_tool().translation.vector;
+                let is_near = |failed: &Point3<f64>| (failed.coords - at).norm() < FAILED;
+                if self.failed.iter().any(is_near) {
+                    second = second.or(Some(grasp));
                     continue;
                 }
-            };
-            if self
-                .failed
-                .iter()
-                .any(|failed| (failed.coords - at).norm() < FAILED)
-            {
-                second = second.or(Some(grasp));
-                continue;
+                add_refused(&mut self.tally, &refused);
+                let opening = filter.opening(&grasp);
+                return self.approach(grasp, opening, now);
             }
-            let opening = filter.opening(&grasp);
-            return self.approach(grasp, opening, now);
+            add_refused(&mut self.tally, &refused);
+            proposed = ranked.rest;
+            if proposed.is_empty() {
+                break;
+            }
         }
         match second {
             Some(grasp) => {
@@ -209,10 +201,33 @@ impl Picker {
             }
             None => {
                 self.count("nothing_to_grasp");
-                tracing::debug!(proposed = proposed.len(), "nothing to grasp");
+                tracing::debug!("nothing to grasp");
                 hold(now, 1.0)
             }
         }
+    }
+
+    /// The grasp as the arm gets to it, the way round that turns the hand less first: with the fingers exchanged
+    /// it is the same grasp, and may suit the arm better.
+    fn reached(
+        &self,
+        grasp: &TableGrasp,
+        filter: &HandFilter<'_>,
+        now: &Observation,
+    ) -> Result<TableGrasp, Refusal> {
+        let (robot, q) = (&self.robot, now.state.q);
+        let reaches = |tool: &Pose| plan(robot, q, &legs_to(tool)).is_some();
+        let mut sides = [*grasp, mirrored(grasp)];
+        let turn = |grasp: &TableGrasp| {
+            let tool = grasp.base_from_tool().rotation;
+            tool.angle_to(&self.look_pose.rotation)
+        };
+        if turn(&sides[1]) < turn(&sides[0]) {
+            sides.swap(0, 1);
+        }
+        filter
+            .check(&sides[0], reaches)
+            .or_else(|_| filter.check(&sides[1], reaches))
     }
 
     fn approach(
@@ -494,6 +509,12 @@ impl std::fmt::Debug for Picker {
             .field("name", &self.name)
             .field("phase", &self.phase)
             .finish_non_exhaustive()
+    }
+}
+
+fn add_refused(tally: &mut Tally, refused: &[Refusal]) {
+    for refusal in refused {
+        *tally.entry(refusal.of_grasp()).or_default() += 1;
     }
 }
 

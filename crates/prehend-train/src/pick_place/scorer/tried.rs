@@ -122,7 +122,7 @@ impl Trier<'_> {
         let mut proposed: Vec<ProposedGrasp> = grasps(&said, &inputs, LEAST);
         // Not the surest alone: what is seen should span good and bad.
         proposed.shuffle(rng);
-        let apart = surest_apart(&proposed);
+        let [apart, _] = surest_apart(&proposed);
         let mut all: Vec<TableGrasp> = apart.iter().take(N_PROPOSED).map(|p| p.grasp).collect();
         let rest = apart.iter().rev().take(N_SHAKEN);
         all.extend(rest.map(|p| shaken(&p.grasp, self.jaw, rng)));

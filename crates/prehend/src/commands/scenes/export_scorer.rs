@@ -97,10 +97,8 @@ impl ExportScorer {
             let said = network.score(close_ups);
             let said = said.map_err(|error| Failure::new(Class::Runtime, error))?;
             let Some(said) = said else {
-                return Err(Failure::new(
-                    Class::Runtime,
-                    "the bundle that was written has no scorer",
-                ));
+                let error = anyhow::anyhow!("the bundle that was written has no scorer");
+                return Err(Failure::new(Class::Runtime, error));
             };
             let pairs = said.into_iter();
             let pairs = pairs.zip(scorer_says(&checkpoint, close_ups));
