@@ -48,7 +48,8 @@ pub(super) const ROWS: &[Fault] = &[
         "D7",
         "one status packet in 50 of a servo bus is corrupt",
         "at most 2 retries, the loop goes on",
-        "no driver in this version speaks on a bus",
+        "no driver in this version speaks on a bus; prehend-drivers' test `vendors` tries it on a stand-in, \
+         `corrupt_packets_of_a_servo_bus_never_end_the_loop`",
     ),
     exact(
         "D8",
@@ -72,7 +73,8 @@ pub(super) const ROWS: &[Fault] = &[
         "D11",
         "xArm's own rules: more than 250 setpoints per second, distant targets",
         "0 sent",
-        "no driver for an xArm is in this version; the wire carries the controller's rate, which its driver has to thin",
+        "no driver for an xArm is in this version; prehend-drivers' test `vendors` tries it on a stand-in, \
+         `no_vendor_ever_interferes`",
     ),
     exact(
         "D12",

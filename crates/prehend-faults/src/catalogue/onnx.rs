@@ -103,13 +103,10 @@ pub(super) fn identity(dims: &[Dim]) -> Vec<u8> {
         field(12, &value("y")),
     ]
     .concat();
-    [number(1, 8), field(7, &graph), opset("", 17)].concat()
+    [number(1, 8), field(7, &graph), opset(17)].concat()
 }
 
-/// A set of operators that a model says it needs.
-pub(super) fn opset(domain: &str, version: i64) -> Vec<u8> {
-    field(
-        8,
-        &[field(1, domain.as_bytes()), number(2, version)].concat(),
-    )
+/// The version of the default set of operators that a model says it needs.
+pub(super) fn opset(version: i64) -> Vec<u8> {
+    field(8, &number(2, version))
 }

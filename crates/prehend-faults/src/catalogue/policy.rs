@@ -67,7 +67,8 @@ pub(super) const ROWS: &[Fault] = &[
         "P9",
         "a model whose outputs are constant or saturated",
         "a warning, and arming needs an override",
-        "not written yet: nothing looks at how much a policy's outputs vary",
+        "not written yet: loading warns, which prehend-policy's tests of golden outputs see, but arming asks for no \
+         override",
     ),
     exact(
         "P10",
@@ -85,13 +86,15 @@ pub(super) const ROWS: &[Fault] = &[
         "P12",
         "a policy is swapped while the arm moves",
         "at a tick, through the limiter; 0 violations",
-        "a policy cannot be swapped while it runs",
+        "needs two policies and a driver: prehend-runtime's test `swap` tries it, \
+         `loading_holds_nobody_up_and_a_good_candidate_takes_over_between_chunks`",
     ),
     skip(
         "P13",
         "a policy is swapped for one that is refused",
         "the old one goes on",
-        "a policy cannot be swapped while it runs",
+        "needs two policies and a driver: prehend-runtime's test `swap` tries it, \
+         `what_cannot_be_loaded_disagrees_or_fails_changes_nothing`",
     ),
     live(
         "P14",

@@ -210,7 +210,16 @@ pub(super) fn nan_weights(lab: &Lab) -> Outcome {
 
 pub(super) fn newer_operators(_: &Lab) -> Outcome {
     let copy = Copy::new()?;
-    let bytes = [graph_bytes()?, onnx::opset("", 999)].concat();
+    let mut bytes = graph_bytes()?;
+    // In its place, for a second set is refused as such; it is named before the graph begins.
+    let at = (1..100).find_map(|version| {
+        let known = onnx::opset(version);
+        let mut places = bytes.windows(known.len()).take(64);
+        places.position(|place| place == known)
+    });
+    let newer = onnx::opset(99);
+    let at = at.ok_or("the graph names no set of operators")?;
+    bytes[at..at + newer.len()].copy_from_slice(&newer);
     copy.replace(GRAPH, &bytes)?;
     let runtime = Runtime::open(&RuntimeOptions::default())?;
     let loaded =
@@ -222,9 +231,9 @@ pub(super) fn newer_operators(_: &Lab) -> Outcome {
     let numbers = said
         .split(|c: char| !c.is_ascii_digit())
         .filter(|n| !n.is_empty());
-    let names_ours = numbers.clone().filter(|n| *n != "999").count() > 0;
+    let names_ours = numbers.clone().filter(|n| *n != "99").count() > 0;
     Ok(Finding::new(
-        said.contains("999") && names_ours,
+        said.contains("99") && names_ours,
         format!(
             "through {}: {:.200}",
             runtime.describe(),
