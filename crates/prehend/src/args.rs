@@ -42,6 +42,8 @@ pub enum Command {
     Certs(commands::certs::Certs),
     /// Measure what a message over the link costs on this machine.
     Latency(commands::latency::Latency),
+    /// Inject faults into controller, driver, link and loader, and judge what comes of it.
+    Faults(commands::faults::Faults),
     /// Run the expert in many scenes and store what it does.
     Collect(commands::collect::Collect),
     /// Train a policy on stored episodes.

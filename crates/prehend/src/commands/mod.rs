@@ -11,6 +11,7 @@ pub mod distill;
 pub mod doctor;
 pub mod eval;
 pub mod export;
+pub mod faults;
 pub mod latency;
 pub mod objects;
 pub mod render;
@@ -52,6 +53,7 @@ pub fn run(command: &Command, session: &Session) -> Result<Verdict, Failure> {
         Command::Swap(args) => args.run(session),
         Command::Certs(args) => args.run(session),
         Command::Latency(args) => args.run(session),
+        Command::Faults(args) => args.run(session),
         Command::Train(args) => args.run(session),
         Command::Distill(args) => args.run(session),
         Command::Export(args) => args.run(session),

@@ -1,0 +1,204 @@
+//! One logical clock over controller, link and driver.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prehend_control::{ControlConfig, Controller, JointBounds, joint_bounds};
+use prehend_drivers::ShellConfig;
+use prehend_link::Received;
+use prehend_link::messages::{JointCommand, RobotStatus};
+use prehend_robot::Robot;
+use prehend_types::{GripperState, JointPositions, JointVelocities, RobotState, Stamp};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Account, Arm, Channel, Judge, Pc, Pilot, Weather};
+
+/// One millisecond, the step of the clock, ns.
+pub(crate) const MS: u64 = 1_000_000;
+/// When the clock starts: not at zero, as no real one does.
+pub(crate) const START: u64 = 100_000 * MS;
+/// Who sends the controller's commands.
+const SENDER: [u8; 16] = [1; 16];
+/// An arm whose joints are slower than this stands, rad/s: a plan's end is approached for ever.
+const STANDING: f64 = 0.01;
+const FIRST_EPOCH: u64 = 7;
+
+/// What a world is made of.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub robot: Arc<Robot>,
+    pub control: ControlConfig,
+    /// Time between two ticks of the driver, whole milliseconds.
+    pub driver_dt: Duration,
+    pub valid_for: Duration,
+    /// Where the arm stands; home if `None`.
+    pub q: Option<JointPositions>,
+    pub seed: u64,
+}
+
+impl Setup {
+    /// As launch files have it: 500 Hz, a driver of 200 Hz, commands that live for 100 ms.
+    pub fn new(robot: Arc<Robot>, seed: u64) -> Self {
+        Self {
+            robot,
+            control: ControlConfig::default(),
+            driver_dt: Duration::from_millis(5),
+            valid_for: Duration::from_millis(100),
+            q: None,
+            seed,
+        }
+    }
+
+    /// A fast arm: controller and driver at 1 kHz, commands that live for 20 ms.
+    pub fn fast(robot: Arc<Robot>, seed: u64) -> Self {
+        Self {
+            control: ControlConfig {
+                rate_hz: 1000.0,
+                ..ControlConfig::default()
+            },
+            driver_dt: Duration::from_millis(1),
+            valid_for: Duration::from_millis(20),
+            ..Self::new(robot, seed)
+        }
+    }
+
+    pub fn bounds(&self) -> Result<Vec<JointBounds>, Box<dyn std::error::Error>> {
+        Ok(joint_bounds(&self.robot)?[..self.robot.n_joints()].to_vec())
+    }
+}
+
+/// Controller, link, driver, judge.
+pub(crate) struct World {
+    /// Logical time, ns.
+    pub now: u64,
+    pub pc: Pc,
+    pub arm: Arm,
+    pub to_arm: Channel<JointCommand>,
+    pub to_pc: Channel<RobotStatus>,
+    /// Spans in which the controller's, and the driver's, process does not run.
+    pub pc_stalls: Vec<Range<u64>>,
+    pub arm_stalls: Vec<Range<u64>>,
+    judge: Judge,
+    command_period: u64,
+    driver_period: u64,
+}
+
+impl World {
+    pub fn new(setup: &Setup, pilot: Pilot) -> Result<Self, Box<dyn std::error::Error>> {
+        let bounds = setup.bounds()?;
+        let q = setup.q.unwrap_or(*setup.robot.home());
+        let state = RobotState {
+            stamp: Stamp::from_nanos(START),
+            q,
+            dq: JointVelocities::zeros(q.len())?,
+            gripper: GripperState {
+                width: 0.08,
+                commanded: 1.0,
+                is_grasping: false,
+            },
+        };
+        let shell = ShellConfig {
+            dt_s: setup.driver_dt.as_secs_f64(),
+            command_dt_s: setup.control.dt_s(),
+            max_valid_for: Duration::from_millis(200),
+            max_jump_rad: 0.1,
+        };
+        let controller = Controller::new(Arc::clone(&setup.robot), setup.control)?;
+        let rng = |way: u64| ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(2) + way);
+        Ok(Self {
+            now: START,
+            pc: Pc::new(controller, pilot, setup.valid_for),
+            arm: Arm::new(shell, &bounds, state, FIRST_EPOCH)?,
+            to_arm: Channel::new(Weather::default(), rng(0)),
+            to_pc: Channel::new(Weather::default(), rng(1)),
+            pc_stalls: Vec::new(),
+            arm_stalls: Vec::new(),
+            judge: Judge::new(&bounds, setup.control.dt_s(), setup.driver_dt.as_secs_f64()),
+            command_period: Duration::from_secs_f64(setup.control.dt_s()).as_nanos() as u64,
+            driver_period: setup.driver_dt.as_nanos() as u64,
+        })
+    }
+
+    /// One millisecond: what has arrived is heard, then whoever is due and not stalled works.
+    pub fn step(&mut self) {
+        self.now += MS;
+        let now = self.now;
+        while let Some((at, message)) = self.to_arm.arrived(now) {
+            self.hand_to_arm(at, message, SENDER);
+        }
+        let runs = |stalls: &[Range<u64>]| !stalls.iter().any(|stall| stall.contains(&now));
+        if (now - START).is_multiple_of(self.driver_period) && runs(&self.arm_stalls) {
+            let (told, expires, status) = self.arm.tick(now);
+            self.judge.told(now, &self.arm.shell, &told, expires);
+            self.to_pc.send(now, status);
+        }
+        if !runs(&self.pc_stalls) {
+            return;
+        }
+        while let Some((_, status)) = self.to_pc.arrived(now) {
+            self.pc.hear(&status);
+        }
+        if (now - START).is_multiple_of(self.command_period)
+            && let Some(command) = self.pc.tick(Stamp::from_nanos(now))
+        {
+            self.judge.sent(&command);
+            self.to_arm.send(now, command);
+        }
+    }
+
+    /// Runs for so many milliseconds.
+    pub fn run(&mut self, millis: u64) {
+        for _ in 0..millis {
+            self.step();
+        }
+    }
+
+    /// Runs until `done` or for at most so many milliseconds; how many it took.
+    pub fn run_until(&mut self, most: u64, mut done: impl FnMut(&Self) -> bool) -> Option<u64> {
+        (0..most).find(|_| {
+            self.step();
+            done(self)
+        })
+    }
+
+    /// A command of somebody arrives at the driver.
+    pub fn hand_to_arm(&mut self, at: u64, message: JointCommand, sender: [u8; 16]) {
+        self.arm.inbox.push(Received {
+            message,
+            at: Stamp::from_nanos(at),
+            sender: Some(sender),
+        });
+    }
+
+    /// The operator starts a new session, if the arm stands still.
+    pub fn rearm(&mut self) -> bool {
+        if !self.arm.shell.is_at_rest() {
+            return false;
+        }
+        let epoch = self.arm.shell.epoch() + 1;
+        self.arm.shell.arm(epoch, &self.arm.state).is_ok()
+    }
+
+    /// Highest speed that the arm is told, rad/s.
+    pub fn speed(&self) -> f64 {
+        let dq = self.arm.state.dq.iter();
+        dq.fold(0.0, |most: f64, dq| most.max(dq.abs()))
+    }
+
+    /// Whether the arm stands, as drivers see it.
+    pub fn stands(&self) -> bool {
+        self.speed() < STANDING
+    }
+
+    /// What the judge found so far.
+    pub fn account(&self) -> Account {
+        self.judge.account()
+    }
+
+    /// Time since the start, ms.
+    pub fn millis(&self) -> u64 {
+        (self.now - START) / MS
+    }
+}
