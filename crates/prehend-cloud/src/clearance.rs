@@ -251,8 +251,8 @@ impl Met {
 }
 
 /// Where points lie along a direction.
-struct Span {
-    direction: [f32; 2],
+pub(crate) struct Span {
+    pub direction: [f32; 2],
     low: f32,
     high: f32,
 }
@@ -279,7 +279,7 @@ impl Span {
 }
 
 /// Length and width of the narrowest rectangle around points, seen from above.
-fn least_rectangle(points: &[[f32; 3]]) -> [Span; 2] {
+pub(crate) fn least_rectangle(points: &[[f32; 3]]) -> [Span; 2] {
     const N: u16 = 36;
     let width = |i: &u16| {
         let angle = std::f32::consts::PI * f32::from(*i) / f32::from(N);

@@ -8,10 +8,11 @@ use prehend_types::TableGrasp;
 
 /// Points between and beside the fingers, and as many of what is around.
 pub const CLOSE_UP_POINTS: usize = 96;
-/// Numbers of each: position in the tool's frame (3), height above the table, distance outwards from where
-/// the nearer finger touches; all in units of 5 cm.
+/// Numbers of each, in units of 5 cm. Of a grasp: position in the tool's frame (3), height above the table, distance
+/// outwards from where the nearer finger touches. Of a placement: see [`crate::PlaceSight`].
 pub const CLOSE_UP_DIM: usize = 5;
-/// One grasp's points: those that are close, then those around.
+/// The points of one grasp, those that are close, then those around; or of one placement. What is mirrored in its
+/// first or second number is as good.
 pub type CloseUp = Vec<[f32; CLOSE_UP_DIM]>;
 
 /// How far from the tool anything is looked at, m.
@@ -19,7 +20,7 @@ const RADIUS: f64 = 0.14;
 /// How far across the fingers, outwards from where they touch, and along them points are close, m.
 const CLOSE: [f64; 3] = [0.025, 0.012, 0.04];
 /// The unit of the numbers, m.
-const UNIT: f64 = 0.05;
+pub(crate) const UNIT: f64 = 0.05;
 
 /// The points of a cloud (base frame, m) around a grasp, evenly through the cloud's order, which should not
 /// depend on height or side; where there are none, a point as far away as any.
@@ -40,15 +41,16 @@ pub fn close_up(cloud: &[[f32; 3]], grasp: &TableGrasp) -> CloseUp {
         let row = [at.x, at.y, at.z, wide.z, outwards];
         list.push(row.map(|value| (value / UNIT) as f32));
     }
-    let mut all = spread(&close);
-    all.extend(spread(&around));
+    let nowhere = [0.0, 0.0, (RADIUS / UNIT) as f32, 0.0, 0.0];
+    let mut all = spread(&close, nowhere);
+    all.extend(spread(&around, nowhere));
     all
 }
 
-/// As many as a close-up has, evenly through the list, repeated if there are fewer.
-fn spread(all: &[[f32; CLOSE_UP_DIM]]) -> CloseUp {
-    let nowhere = [[0.0, 0.0, (RADIUS / UNIT) as f32, 0.0, 0.0]];
-    let all = if all.is_empty() { &nowhere } else { all };
+/// As many as a close-up has, evenly through the list, repeated if there are fewer; `nothing` if there are none.
+pub(crate) fn spread(all: &[[f32; CLOSE_UP_DIM]], nothing: [f32; CLOSE_UP_DIM]) -> CloseUp {
+    let nothing = [nothing];
+    let all = if all.is_empty() { &nothing } else { all };
     let n = all.len().max(CLOSE_UP_POINTS);
     let chosen = (0..CLOSE_UP_POINTS).map(|i| all[i * n / CLOSE_UP_POINTS % all.len()]);
     chosen.collect()

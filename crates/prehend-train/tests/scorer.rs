@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use prehend_cloud::{CLOSE_UP_POINTS, CloseUp};
-use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
+use prehend_policy::pick_place::{Judged, SceneBundle, SceneNetwork};
 use prehend_policy::{EngineChoice, Origin, Runtime, RuntimeOptions};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{ObjectSource, Split};
 use prehend_train::Starter;
 use prehend_train::pick_place::{
-    ScorerCheckpoint, ScorerReport, ScorerRun, ScorerTraining, TriedGrasp, TriedGrasps, TriedScene,
-    Trier, add_scorer, scorer_says,
+    ScorerCheckpoint, ScorerReport, ScorerRun, ScorerTraining, Trial, Tried, TriedScene, Trier,
+    add_scorer, scorer_says,
 };
 use prehend_types::config::locate;
 use rand::{Rng, SeedableRng};
@@ -28,9 +28,9 @@ fn settings() -> ScorerTraining {
 }
 
 /// Something between the fingers holds if it is on the tool's axis.
-fn grasp(rng: &mut ChaCha8Rng) -> TriedGrasp {
-    let is_held = rng.random_bool(0.5);
-    let off = if is_held { 0.0 } else { 0.5 };
+fn trial(rng: &mut ChaCha8Rng) -> Trial {
+    let is_good = rng.random_bool(0.5);
+    let off = if is_good { 0.0 } else { 0.5 };
     let row = |i: usize, rng: &mut ChaCha8Rng| {
         let mut draw = || rng.random_range(-0.2..0.2_f32);
         let (x, y, z) = (draw(), draw(), draw());
@@ -41,23 +41,24 @@ fn grasp(rng: &mut ChaCha8Rng) -> TriedGrasp {
         };
         [x, y, z, 1.0 + z, y.abs() - 0.3]
     };
-    TriedGrasp {
+    Trial {
         close_up: (0..2 * CLOSE_UP_POINTS).map(|i| row(i, rng)).collect(),
-        is_held,
+        is_good,
     }
 }
 
-fn tried(split: Split, first_seed: u64) -> TriedGrasps {
+fn tried(judged: Judged, split: Split, first_seed: u64) -> Tried {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let scenes = (first_seed..first_seed + 40).map(|seed| TriedScene {
         seed,
-        grasps: (0..12).map(|_| grasp(&mut rng)).collect(),
+        trials: (0..12).map(|_| trial(&mut rng)).collect(),
     });
     let objects = ObjectSource::Split(split);
-    TriedGrasps::new(&objects, &jaw(), "0123".to_owned(), scenes.collect())
+    let (network, scenes) = ("0123".to_owned(), scenes.collect());
+    Tried::new(judged, &objects, &jaw(), network, scenes)
 }
 
-fn train(tried: &TriedGrasps, folder: &Path) -> ScorerReport {
+fn train(tried: &Tried, folder: &Path) -> ScorerReport {
     let run = ScorerRun {
         config: &settings(),
         jaw: &jaw(),
@@ -69,20 +70,29 @@ fn train(tried: &TriedGrasps, folder: &Path) -> ScorerReport {
 }
 
 #[test]
-fn a_scorer_learns_what_holds_repeats_itself_and_runs_in_a_bundle() {
+fn a_scorer_of_grasps_learns_repeats_itself_and_runs_in_a_bundle() {
+    learns(Judged::Grasps, "golden_scores.json");
+}
+
+#[test]
+fn a_scorer_of_placements_does_too_beside_the_other_one() {
+    learns(Judged::Places, "golden_place_scores.json");
+}
+
+fn learns(judged: Judged, scores: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let tried = tried(Split::Train, 100);
+    let tried = tried(judged, Split::Train, 100);
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
     let report = train(&tried, &first);
-    let auc = report.last.validation_auc.expect("held and not");
+    let auc = report.last.validation_auc.expect("good and bad ones");
     assert!(auc > 0.95, "{auc}");
     let checkpoint = ScorerCheckpoint::load(&report.checkpoint).expect("sound");
     let again = train(&tried, &second);
     let again = ScorerCheckpoint::load(&again.checkpoint).expect("sound");
     let close_ups: Vec<CloseUp> = tried.scenes[0]
-        .grasps
+        .trials
         .iter()
-        .map(|g| g.close_up.clone())
+        .map(|trial| trial.close_up.clone())
         .collect();
     assert_eq!(
         scorer_says(&checkpoint, &close_ups),
@@ -94,6 +104,7 @@ fn a_scorer_learns_what_holds_repeats_itself_and_runs_in_a_bundle() {
     let origin = Origin::default();
     let bundle = add_scorer(&checkpoint, &close_ups, origin, &shipped, &dir).expect("writes");
     assert!(bundle.manifest.scorer.is_some());
+    assert!(bundle.manifest.scorer_of(judged).is_some());
     let options = RuntimeOptions {
         engine: EngineChoice::Embedded,
         ..RuntimeOptions::default()
@@ -101,7 +112,7 @@ fn a_scorer_learns_what_holds_repeats_itself_and_runs_in_a_bundle() {
     let runtime = Runtime::open(&options).expect("always there");
     let mut network = SceneNetwork::from_bundle(&bundle, &runtime).expect("as golden");
     let said = network
-        .score(&close_ups)
+        .score(judged, &close_ups)
         .expect("runs")
         .expect("has a scorer");
     assert_eq!(said.len(), close_ups.len());
@@ -110,20 +121,21 @@ fn a_scorer_learns_what_holds_repeats_itself_and_runs_in_a_bundle() {
     }
 
     // A scorer that says something else than its golden scores is none.
-    let scores = dir.join("golden_scores.json");
-    let text = std::fs::read_to_string(&scores).expect("there");
-    std::fs::write(&scores, text.replacen("0.", "0.1", 1)).expect("writes");
+    let path = dir.join(scores);
+    let text = std::fs::read_to_string(&path).expect("there");
+    std::fs::write(&path, text.replacen("0.", "0.1", 1)).expect("writes");
     let refused = SceneBundle::load(&dir).expect_err("changed").to_string();
-    assert!(refused.contains("golden_scores.json"), "{refused}");
+    assert!(refused.contains(scores), "{refused}");
 }
 
 #[test]
-fn grasps_that_are_kept_for_reports_or_were_damaged_are_not_learned_from() {
+fn trials_that_are_kept_for_reports_or_were_damaged_are_not_learned_from() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tried.bin");
-    let load = |tried: &TriedGrasps| {
+    let tried = |split, seed| tried(Judged::Grasps, split, seed);
+    let load = |tried: &Tried| {
         tried.save(&path).expect("writes");
-        TriedGrasps::load_for_training(&path, &jaw()).map_err(|error| error.to_string())
+        Tried::load_for_training(&path, &jaw()).map_err(|error| error.to_string())
     };
     assert_eq!(
         load(&tried(Split::Train, 100)),
@@ -134,18 +146,22 @@ fn grasps_that_are_kept_for_reports_or_were_damaged_are_not_learned_from() {
     let refused = load(&tried(Split::Train, 900_000)).expect_err("test seeds");
     assert!(refused.contains("700000"), "{refused}");
     let mut damaged = tried(Split::Train, 100);
-    damaged.scenes[0].grasps[0].close_up.pop();
+    damaged.scenes[0].trials[0].close_up.pop();
     let refused = load(&damaged).expect_err("too short");
     assert!(refused.contains("close-up"), "{refused}");
     std::fs::write(&path, b"none").expect("writes");
-    let refused = TriedGrasps::load(&path)
-        .expect_err("no such file")
-        .to_string();
+    let refused = Tried::load(&path).expect_err("no such file").to_string();
     assert!(refused.contains("tried.bin"), "{refused}");
 }
 
 #[test]
-fn tried_grasps_of_a_scene_repeat_and_both_hold_and_fail() {
+fn trials_of_a_scene_repeat_and_are_good_and_bad() {
+    for judged in [Judged::Grasps, Judged::Places] {
+        repeat(judged);
+    }
+}
+
+fn repeat(judged: Judged) {
     let jaw = jaw();
     let options = RuntimeOptions {
         engine: EngineChoice::Embedded,
@@ -153,6 +169,7 @@ fn tried_grasps_of_a_scene_repeat_and_both_hold_and_fail() {
     };
     let network = SceneNetwork::load(&locate("models/pick-place").expect("shipped"), &options);
     let mut trier = Trier {
+        judged,
         network: network.expect("shipped"),
         jaw: &jaw,
         objects: ObjectSource::Split(Split::Train),
@@ -164,11 +181,11 @@ fn tried_grasps_of_a_scene_repeat_and_both_hold_and_fail() {
     };
     let first = scenes(&mut trier);
     assert_eq!(first, scenes(&mut trier));
-    let grasps: Vec<&TriedGrasp> = first.iter().flat_map(|scene| &scene.grasps).collect();
-    let n_held = grasps.iter().filter(|grasp| grasp.is_held).count();
+    let trials: Vec<&Trial> = first.iter().flat_map(|scene| &scene.trials).collect();
+    let n_good = trials.iter().filter(|trial| trial.is_good).count();
     assert!(
-        n_held > 0 && n_held < grasps.len(),
-        "{n_held} of {}",
-        grasps.len()
+        n_good > 0 && n_good < trials.len(),
+        "{judged:?} {n_good} of {}",
+        trials.len()
     );
 }

@@ -20,7 +20,7 @@ mod scorer;
 
 pub use heads::touch_frames;
 pub use net::{PickPlaceConfig, PickPlaceNet, Prediction, SceneBatch, Stage};
-pub use scorer::GraspScorer;
+pub use scorer::CloseUpScorer;
 
 use prehend_types::N_WIDTHS;
 

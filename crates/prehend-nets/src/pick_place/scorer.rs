@@ -1,5 +1,5 @@
-//! Judges proposed grasps by their close-ups: a PointNet (Qi et al. 2017) over what is between the fingers,
-//! and over what is around.
+//! Judges proposed grasps, or placements, by their close-ups: a PointNet (Qi et al. 2017) over each half, which
+//! are what is between the fingers and what is around, or what may be in the way and the object itself.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -17,14 +17,14 @@ const WIDTHS: [usize; 3] = [32, 64, 128];
 /// Width of the layer that sees both halves.
 const HIDDEN: usize = 128;
 
-/// How likely a grasp holds.
+/// How likely a grasp holds, or a placement stands.
 #[derive(Module, Debug)]
-pub struct GraspScorer {
+pub struct CloseUpScorer {
     points: Vec<Linear>,
     head: Head,
 }
 
-impl GraspScorer {
+impl CloseUpScorer {
     /// With parameters that depend on the seed alone.
     #[must_use]
     pub fn new(seed: u64, device: &Device) -> Self {
@@ -41,7 +41,7 @@ impl GraspScorer {
         }
     }
 
-    /// Logits of close-ups as [`prehend_cloud::close_up`] makes them.
+    /// Logits of close-ups as [`prehend_cloud::close_up`] or [`prehend_cloud::PlaceSight`] makes them.
     ///
     /// # Shapes
     /// `[G, 2 CLOSE_UP_POINTS, CLOSE_UP_DIM]` to `[G, 1]`
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn the_order_of_points_within_a_half_does_not_matter_and_the_halves_do() {
         let device = Device::flex();
-        let scorer = GraspScorer::new(3, &device);
+        let scorer = CloseUpScorer::new(3, &device);
         let row = |i: usize| (0..CLOSE_UP_DIM).map(move |j| ((i * 7 + j * 3) % 11) as f32 / 11.0);
         let say = |order: &dyn Fn(usize) -> usize| {
             let values: Vec<f32> = (0..2 * CLOSE_UP_POINTS)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::RawScene;
 use super::inputs::SceneInputs;
-use super::scorer::{GoldenScores, graph_spec};
+use super::scorer::{GoldenScores, Judged, graph_spec};
 use crate::error::BundleError;
 use crate::folder::{self, MANIFEST_FILE, read_checked, sha256_hex};
 use crate::graph::check_graph;
@@ -23,8 +23,6 @@ pub const FORMAT_VERSION: u32 = 2;
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const GRAPH_FILE: &str = "network.onnx";
 const GOLDEN_FILE: &str = "golden.json";
-pub(crate) const SCORER_FILE: &str = "scorer.onnx";
-pub(crate) const SCORES_FILE: &str = "golden_scores.json";
 /// Every so many points of a golden scene have their output written down.
 pub(crate) const GOLDEN_STRIDE: usize = 16;
 /// Numbers that the network says of each point besides its masks.
@@ -51,10 +49,13 @@ pub struct SceneManifest {
     pub grouping: Grouping,
     /// Where it comes from.
     pub origin: Origin,
-    /// Where the scorer comes from that ranks what the network proposes; `None` if there is none, and the
-    /// network's own confidences rank.
+    /// Where the scorer comes from that ranks the grasps which the network proposes; `None` if there is none,
+    /// and the network's own confidences rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scorer: Option<Origin>,
+    /// The same for placements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place_scorer: Option<Origin>,
     /// Every other file of the bundle, with its digest.
     pub files: Vec<FileEntry>,
 }
@@ -99,12 +100,13 @@ pub struct SceneBundle {
     pub manifest: SceneManifest,
     pub(crate) graph: Vec<u8>,
     pub(crate) golden: Vec<GoldenScene>,
-    pub(crate) scorer: Option<ScorerPart>,
+    pub(crate) scorers: Vec<ScorerPart>,
 }
 
-/// The scorer of a bundle.
+/// A scorer of a bundle.
 #[derive(Debug, Clone)]
 pub(crate) struct ScorerPart {
+    pub judged: Judged,
     pub graph: Vec<u8>,
     pub golden: GoldenScores,
 }
@@ -127,6 +129,15 @@ impl SceneManifest {
                 TensorSpec::float("objectness", &[1, self.n_grasps()]),
                 TensorSpec::float("points_said", &[1, n_points, self.n_said()]),
             ],
+        }
+    }
+
+    /// Where the scorer of some proposals comes from.
+    #[must_use]
+    pub fn scorer_of(&self, judged: Judged) -> Option<&Origin> {
+        match judged {
+            Judged::Grasps => self.scorer.as_ref(),
+            Judged::Places => self.place_scorer.as_ref(),
         }
     }
 
@@ -186,9 +197,15 @@ impl SceneManifest {
 }
 
 impl ScorerPart {
-    fn read(dir: &Path, graph: Vec<u8>, scores: &[u8]) -> Result<Self, BundleError> {
+    fn read(
+        judged: Judged,
+        dir: &Path,
+        graph: Vec<u8>,
+        scores: &[u8],
+    ) -> Result<Self, BundleError> {
+        let [graph_file, scores_file] = judged.files();
         let refuse = |reason: String| BundleError::Golden {
-            path: dir.join(SCORES_FILE),
+            path: dir.join(scores_file),
             reason,
         };
         let golden: GoldenScores =
@@ -196,11 +213,15 @@ impl ScorerPart {
         if !golden.is_sound() {
             return Err(refuse("its close-ups are of another size".to_owned()));
         }
-        check_graph(&graph, &graph_spec(SCORER_FILE)).map_err(|reason| BundleError::Graph {
-            path: dir.join(SCORER_FILE),
+        check_graph(&graph, &graph_spec(graph_file)).map_err(|reason| BundleError::Graph {
+            path: dir.join(graph_file),
             reason,
         })?;
-        Ok(Self { graph, golden })
+        Ok(Self {
+            judged,
+            graph,
+            golden,
+        })
     }
 }
 
@@ -228,14 +249,14 @@ impl SceneBundle {
             contents.remove(name).ok_or_else(missing)
         };
         let (graph, golden) = (listed(GRAPH_FILE)?, listed(GOLDEN_FILE)?);
-        let scorer = match &manifest.scorer {
-            Some(_) => Some((listed(SCORER_FILE)?, listed(SCORES_FILE)?)),
-            None => None,
-        };
-        let scorer = match scorer {
-            Some((graph, scores)) => Some(ScorerPart::read(dir, graph, &scores)?),
-            None => None,
-        };
+        let scorers = [Judged::Grasps, Judged::Places].into_iter();
+        let scorers = scorers.filter(|judged| manifest.scorer_of(*judged).is_some());
+        let scorers = scorers
+            .map(|judged| {
+                let [graph, scores] = judged.files();
+                ScorerPart::read(judged, dir, listed(graph)?, &listed(scores)?)
+            })
+            .collect::<Result<Vec<ScorerPart>, BundleError>>()?;
         let golden_path = dir.join(GOLDEN_FILE);
         let refuse = |reason: String| BundleError::Golden {
             path: golden_path.clone(),
@@ -267,7 +288,7 @@ impl SceneBundle {
             manifest,
             graph,
             golden,
-            scorer,
+            scorers,
         })
     }
 
@@ -293,7 +314,7 @@ impl SceneBundle {
             ("README.md".to_owned(), card.as_bytes().to_vec()),
         ];
         manifest.files = folder::entries(&files);
-        manifest.scorer = None;
+        (manifest.scorer, manifest.place_scorer) = (None, None);
         Self::put(&manifest, &files, dir)
     }
 
@@ -304,13 +325,15 @@ impl SceneBundle {
     /// [`BundleError`]; `dir` is then as it was before.
     pub fn write_scorer(
         &self,
+        judged: Judged,
         graph: &[u8],
         golden: &GoldenScores,
         origin: Origin,
         dir: &Path,
     ) -> Result<Self, BundleError> {
         let (root, path) = folder::open(&self.dir)?;
-        let is_scorers = |name: &str| [SCORER_FILE, SCORES_FILE].contains(&name);
+        let [graph_file, scores_file] = judged.files();
+        let is_scorers = |name: &str| judged.files().contains(&name);
         let kept = self.manifest.files.iter();
         let kept = kept.filter(|entry| !is_scorers(&entry.path));
         let mut files = kept
@@ -320,16 +343,19 @@ impl SceneBundle {
             })
             .collect::<Result<Vec<(String, Vec<u8>)>, BundleError>>()?;
         let golden = serde_json::to_vec(golden).map_err(|e| BundleError::Golden {
-            path: dir.join(SCORES_FILE),
+            path: dir.join(scores_file),
             reason: e.to_string(),
         })?;
-        files.push((SCORER_FILE.to_owned(), graph.to_vec()));
-        files.push((SCORES_FILE.to_owned(), golden));
-        let manifest = SceneManifest {
-            scorer: Some(origin),
+        files.push((graph_file.to_owned(), graph.to_vec()));
+        files.push((scores_file.to_owned(), golden));
+        let mut manifest = SceneManifest {
             files: folder::entries(&files),
             ..self.manifest.clone()
         };
+        match judged {
+            Judged::Grasps => manifest.scorer = Some(origin),
+            Judged::Places => manifest.place_scorer = Some(origin),
+        }
         Self::put(&manifest, &files, dir)
     }
 

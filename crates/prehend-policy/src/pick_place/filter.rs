@@ -6,6 +6,9 @@ use prehend_robot::{Jaw, LinkShape, Shape};
 use prehend_types::{Pose, TableGrasp};
 use serde::{Deserialize, Serialize};
 
+use super::decode::ProposedPlace;
+use super::picker::put_down;
+
 /// The hand's straight way in, m.
 const SWEEP: f64 = 0.05;
 /// The way straight down to a place that is looked at, in steps thinner than a finger, m.
@@ -60,6 +63,7 @@ impl Refusal {
 #[derive(Debug, Clone)]
 pub struct HandFilter<'a> {
     jaw: &'a Jaw,
+    /// By x, so that what is near is found without asking every point.
     cloud: Vec<Point3<f64>>,
 }
 
@@ -68,12 +72,11 @@ impl<'a> HandFilter<'a> {
     #[must_use]
     pub fn new(jaw: &'a Jaw, cloud: &[[f32; 3]]) -> Self {
         let cloud = cloud.iter();
-        Self {
-            jaw,
-            cloud: cloud
-                .map(|p| Point3::from(Vector3::from(*p).cast::<f64>()))
-                .collect(),
-        }
+        let mut cloud: Vec<Point3<f64>> = cloud
+            .map(|p| Point3::from(Vector3::from(*p).cast::<f64>()))
+            .collect();
+        cloud.sort_unstable_by(|a, b| a.x.total_cmp(&b.x));
+        Self { jaw, cloud }
     }
 
     /// The grasp as the gripper can carry it out: as proposed, or standing back from the contact a little
@@ -143,6 +146,22 @@ impl<'a> HandFilter<'a> {
         reaches().then_some(()).ok_or(Refusal::Reach)
     }
 
+    /// Whether a hand that holds something at `base_from_tool`, its bottom centre at `bottom`, can put it down there
+    /// and open this far (m).
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_place(
+        &self,
+        base_from_tool: &Pose,
+        bottom: &Point3<f64>,
+        opening: f64,
+        place: &ProposedPlace,
+    ) -> Result<(), Refusal> {
+        let tool = put_down(base_from_tool, bottom, &place.point, place.turn);
+        self.check_descent(&tool, opening, || true)
+    }
+
     fn is_free(&self, tool: &Pose, boxes: &[(Pose, Vector3<f64>)]) -> Result<(), Refusal> {
         let lowest = boxes.iter().map(|(tool_from_box, half)| {
             let pose = tool * tool_from_box;
@@ -157,8 +176,12 @@ impl<'a> HandFilter<'a> {
             .map(|(pose, half)| pose.translation.vector.norm() + half.norm())
             .fold(0.0, f64::max);
         let middle = tool.translation.vector;
+        let from = self.cloud.partition_point(|p| p.x < middle.x - reach);
+        let to = self.cloud.partition_point(|p| p.x <= middle.x + reach);
         let near = self
             .cloud
+            .get(from..to)
+            .unwrap_or_default()
             .iter()
             .filter(|point| (point.coords - middle).norm_squared() < reach * reach)
             .map(|point| tool.inverse_transform_point(point));

@@ -31,5 +31,5 @@ pub use inputs::SceneInputs;
 pub use intake::check_cloud;
 pub use network::SceneNetwork;
 pub use picker::{Area, Cell, Picker, put_down};
-pub use rank::{Ranked, surest_apart};
-pub use scorer::{GoldenScores, MOST_SCORED};
+pub use rank::{Ranked, RankedPlaces, surest_apart};
+pub use scorer::{GoldenScores, Judged, MOST_SCORED};

@@ -8,12 +8,10 @@ use ort::session::Session;
 use ort::value::Tensor as OrtTensor;
 use tract_onnx::prelude::*;
 
-use super::bundle::{
-    GOLDEN_STRIDE, GoldenScene, SCORER_FILE, SCORES_FILE, SceneBundle, SceneManifest,
-};
+use super::bundle::{GOLDEN_STRIDE, GoldenScene, SceneBundle, SceneManifest, ScorerPart};
 use super::decode::RawScene;
 use super::inputs::SceneInputs;
-use super::scorer::Scorer;
+use super::scorer::{Judged, Scorer};
 use crate::engine::onnx_runtime::builder;
 use crate::error::{BundleError, InferenceError};
 use crate::graph::one_line;
@@ -24,8 +22,9 @@ pub struct SceneNetwork {
     manifest: SceneManifest,
     engine: Engine,
     name: String,
-    /// Judges what the network proposes.
-    pub(super) scorer: Option<Scorer>,
+    /// Judge what the network proposes.
+    pub(super) grasp_scorer: Option<Scorer>,
+    pub(super) place_scorer: Option<Scorer>,
 }
 
 enum Engine {
@@ -82,19 +81,25 @@ impl SceneNetwork {
             manifest: bundle.manifest.clone(),
             engine,
             name,
-            scorer: None,
+            grasp_scorer: None,
+            place_scorer: None,
         };
         network.compare_golden(bundle)?;
-        network.add_scorer(bundle, runtime)?;
+        for part in &bundle.scorers {
+            network.add_scorer(part, &bundle.dir, runtime)?;
+        }
         Ok(network)
     }
 
-    fn add_scorer(&mut self, bundle: &SceneBundle, runtime: &Runtime) -> Result<(), BundleError> {
-        let Some(part) = &bundle.scorer else {
-            return Ok(());
-        };
-        let golden_path = bundle.dir.join(SCORES_FILE);
-        let mut scorer = Scorer::new(&part.graph, &bundle.dir.join(SCORER_FILE), runtime)?;
+    fn add_scorer(
+        &mut self,
+        part: &ScorerPart,
+        dir: &Path,
+        runtime: &Runtime,
+    ) -> Result<(), BundleError> {
+        let [graph_file, scores_file] = part.judged.files();
+        let golden_path = dir.join(scores_file);
+        let mut scorer = Scorer::new(&part.graph, &dir.join(graph_file), runtime)?;
         let said = scorer.difference(&part.golden);
         let difference = said.map_err(|source| BundleError::Inference {
             path: golden_path.clone(),
@@ -110,7 +115,10 @@ impl SceneNetwork {
                 engine: self.name.clone(),
             });
         }
-        self.scorer = Some(scorer);
+        match part.judged {
+            Judged::Grasps => self.grasp_scorer = Some(scorer),
+            Judged::Places => self.place_scorer = Some(scorer),
+        }
         Ok(())
     }
 

@@ -1,20 +1,24 @@
-//! Which of the proposed grasps comes first: of those that the hand can carry out, the one that looks best
-//! from close by.
+//! Which of the proposed grasps, or placements, comes first: of those that the hand can carry out, the one that
+//! looks best from close by.
 //!
 //! The network is sure of points it has seen the like of, and proposes well what it ranks badly (M2T2's
 //! authors say so of theirs). What holds is judged by a second, small network that knows nothing but what
-//! is around the fingers, and has learned it from grasps that were tried.
+//! is around the fingers, or the object, and has learned it from grasps and placements that were tried.
 
-use prehend_cloud::{CloseUp, close_up};
+use prehend_cloud::{CloseUp, PlaceSight, close_up};
 
-use super::decode::ProposedGrasp;
+use super::decode::{ProposedGrasp, ProposedPlace};
 use super::filter::{HandFilter, Refusal};
 use super::network::SceneNetwork;
-use super::scorer::MOST_SCORED;
+use super::scorer::{Judged, MOST_SCORED};
 use crate::error::InferenceError;
 
 /// Two grasps nearer to each other than this are one, m.
 const APART: f64 = 0.01;
+/// The same of two placements: a slot may have a centimetre of room.
+const PLACES_APART: f64 = 0.006;
+/// Placements that are looked into.
+const MOST_TRIED: usize = 400;
 
 /// Proposals in the order in which they are worth carrying out.
 #[derive(Debug, Clone, Default)]
@@ -49,14 +53,51 @@ pub fn surest_apart(proposed: &[ProposedGrasp]) -> [Vec<ProposedGrasp>; 2] {
     [kept, rest]
 }
 
+/// Placements in the order in which they are worth carrying out.
+#[derive(Debug, Clone, Default)]
+pub struct RankedPlaces {
+    /// Those that the hand can carry out; confidences are the scorer's, if there is one.
+    pub places: Vec<ProposedPlace>,
+    /// Why others were left out.
+    pub refused: Vec<Refusal>,
+}
+
+/// As many placements as can be scored, surest first, none next to a surer one with the same turn.
+fn surest_places_apart(
+    proposed: &[ProposedPlace],
+    mut is_possible: impl FnMut(&ProposedPlace) -> bool,
+) -> Vec<ProposedPlace> {
+    let mut kept: Vec<ProposedPlace> = Vec::new();
+    for place in proposed {
+        let is_known = |other: &ProposedPlace| {
+            other.turn == place.turn && (other.point - place.point).norm() < PLACES_APART
+        };
+        if kept.iter().any(is_known) || !is_possible(place) {
+            continue;
+        }
+        kept.push(*place);
+        if kept.len() == MOST_SCORED {
+            break;
+        }
+    }
+    kept
+}
+
 impl SceneNetwork {
-    /// For each of at most [`MOST_SCORED`] close-ups, the probability that the grasp holds; `None` without a
-    /// scorer.
+    /// For each of at most [`MOST_SCORED`] close-ups, the probability that the grasp holds, or the placement
+    /// stands; `None` without a scorer.
     ///
     /// # Errors
     /// [`InferenceError`] if the scorer fails.
-    pub fn score(&mut self, close_ups: &[CloseUp]) -> Result<Option<Vec<f32>>, InferenceError> {
-        let scorer = self.scorer.as_mut();
+    pub fn score(
+        &mut self,
+        judged: Judged,
+        close_ups: &[CloseUp],
+    ) -> Result<Option<Vec<f32>>, InferenceError> {
+        let scorer = match judged {
+            Judged::Grasps => self.grasp_scorer.as_mut(),
+            Judged::Places => self.place_scorer.as_mut(),
+        };
         scorer.map(|scorer| scorer.score(close_ups)).transpose()
     }
 
@@ -85,7 +126,7 @@ impl SceneNetwork {
         let close_ups: Vec<_> = grasps
             .map(|proposal| close_up(cloud, &proposal.grasp))
             .collect();
-        if let Some(scores) = self.score(&close_ups)? {
+        if let Some(scores) = self.score(Judged::Grasps, &close_ups)? {
             for (proposal, score) in ranked.grasps.iter_mut().zip(scores) {
                 proposal.confidence = f64::from(score);
             }
@@ -94,6 +135,39 @@ impl SceneNetwork {
             .grasps
             .sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         Ok(ranked)
+    }
+
+    /// Ranks placements that were proposed, surest first, for what `held` (along the base's axes from its bottom
+    /// centre, m) is put onto: a cloud in the base frame, m. `lets_go` says whether the hand gets there.
+    ///
+    /// # Errors
+    /// [`InferenceError`] if the scorer fails.
+    pub fn rank_places(
+        &mut self,
+        proposed: &[ProposedPlace],
+        cloud: &[[f32; 3]],
+        held: &[[f32; 3]],
+        mut lets_go: impl FnMut(&ProposedPlace) -> Result<(), Refusal>,
+    ) -> Result<RankedPlaces, InferenceError> {
+        let mut refused = Vec::new();
+        let proposed = &proposed[..MOST_TRIED.min(proposed.len())];
+        let mut places = surest_places_apart(proposed, |place| {
+            lets_go(place)
+                .map_err(|refusal| refused.push(refusal))
+                .is_ok()
+        });
+        let sight = PlaceSight::new(cloud, held);
+        let close_ups: Vec<_> = places
+            .iter()
+            .map(|place| sight.close_up(&place.point.cast::<f32>().into(), place.turn))
+            .collect();
+        if let Some(scores) = self.score(Judged::Places, &close_ups)? {
+            for (place, score) in places.iter_mut().zip(scores) {
+                place.confidence = f64::from(score);
+            }
+        }
+        places.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        Ok(RankedPlaces { places, refused })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs the graph that judges proposed grasps by what is around them.
+//! Runs a graph that judges proposed grasps, or placements, by what is around them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,10 +16,39 @@ use crate::graph::one_line;
 use crate::manifest::{GraphSpec, TensorSpec};
 use crate::runtime::{Runtime, RuntimeKind};
 
-/// Grasps of one look that are judged: the graph takes that many at once.
+/// Proposals of one look that are judged: the graph takes that many at once.
 pub const MOST_SCORED: usize = 40;
 /// The graph's shape.
 const SHAPE: [usize; 3] = [MOST_SCORED, 2 * CLOSE_UP_POINTS, CLOSE_UP_DIM];
+
+/// What a scorer judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// Grasps: whether they hold, by [`prehend_cloud::close_up`].
+    Grasps,
+    /// Placements: whether they stand, by [`prehend_cloud::PlaceSight`].
+    Places,
+}
+
+impl Judged {
+    /// Files of its graph and of its golden scores in a bundle.
+    pub(super) fn files(self) -> [&'static str; 2] {
+        match self {
+            Self::Grasps => ["scorer.onnx", "golden_scores.json"],
+            Self::Places => ["place_scorer.onnx", "golden_place_scores.json"],
+        }
+    }
+
+    /// A proposal, in words.
+    #[must_use]
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Grasps => "grasp",
+            Self::Places => "placement",
+        }
+    }
+}
 
 /// Close-ups with what the trained scorer said of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +56,7 @@ const SHAPE: [usize; 3] = [MOST_SCORED, 2 * CLOSE_UP_POINTS, CLOSE_UP_DIM];
 pub struct GoldenScores {
     /// What it was shown, at most [`MOST_SCORED`].
     pub close_ups: Vec<CloseUp>,
-    /// Probability that each holds.
+    /// Probability that each holds, or stands.
     pub scores: Vec<f32>,
 }
 
@@ -109,7 +138,7 @@ impl Scorer {
         }))
     }
 
-    /// For each of at most [`MOST_SCORED`] close-ups, the probability that the grasp holds.
+    /// For each of at most [`MOST_SCORED`] close-ups, the probability that the grasp holds, or the placement stands.
     pub fn score(&mut self, close_ups: &[CloseUp]) -> Result<Vec<f32>, InferenceError> {
         let Self { engine, name } = self;
         let failed = |reason: String| InferenceError {
@@ -120,7 +149,9 @@ impl Scorer {
         let size: usize = SHAPE.iter().product();
         if flat.len() > size {
             let (n, most) = (close_ups.len(), MOST_SCORED);
-            return Err(failed(format!("{n} grasps to score, at most {most} fit")));
+            return Err(failed(format!(
+                "{n} proposals to score, at most {most} fit"
+            )));
         }
         flat.resize(size, 0.0);
         let mut said = match engine {

@@ -365,6 +365,19 @@ fn fitting(view: &TableView, map: &HeightMap, carried: &Carried, jaw: &Jaw) -> V
 }
 
 impl Placing {
+    /// What stands there, seen anew past the hand and what it holds: at most `most` points in random order.
+    #[must_use]
+    pub fn measure(&self, jaw: &Jaw, seed: u64, most: usize) -> Measured {
+        let Carried {
+            body,
+            base_from_tool,
+            opening,
+            ..
+        } = &self.carried;
+        let hand = fixed(hand_parts(jaw, *opening), *base_from_tool);
+        measure(&self.rest.bodies, &[body.clone(), hand], seed, most)
+    }
+
     /// Whether the object goes into the slot, but nowhere as it is held.
     fn needs_turn(&self, turns: &[Turns]) -> bool {
         let inside = |point: &[f32; 3]| {

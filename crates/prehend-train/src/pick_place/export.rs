@@ -140,6 +140,7 @@ pub fn export_scene(
         grouping: checkpoint.network.grouping.clone(),
         origin,
         scorer: None,
+        place_scorer: None,
         files: Vec::new(),
     };
     Ok(SceneBundle::write(manifest, &graph, &golden, card, dir)?)

@@ -22,7 +22,7 @@ pub use config::PickPlaceTraining;
 pub use export::{burn_says, export_scene, scene_graph, scene_inputs};
 pub use metrics::PickPlaceLine;
 pub use scorer::{
-    ScorerCheckpoint, ScorerLine, ScorerReport, ScorerRun, ScorerTraining, TriedGrasp, TriedGrasps,
+    ScorerCheckpoint, ScorerLine, ScorerReport, ScorerRun, ScorerTraining, Trial, Tried,
     TriedScene, Trier, add_scorer, scorer_says,
 };
 pub use store::{SceneStore, SceneWriter, StoredScene};

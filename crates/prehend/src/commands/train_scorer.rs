@@ -1,10 +1,10 @@
-//! Turns tried grasps into a scorer.
+//! Turns tried grasps, or placements, into a scorer.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use prehend_train::pick_place::{ScorerLine, ScorerRun, ScorerTraining, TriedGrasps};
+use prehend_train::pick_place::{ScorerLine, ScorerRun, ScorerTraining, Tried};
 use prehend_types::config::locate;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub struct TrainScorer {
     /// Settings of the run.
     #[arg(long, default_value = "models/train_scorer.toml", value_name = "FILE")]
     config: PathBuf,
-    /// Grasps that `prehend scenes try` tried.
+    /// What `prehend scenes try` tried.
     #[arg(long, value_name = "FILE")]
     tried: PathBuf,
     #[command(flatten)]
@@ -47,7 +47,7 @@ impl TrainScorer {
     pub fn run(&self, session: &Session) -> Result<Verdict, Failure> {
         let config = ScorerTraining::load(&locate(&self.config)?)?;
         let jaw = self.gripper.open()?;
-        let tried = TriedGrasps::load_for_training(&locate(&self.tried)?, &jaw)?;
+        let tried = Tried::load_for_training(&locate(&self.tried)?, &jaw)?;
         let run = ScorerRun {
             config: &config,
             jaw: &jaw,
@@ -82,7 +82,7 @@ impl fmt::Display for Body {
         write!(
             f,
             "{} passes, {} steps, checkpoint {:?}\n  loss {loss:.3}, on scenes left out {validation_loss:.3}\n  \
-             one that held before one that did not: {}",
+             a good one before a bad one: {}",
             self.passes,
             self.steps,
             self.checkpoint,

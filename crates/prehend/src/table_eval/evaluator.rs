@@ -5,14 +5,13 @@ use std::time::Instant;
 use nalgebra::Point3;
 use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, SURFACE};
 use prehend_policy::pick_place::{
-    FreePlace, HandFilter, ProposedGrasp, ProposedPlace, RawScene, Refusal, SceneInputs,
-    SceneNetwork, antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places,
-    put_down, surest_apart,
+    FreePlace, HandFilter, ProposedGrasp, ProposedPlace, RawScene, SceneInputs, SceneNetwork,
+    antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places, surest_apart,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
-    Arrangement, Attempt, Carried, InHand, LabelledScene, Measured, ObjectSource, PlaceOutcome,
-    Placing, TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
+    Arrangement, Attempt, InHand, LabelledScene, Measured, ObjectSource, PlaceOutcome, Placing,
+    TableView, TrialOutcome, attempt_grasp, try_grasp, try_place,
 };
 use prehend_types::{Stream, TableGrasp, derive_seed};
 use rand::SeedableRng;
@@ -264,19 +263,28 @@ impl Evaluator<'_> {
             }
         };
         let filter = HandFilter::new(jaw, &view.points);
-        let refusal = |place: &ProposedPlace| lets_go(&filter, &placing.carried, place);
+        let carried = &placing.carried;
+        let refusal = |place: &ProposedPlace| {
+            let (tool, bottom) = (&carried.base_from_tool, &carried.bottom);
+            filter.check_place(tool, bottom, carried.opening, place)
+        };
         let place = |place: Option<&ProposedPlace>| {
             place.is_some_and(|place| run(&place.point, place.turn))
         };
         let all = || proposed.iter();
-        let first = all().find(|place| match refusal(place) {
-            Ok(()) => true,
-            Err(refusal) => {
-                *refused.entry(refusal.of_place()).or_default() += 1;
-                false
-            }
-        });
-        say("network", place(first));
+        let begun = Instant::now();
+        let (points, shape) = (&view.points, &held.points);
+        let ranked = self.network.rank_places(&proposed, points, shape, refusal);
+        let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
+        if let Some(look) = result.held_looks_ms.last_mut() {
+            *look += begun.elapsed().as_secs_f64() * 1e3;
+        }
+        for refusal in &ranked.refused {
+            *refused.entry(refusal.of_place()).or_default() += 1;
+        }
+        say("network", place(ranked.places.first()));
+        let unscored = all().find(|place| refusal(place).is_ok());
+        say("network_unscored", place(unscored));
         say("network_unfiltered", place(proposed.first()));
         if let Some(unfocused) = &unfocused {
             let first = unfocused.iter().find(|place| refusal(place).is_ok());
@@ -387,9 +395,16 @@ impl Evaluator<'_> {
                     &mut Vec::new(),
                 )?;
                 let filter = HandFilter::new(self.jaw, &seen.points);
-                let best = places(&raw, &inputs, LEAST)
-                    .into_iter()
-                    .find(|place| lets_go(&filter, &in_hand.carried, place).is_ok());
+                let proposed = places(&raw, &inputs, LEAST);
+                let carried = &in_hand.carried;
+                let ranked = self
+                    .network
+                    .rank_places(&proposed, &seen.points, held, |place| {
+                        let (tool, bottom) = (&carried.base_from_tool, &carried.bottom);
+                        filter.check_place(tool, bottom, carried.opening, place)
+                    });
+                let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
+                let best = ranked.places.first();
                 best.map(|place| (place.point, place.turn))
             }
             _ => free_place(&seen.points, held, FreePlace::Roomiest, &[0], seed, |_| {
@@ -490,21 +505,6 @@ impl Evaluator<'_> {
         }
         Ok([cleared, ROUND as u64])
     }
-}
-
-/// Whether the hand can put down what it carries there.
-fn lets_go(
-    filter: &HandFilter<'_>,
-    carried: &Carried,
-    place: &ProposedPlace,
-) -> Result<(), Refusal> {
-    let tool = put_down(
-        &carried.base_from_tool,
-        &carried.bottom,
-        &place.point,
-        place.turn,
-    );
-    filter.check_descent(&tool, carried.opening, || true)
 }
 
 /// What a slot that wants a turn is counted under too, by the room in it, m.

@@ -35,8 +35,7 @@ pub struct Summary {
     pub paired: BTreeMap<&'static str, Paired>,
     /// How these ended, counted.
     pub pick_then_place_ends: BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>>,
-    /// Why proposals were refused, counted: for grasps of up to forty of a scene that are ranked, for
-    /// placements of those before the first that was carried out.
+    /// Why proposals were refused, counted, until forty of a look could be carried out.
     pub refused: Tally,
     /// Objects taken off tables of five.
     pub cleared: BTreeMap<Proposer, SuccessRate>,

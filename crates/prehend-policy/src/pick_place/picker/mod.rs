@@ -25,6 +25,7 @@ pub(super) use sight::{see_grasps, see_places};
 pub(super) use way::hold;
 use way::{Way, Waypoint};
 
+use super::decode::ProposedPlace;
 use super::filter::{HandFilter, Refusal};
 use super::network::SceneNetwork;
 use crate::inputs::check_frame;
@@ -51,10 +52,8 @@ const CLOSING: f64 = 1.5;
 const OPENING: f64 = 0.5;
 /// A way that is stopped this near to its end has arrived, m.
 const TOUCHED: f64 = 0.015;
-/// Times that more proposals are ranked, where none of the surer ones can be carried out; and places that are
-/// looked into.
+/// Times that more proposals are ranked, where none of the surer ones can be carried out.
 const MOST_ROUNDS: usize = 4;
-const MOST_TRIED: usize = 60;
 /// A grasp this near to one that failed is left alone while others are there, m.
 const FAILED: f64 = 0.02;
 
@@ -378,16 +377,23 @@ impl Picker {
         let opening = TableGrasp::opening_for(now.state.gripper.width, self.jaw.max_width_m);
         let filter = HandFilter::new(&self.jaw, &scene);
         let mut target = None;
-        for place in proposed.iter().take(MOST_TRIED) {
-            let Some(held) = &held else { break };
-            let tool = put_down(&held.base_from_tool, &held.bottom, &place.point, place.turn);
-            let reaches = || plan(&self.robot, now.state.q, &legs_down(&tool)).is_some();
-            match filter.check_descent(&tool, opening, reaches) {
-                Ok(()) => {
-                    target = Some(tool);
-                    break;
+        if let Some(held) = &held {
+            let (tool, bottom) = (&held.base_from_tool, &held.bottom);
+            let lets_go = |place: &ProposedPlace| filter.check_place(tool, bottom, opening, place);
+            let ranked = self
+                .network
+                .rank_places(&proposed, &scene, &held.points, lets_go)?;
+            let mut refused = ranked.refused;
+            target = ranked.places.iter().find_map(|place| {
+                let tool = put_down(tool, bottom, &place.point, place.turn);
+                let is_reached = plan(&self.robot, now.state.q, &legs_down(&tool)).is_some();
+                if !is_reached {
+                    refused.push(Refusal::Reach);
                 }
-                Err(refusal) => *self.tally.entry(refusal.of_place()).or_default() += 1,
+                is_reached.then_some(tool)
+            });
+            for refusal in refused {
+                *self.tally.entry(refusal.of_place()).or_default() += 1;
             }
         }
         let n_held = held.as_ref().map_or(0, |held| held.points.len());

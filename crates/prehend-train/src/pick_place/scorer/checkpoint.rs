@@ -5,22 +5,25 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use prehend_data::write_atomic;
-use prehend_nets::pick_place::GraspScorer;
+use prehend_nets::pick_place::CloseUpScorer;
 use prehend_nets::unflatten;
+use prehend_policy::pick_place::Judged;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A scorer after a pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScorerCheckpoint {
     version: u32,
+    /// What it judges.
+    pub judged: Judged,
     /// What it was trained on.
     pub data: String,
-    /// Digest of the gripper that grasps were tried with.
+    /// Digest of the gripper that they were tried with.
     pub gripper_fingerprint: String,
     /// Seed of the run.
     pub seed: u64,
@@ -31,6 +34,7 @@ pub struct ScorerCheckpoint {
 
 impl ScorerCheckpoint {
     pub(super) fn new(
+        judged: Judged,
         data: String,
         gripper_fingerprint: String,
         seed: u64,
@@ -39,6 +43,7 @@ impl ScorerCheckpoint {
     ) -> Self {
         Self {
             version: VERSION,
+            judged,
             data,
             gripper_fingerprint,
             seed,
@@ -49,8 +54,8 @@ impl ScorerCheckpoint {
 
     /// The scorer.
     #[must_use]
-    pub fn net(&self, device: &Device) -> GraspScorer {
-        unflatten(GraspScorer::new(0, device), &self.parameters)
+    pub fn net(&self, device: &Device) -> CloseUpScorer {
+        unflatten(CloseUpScorer::new(0, device), &self.parameters)
     }
 
     /// Numbers that it has learned.
@@ -73,7 +78,7 @@ impl ScorerCheckpoint {
     /// [`TrainError`] naming the file.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let own: Self = read_sealed(path)?;
-        let expected = GraspScorer::new(0, &Device::flex()).num_params();
+        let expected = CloseUpScorer::new(0, &Device::flex()).num_params();
         let got = own.parameters.len();
         let reason = if own.version != VERSION {
             format!(

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct ScorerTraining {
     /// Seed of parameters, order and augmentation.
     pub seed: u64,
-    /// Times that every grasp is seen.
+    /// Times that every trial is seen.
     pub passes: u64,
-    /// Grasps in a batch.
+    /// Trials in a batch.
     pub batch: usize,
     /// Highest learning rate.
     pub learning_rate: f64,

@@ -6,7 +6,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_onnx::export::OnnxExporter;
 use prehend_cloud::{CLOSE_UP_DIM, CLOSE_UP_POINTS, CloseUp};
-use prehend_nets::pick_place::GraspScorer;
+use prehend_nets::pick_place::CloseUpScorer;
 use prehend_policy::Origin;
 use prehend_policy::pick_place::{GoldenScores, MOST_SCORED, SceneBundle};
 
@@ -19,7 +19,7 @@ const GRAPH_OVERHEAD: usize = 20_000;
 /// Close-ups that become golden.
 const N_GOLDEN: usize = 3;
 
-/// What burn says of close-ups: the probability that each grasp holds.
+/// What burn says of close-ups: the probability that each grasp holds, or placement stands.
 #[must_use]
 pub fn scorer_says(checkpoint: &ScorerCheckpoint, close_ups: &[CloseUp]) -> Vec<f32> {
     let device = Device::flex();
@@ -48,7 +48,7 @@ pub fn add_scorer(
 ) -> Result<SceneBundle, TrainError> {
     let device = Device::flex();
     let input = Tensor::<3>::zeros([MOST_SCORED, 2 * CLOSE_UP_POINTS, CLOSE_UP_DIM], &device);
-    let forward = |net: &GraspScorer, close_ups: Tensor<3>| sigmoid(net.forward(close_ups));
+    let forward = |net: &CloseUpScorer, close_ups: Tensor<3>| sigmoid(net.forward(close_ups));
     let onnx = OnnxExporter::new().export(&checkpoint.net(&device), input, forward)?;
     let most = 4 * checkpoint.n_parameters() + GRAPH_OVERHEAD;
     let graph = finish_graph(onnx.as_bytes(), &["close_ups"], &["scores"], most)?;
@@ -57,5 +57,5 @@ pub fn add_scorer(
         close_ups: golden.to_vec(),
         scores: scorer_says(checkpoint, golden),
     };
-    Ok(bundle.write_scorer(&graph, &golden, origin, dir)?)
+    Ok(bundle.write_scorer(checkpoint.judged, &graph, &golden, origin, dir)?)
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::LogLine;
 use crate::plot::{Chart, Curve};
 
-/// What a run was like after a pass over its grasps.
+/// What a run was like after a pass over its trials.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct ScorerLine {
     /// Steps done.
@@ -16,7 +16,7 @@ pub struct ScorerLine {
     pub loss: f64,
     /// The same on scenes that are left out.
     pub validation_loss: f64,
-    /// How often, of one that held and one that did not, the former scores higher there.
+    /// How often, of a good and a bad one, the former scores higher there.
     pub validation_auc: Option<f64>,
 }
 
@@ -43,7 +43,7 @@ impl LogLine for ScorerLine {
             },
         ];
         let ranks = vec![Curve {
-            name: "one that held before one that did not",
+            name: "a good one before a bad one",
             colour: "#047857",
             value: |l: &Self| l.validation_auc,
         }];

@@ -1,4 +1,4 @@
-//! The run: passes over the grasps in random order. It takes minutes, so that it is not resumed.
+//! The run: passes over the trials in random order. It takes minutes, so that it is not resumed.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
 use prehend_cloud::CloseUp;
 use prehend_data::{DataError, FolderLock};
-use prehend_nets::pick_place::GraspScorer;
+use prehend_nets::pick_place::CloseUpScorer;
 use prehend_nets::{flatten, unflatten};
 use prehend_robot::Jaw;
 use prehend_types::{Stream, derive_seed};
@@ -22,7 +22,7 @@ use super::checkpoint::ScorerCheckpoint;
 use super::config::ScorerTraining;
 use super::export::stack;
 use super::metrics::{ScorerLine, rank_auc};
-use super::tried::{TriedGrasp, TriedGrasps};
+use super::tried::{Trial, Tried};
 use crate::TrainError;
 use crate::checkpoint::CHECKPOINT_FILE;
 use crate::metrics::Metrics;
@@ -30,7 +30,7 @@ use crate::provenance::{Provenance, Starter};
 
 /// Noise on every number of a close-up, in its units: 1 mm.
 const JITTER: f32 = 0.02;
-/// Grasps that are judged at once.
+/// Trials that are judged at once.
 const CHUNK: usize = 256;
 
 /// What a run is made of.
@@ -41,7 +41,7 @@ pub struct ScorerRun<'a> {
     /// The gripper.
     pub jaw: &'a Jaw,
     /// What was tried.
-    pub tried: &'a TriedGrasps,
+    pub tried: &'a Tried,
     /// Run folder.
     pub folder: &'a Path,
     /// Who starts it.
@@ -89,7 +89,7 @@ impl ScorerRun<'_> {
         provenance.save(folder)?;
         let device = Device::flex().autodiff();
         let seed = derive_seed(config.seed, Stream::Parameters, 1);
-        let mut net = GraspScorer::new(seed, &device);
+        let mut net = CloseUpScorer::new(seed, &device);
         let mut optimiser = AdamWConfig::new()
             .with_weight_decay(config.weight_decay)
             .init();
@@ -121,6 +121,7 @@ impl ScorerRun<'_> {
                 "training"
             );
             let checkpoint = ScorerCheckpoint::new(
+                self.tried.judged,
                 self.tried.describe(),
                 self.jaw.fingerprint(),
                 config.seed,
@@ -136,20 +137,20 @@ impl ScorerRun<'_> {
         })
     }
 
-    /// Grasps to learn from, and those of the scenes that are left out.
-    fn split(&self) -> (Vec<&TriedGrasp>, Vec<&TriedGrasp>) {
+    /// Trials to learn from, and those of the scenes that are left out.
+    fn split(&self) -> (Vec<&Trial>, Vec<&Trial>) {
         let one_in = self.config.validate_one_in;
         let (mut own, mut left_out) = (Vec::new(), Vec::new());
         for (index, scene) in self.tried.scenes.iter().enumerate() {
             let is_left_out = (index + 1).is_multiple_of(one_in);
             let list = if is_left_out { &mut left_out } else { &mut own };
-            list.extend(&scene.grasps);
+            list.extend(&scene.trials);
         }
         (own, left_out)
     }
 }
 
-/// The mirror images and the other way round of a grasp are as good as itself; and some noise.
+/// The mirror images and the other way round are as good as itself; and some noise.
 fn augmented(close_up: &CloseUp, rng: &mut ChaCha8Rng) -> CloseUp {
     let sides = [(); 2].map(|()| if rng.random_bool(0.5) { 1.0 } else { -1.0 });
     let rows = close_up.iter().map(|[x, y, rest @ ..]| {
@@ -165,22 +166,22 @@ fn augmented(close_up: &CloseUp, rng: &mut ChaCha8Rng) -> CloseUp {
 /// Mean loss and gradients of a batch: its two halves on two threads, as their sum does not depend on which
 /// is done first.
 fn gradients(
-    net: &GraspScorer,
-    batch: &[&TriedGrasp],
+    net: &CloseUpScorer,
+    batch: &[&Trial],
     rng: &mut ChaCha8Rng,
     step: u64,
 ) -> Result<(f64, GradientsParams), TrainError> {
     let samples: Vec<(CloseUp, bool)> = batch
         .iter()
-        .map(|grasp| (augmented(&grasp.close_up, rng), grasp.is_held))
+        .map(|trial| (augmented(&trial.close_up, rng), trial.is_good))
         .collect();
     let half = |samples: &[(CloseUp, bool)]| {
         let device = Device::flex().autodiff();
         let own = unflatten(net.clone(), &flatten(net));
         let close_ups: Vec<CloseUp> = samples.iter().map(|(seen, _)| seen.clone()).collect();
-        let held: Vec<bool> = samples.iter().map(|(_, is_held)| *is_held).collect();
-        let share = held.len() as f32 / batch.len() as f32;
-        let total = cross_entropy(own.forward(stack(&close_ups, &device)), &held, &device) * share;
+        let good: Vec<bool> = samples.iter().map(|(_, is_good)| *is_good).collect();
+        let share = good.len() as f32 / batch.len() as f32;
+        let total = cross_entropy(own.forward(stack(&close_ups, &device)), &good, &device) * share;
         let loss = f64::from(total.clone().into_scalar::<f32>());
         (loss, GradientsParams::from_grads(total.backward(), &own))
     };
@@ -198,26 +199,26 @@ fn gradients(
 }
 
 /// Mean over logits `[G, 1]`.
-fn cross_entropy(logits: Tensor<2>, held: &[bool], device: &Device) -> Tensor<1> {
-    let targets: Vec<f32> = held.iter().map(|held| f32::from(u8::from(*held))).collect();
-    let targets = Tensor::<2>::from_data(TensorData::new(targets, [held.len(), 1]), device);
+fn cross_entropy(logits: Tensor<2>, good: &[bool], device: &Device) -> Tensor<1> {
+    let targets: Vec<f32> = good.iter().map(|good| f32::from(u8::from(*good))).collect();
+    let targets = Tensor::<2>::from_data(TensorData::new(targets, [good.len(), 1]), device);
     let tail = (logits.clone().abs().neg().exp() + 1.0).log();
     (relu(logits.clone()) + tail - logits * targets).mean()
 }
 
-/// Loss and order on grasps that are not learned from.
-fn judge(net: &GraspScorer, grasps: &[&TriedGrasp]) -> (f64, Option<f64>) {
+/// Loss and order on trials that are not learned from.
+fn judge(net: &CloseUpScorer, trials: &[&Trial]) -> (f64, Option<f64>) {
     let device = Device::flex();
-    let held: Vec<bool> = grasps.iter().map(|grasp| grasp.is_held).collect();
-    let (mut loss, mut scores) = (0.0, Vec::with_capacity(grasps.len()));
-    for (chunk, held) in grasps.chunks(CHUNK).zip(held.chunks(CHUNK)) {
-        let close_ups: Vec<CloseUp> = chunk.iter().map(|grasp| grasp.close_up.clone()).collect();
+    let good: Vec<bool> = trials.iter().map(|trial| trial.is_good).collect();
+    let (mut loss, mut scores) = (0.0, Vec::with_capacity(trials.len()));
+    for (chunk, good) in trials.chunks(CHUNK).zip(good.chunks(CHUNK)) {
+        let close_ups: Vec<CloseUp> = chunk.iter().map(|trial| trial.close_up.clone()).collect();
         let logits = net.forward(stack(&close_ups, &device));
-        let mean = cross_entropy(logits.clone(), held, &device).into_scalar::<f32>();
+        let mean = cross_entropy(logits.clone(), good, &device).into_scalar::<f32>();
         loss += f64::from(mean) * chunk.len() as f64;
         scores.extend(sigmoid(logits).into_data().iter::<f32>());
     }
-    (loss / grasps.len() as f64, rank_auc(&scores, &held))
+    (loss / trials.len() as f64, rank_auc(&scores, &good))
 }
 
 /// Linear to the highest, then a cosine to a hundredth of it.

@@ -1,70 +1,46 @@
-//! Grasps that were tried: what they looked like, and whether they held.
+//! Proposals that were tried: what they looked like, and whether they were good.
 
 use std::path::Path;
 
-use nalgebra::{UnitQuaternion, Vector3};
-use prehend_cloud::{CLOSE_UP_POINTS, CloseUp, SURFACE, close_up};
+use prehend_cloud::{CLOSE_UP_POINTS, CloseUp};
 use prehend_data::write_atomic;
-use prehend_policy::InferenceError;
-use prehend_policy::pick_place::{
-    HandFilter, ProposedGrasp, SceneInputs, SceneNetwork, antipodal_grasps, centroid_grasps,
-    grasps, surest_apart,
-};
+use prehend_policy::pick_place::Judged;
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{Arrangement, Measured, ObjectSource, SceneObjects, Split, try_grasp};
-use prehend_types::{Stream, TableGrasp, derive_seed};
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use prehend_sim::tabletop::{ObjectSource, SceneObjects, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
 /// Changes whenever close-ups do.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Seeds from here on are for validation and reports.
 const FIRST_UNTRAINED: u64 = 700_000;
 
-/// Less sure than this nothing is tried: what the network hardly believes is there to be told apart.
-const LEAST: f64 = 0.05;
-/// Grasps of a scene: as the network proposes them, the same shaken, and those of two geometric rules.
-const N_PROPOSED: usize = 14;
-const N_SHAKEN: usize = 10;
-const N_CENTROID: usize = 4;
-const N_ANTIPODAL: usize = 8;
-/// How far they are shaken at most: about each axis (rad), along it, and in width (m).
-const SHAKE_TURN: f64 = 0.5;
-const SHAKE_SHIFT: f64 = 0.012;
-const SHAKE_WIDTH: std::ops::Range<f64> = -0.006..0.012;
-/// Points that two cameras measure, from sparse to dense.
-const N_MEASURED: std::ops::Range<usize> = 4_000..20_000;
-/// Points above the table that pairs are looked for among, and pairs.
-const MOST_FACING: usize = 1280;
-const MOST_PAIRS: usize = 60;
-
-/// One grasp.
+/// One grasp or placement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TriedGrasp {
+pub struct Trial {
     /// What was measured around it.
     pub close_up: CloseUp,
-    /// Whether it held.
-    pub is_held: bool,
+    /// Whether the grasp held, or the object stood.
+    pub is_good: bool,
 }
 
-/// The grasps that were tried in one scene, each on the scene as it was.
+/// What was tried in one scene, each on the scene as it was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TriedScene {
     /// Seed of the scene.
     pub seed: u64,
-    /// The grasps.
-    pub grasps: Vec<TriedGrasp>,
+    /// Each with what came of it.
+    pub trials: Vec<Trial>,
 }
 
-/// Grasps of many scenes, with what they have in common.
+/// Trials in many scenes, with what they have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TriedGrasps {
+pub struct Tried {
     version: u32,
+    /// What was tried.
+    pub judged: Judged,
     objects: SceneObjects,
     gripper: String,
     gripper_fingerprint: String,
@@ -74,93 +50,11 @@ pub struct TriedGrasps {
     pub scenes: Vec<TriedScene>,
 }
 
-/// Tries grasps in scenes.
-pub struct Trier<'a> {
-    /// Proposes.
-    pub network: SceneNetwork,
-    /// The gripper.
-    pub jaw: &'a Jaw,
-    /// What scenes are made of.
-    pub objects: ObjectSource,
-}
-
-impl Trier<'_> {
-    /// The grasps of the scene of a seed that the hand can carry out; `None` if nothing came to rest.
-    ///
-    /// # Errors
-    /// [`InferenceError`] if the network fails.
-    pub fn try_scene(&mut self, seed: u64) -> Result<Option<TriedScene>, InferenceError> {
-        let Some(table) = Arrangement::new(seed, &self.objects, None) else {
-            return Ok(None);
-        };
-        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Labels, 90));
-        let n_points = rng.random_range(N_MEASURED);
-        let seen = table.measure(derive_seed(seed, Stream::Camera, 90), n_points);
-        let filter = HandFilter::new(self.jaw, &seen.points);
-        let candidates = self.candidates(&seen, seed, &mut rng)?;
-        let feasible = candidates
-            .iter()
-            .filter_map(|grasp| filter.check(grasp, |_| true).ok());
-        let grasps = feasible.map(|grasp| TriedGrasp {
-            close_up: close_up(&seen.points, &grasp),
-            is_held: try_grasp(&table.bodies, self.jaw, &grasp).is_held(),
-        });
-        let grasps = grasps.collect();
-        Ok(Some(TriedScene { seed, grasps }))
-    }
-
-    fn candidates(
-        &mut self,
-        seen: &Measured,
-        seed: u64,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Vec<TableGrasp>, InferenceError> {
-        let manifest = self.network.manifest();
-        let normal = |index: usize| seen.normals[index];
-        let (inputs, _) = SceneInputs::look(manifest, &seen.points, normal, &[], None, seed);
-        let said = self.network.infer(&inputs)?;
-        let mut proposed: Vec<ProposedGrasp> = grasps(&said, &inputs, LEAST);
-        // Not the surest alone: what is seen should span good and bad.
-        proposed.shuffle(rng);
-        let [apart, _] = surest_apart(&proposed);
-        let mut all: Vec<TableGrasp> = apart.iter().take(N_PROPOSED).map(|p| p.grasp).collect();
-        let rest = apart.iter().rev().take(N_SHAKEN);
-        all.extend(rest.map(|p| shaken(&p.grasp, self.jaw, rng)));
-        let mut add = |mut some: Vec<TableGrasp>, n: usize| {
-            some.shuffle(rng);
-            all.extend(some.into_iter().take(n));
-        };
-        add(centroid_grasps(&seen.points), N_CENTROID);
-        let above = (0..seen.points.len()).filter(|index| seen.points[*index][2] > SURFACE);
-        let above: Vec<usize> = above.take(MOST_FACING).collect();
-        let of = |all: &[[f32; 3]]| above.iter().map(|index| all[*index]).collect::<Vec<_>>();
-        let (points, normals) = (of(&seen.points), of(&seen.normals));
-        let width = self.jaw.max_width_m - 0.006;
-        let pairs = antipodal_grasps(&points, &normals, width, MOST_PAIRS, seed);
-        add(pairs, N_ANTIPODAL);
-        Ok(all)
-    }
-}
-
-/// The same grasp, a little off.
-fn shaken(grasp: &TableGrasp, jaw: &Jaw, rng: &mut ChaCha8Rng) -> TableGrasp {
-    let mut draw = |most: f64| Vector3::from_fn(|_, _| rng.random_range(-most..most));
-    let turn = UnitQuaternion::from_scaled_axis(draw(SHAKE_TURN));
-    let shift = draw(SHAKE_SHIFT);
-    let width = grasp.width + rng.random_range(SHAKE_WIDTH);
-    TableGrasp {
-        contact: grasp.contact + shift,
-        closing: turn * grasp.closing,
-        approach: turn * grasp.approach,
-        width: width.clamp(0.002, jaw.max_width_m - 0.002),
-        ..*grasp
-    }
-}
-
-impl TriedGrasps {
+impl Tried {
     /// Those of some scenes, in any order.
     #[must_use]
     pub fn new(
+        judged: Judged,
         objects: &ObjectSource,
         jaw: &Jaw,
         network: String,
@@ -169,6 +63,7 @@ impl TriedGrasps {
         scenes.sort_by_key(|scene| scene.seed);
         Self {
             version: VERSION,
+            judged,
             objects: objects.describe(),
             gripper: jaw.name.clone(),
             gripper_fingerprint: jaw.fingerprint(),
@@ -177,10 +72,10 @@ impl TriedGrasps {
         }
     }
 
-    /// Grasps in all.
+    /// Trials in all.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.scenes.iter().map(|scene| scene.grasps.len()).sum()
+        self.scenes.iter().map(|scene| scene.trials.len()).sum()
     }
 
     /// Whether nothing was tried.
@@ -189,18 +84,19 @@ impl TriedGrasps {
         self.len() == 0
     }
 
-    /// Grasps that held.
+    /// Grasps that held, placements that stood.
     #[must_use]
-    pub fn n_held(&self) -> usize {
-        let grasps = self.scenes.iter().flat_map(|scene| &scene.grasps);
-        grasps.filter(|grasp| grasp.is_held).count()
+    pub fn n_good(&self) -> usize {
+        let trials = self.scenes.iter().flat_map(|scene| &scene.trials);
+        trials.filter(|trial| trial.is_good).count()
     }
 
     /// What they are of.
     pub(super) fn describe(&self) -> String {
         format!(
-            "{} grasps in {} scenes of {}, proposed by network {}",
+            "{} {}s in {} scenes of {}, proposed by network {}",
             self.len(),
+            self.judged.one(),
             self.scenes.len(),
             self.objects,
             self.network
@@ -233,12 +129,12 @@ impl TriedGrasps {
                 "is of version {version}, this prehend reads {VERSION}"
             ));
         }
-        let grasps = own.scenes.iter().flat_map(|scene| &scene.grasps);
-        let is_whole = |grasp: &TriedGrasp| {
-            let numbers = grasp.close_up.iter().flatten();
-            grasp.close_up.len() == 2 * CLOSE_UP_POINTS && numbers.copied().all(f32::is_finite)
+        let mut trials = own.scenes.iter().flat_map(|scene| &scene.trials);
+        let is_whole = |trial: &Trial| {
+            let numbers = trial.close_up.iter().flatten();
+            trial.close_up.len() == 2 * CLOSE_UP_POINTS && numbers.copied().all(f32::is_finite)
         };
-        if !grasps.clone().all(is_whole) {
+        if !trials.all(is_whole) {
             return refuse("holds a close-up that is none".to_owned());
         }
         Ok(own)
@@ -263,7 +159,7 @@ impl TriedGrasps {
             .is_some_and(|split| split != Split::Train)
         {
             return refuse(format!(
-                "holds grasps of {}, which are never trained on",
+                "holds trials of {}, which are never trained on",
                 own.objects
             ));
         }

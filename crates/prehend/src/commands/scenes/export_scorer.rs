@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use prehend_cloud::CloseUp;
 use prehend_policy::Origin;
-use prehend_policy::pick_place::{MOST_SCORED, SceneBundle, SceneNetwork};
+use prehend_policy::pick_place::{Judged, MOST_SCORED, SceneBundle, SceneNetwork};
 use prehend_train::Provenance;
-use prehend_train::pick_place::{ScorerCheckpoint, TriedGrasps, add_scorer, scorer_says};
+use prehend_train::pick_place::{ScorerCheckpoint, Tried, add_scorer, scorer_says};
 use prehend_types::config::locate;
 use serde::Serialize;
 
@@ -29,10 +29,10 @@ pub struct ExportScorer {
     /// Checkpoint of a scorer.
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
-    /// Grasps that were tried: burn and the engine are compared on their close-ups.
+    /// What was tried: burn and the engine are compared on its close-ups.
     #[arg(long, value_name = "FILE")]
     tried: PathBuf,
-    /// Folder of the network's bundle; its older scorer is replaced.
+    /// Folder of the network's bundle; its older scorer of the same kind is replaced.
     #[arg(long, value_name = "FOLDER")]
     network: PathBuf,
     #[command(flatten)]
@@ -43,7 +43,10 @@ pub struct ExportScorer {
 struct Body {
     /// The bundle's folder; `None` if it was not written.
     network: Option<PathBuf>,
-    parity_grasps: usize,
+    /// What it judges.
+    judged: Judged,
+    /// Close-ups that were compared.
+    parity_close_ups: usize,
     /// Largest difference between burn and the engine.
     parity_difference: f32,
     engine: String,
@@ -65,12 +68,20 @@ impl ExportScorer {
                 "{file:?} was trained for another gripper than {folder:?}: try grasps with that one"
             )));
         }
-        let tried = TriedGrasps::load(&locate(&self.tried)?)?;
-        let grasps = tried.scenes.into_iter().flat_map(|scene| scene.grasps);
-        let close_ups: Vec<CloseUp> = grasps.map(|grasp| grasp.close_up).take(N_PARITY).collect();
+        let tried = Tried::load(&locate(&self.tried)?)?;
+        let judged = checkpoint.judged;
+        let one = judged.one();
+        if tried.judged != judged {
+            let (tried, other) = (&self.tried, tried.judged.one());
+            return Err(Failure::bad_input(format!(
+                "{file:?} judges a {one}, and {tried:?} holds trials of a {other}"
+            )));
+        }
+        let trials = tried.scenes.into_iter().flat_map(|scene| scene.trials);
+        let close_ups: Vec<CloseUp> = trials.map(|trial| trial.close_up).take(N_PARITY).collect();
         if close_ups.is_empty() {
             return Err(Failure::bad_input(format!(
-                "{:?} holds no grasp",
+                "{:?} holds no {one}",
                 self.tried
             )));
         }
@@ -94,7 +105,7 @@ impl ExportScorer {
         let mut network = SceneNetwork::from_bundle(&written, &self.engine.open()?)?;
         let mut difference = 0.0_f32;
         for close_ups in close_ups.chunks(MOST_SCORED) {
-            let said = network.score(close_ups);
+            let said = network.score(judged, close_ups);
             let said = said.map_err(|error| Failure::new(Class::Runtime, error))?;
             let Some(said) = said else {
                 let error = anyhow::anyhow!("the bundle that was written has no scorer");
@@ -110,7 +121,8 @@ impl ExportScorer {
         }
         let body = Body {
             network: is_equal.then_some(folder),
-            parity_grasps: close_ups.len(),
+            judged,
+            parity_close_ups: close_ups.len(),
             parity_difference: difference,
             engine: network.provider().to_owned(),
         };
@@ -129,13 +141,13 @@ impl ExportScorer {
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.network {
-            Some(folder) => write!(f, "{folder:?} has the scorer")?,
+            Some(folder) => write!(f, "{folder:?} has the scorer of a {}", self.judged.one())?,
             None => write!(f, "nothing written")?,
         }
         write!(
             f,
-            "; burn and {} differ by at most {:.1e} on {} grasps",
-            self.engine, self.parity_difference, self.parity_grasps
+            "; burn and {} differ by at most {:.1e} on {} close-ups",
+            self.engine, self.parity_difference, self.parity_close_ups
         )
     }
 }

@@ -7,7 +7,7 @@ mod export_scorer;
 mod generate;
 mod inspect;
 mod objects;
-mod try_grasps;
+mod try_proposals;
 
 use std::path::{Path, PathBuf};
 
@@ -56,8 +56,8 @@ enum Kind {
     Export(export::Export),
     /// Measure grasps and placements of a network, and of what it has to beat, on the same scenes.
     Evaluate(evaluate::Evaluate),
-    /// Try grasps that a network proposes, and some around them, for a scorer to learn from.
-    Try(try_grasps::TryGrasps),
+    /// Try grasps or placements that a network proposes, and some around them, for a scorer to learn from.
+    Try(try_proposals::TryProposals),
     /// Put a trained scorer into the bundle of the network whose proposals it ranks.
     ExportScorer(export_scorer::ExportScorer),
 }

@@ -1,11 +1,11 @@
-//! Turns a network's proposals into grasps that were tried: what its scorer learns from.
+//! Turns a network's proposals into grasps, or placements, that were tried: what its scorers learn from.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::Args;
-use prehend_policy::pick_place::{SceneBundle, SceneNetwork};
-use prehend_train::pick_place::{TriedGrasps, Trier};
+use clap::{Args, ValueEnum};
+use prehend_policy::pick_place::{Judged, SceneBundle, SceneNetwork};
+use prehend_train::pick_place::{Tried, Trier};
 use prehend_types::config::locate;
 use serde::Serialize;
 
@@ -21,10 +21,13 @@ use crate::workers::for_each_seed;
 /// Arguments of `prehend scenes try`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct TryGrasps {
+pub struct TryProposals {
     /// Folder of a pick-and-place network.
     #[arg(value_name = "NETWORK")]
     network: PathBuf,
+    /// What to try.
+    #[arg(long, value_enum, default_value_t = What::Grasps)]
+    what: What,
     /// File to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -47,19 +50,29 @@ pub struct TryGrasps {
     threads: Threads,
 }
 
+/// What is tried.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Grasps: do they hold?
+    Grasps,
+    /// Placements of what was picked up: do they stand?
+    Places,
+}
+
 #[derive(Debug, Serialize)]
 struct Body {
+    what: Judged,
     scenes: usize,
     /// Seeds whose objects never came to rest.
     unsettled: usize,
-    grasps: usize,
-    held: usize,
+    tried: usize,
+    good: usize,
     out: PathBuf,
     #[serde(flatten)]
     told: Told,
 }
 
-impl TryGrasps {
+impl TryProposals {
     /// Tries.
     ///
     /// # Errors
@@ -71,8 +84,13 @@ impl TryGrasps {
         bundle.manifest.check_jaw(&jaw, &file)?;
         let chosen = self.folder.open(self.split, &jaw)?;
         let runtime = self.engine.open()?;
+        let judged = match self.what {
+            What::Grasps => Judged::Grasps,
+            What::Places => Judged::Places,
+        };
         let open = || -> Result<Trier<'_>, Failure> {
             Ok(Trier {
+                judged,
                 network: SceneNetwork::from_bundle(&bundle, &runtime)?,
                 jaw: &jaw,
                 objects: chosen.source.clone(),
@@ -90,13 +108,14 @@ impl TryGrasps {
         let tried = tried?;
         let unsettled = tried.iter().filter(|scene| scene.is_none()).count();
         let scenes = tried.into_iter().flatten().collect();
-        let tried = TriedGrasps::new(&chosen.source, &jaw, bundle.graph_sha256(), scenes);
+        let tried = Tried::new(judged, &chosen.source, &jaw, bundle.graph_sha256(), scenes);
         tried.save(&self.out)?;
         let body = Body {
+            what: judged,
             scenes: tried.scenes.len(),
             unsettled,
-            grasps: tried.len(),
-            held: tried.n_held(),
+            tried: tried.len(),
+            good: tried.n_good(),
             out: self.out.clone(),
             told: chosen.told,
         };
@@ -110,8 +129,13 @@ impl fmt::Display for Body {
         self.told.fmt(f)?;
         write!(
             f,
-            "{} grasps in {} scenes ({} never came to rest), {} held, in {:?}",
-            self.grasps, self.scenes, self.unsettled, self.held, self.out
+            "{} {}s in {} scenes ({} never came to rest), {} good, in {:?}",
+            self.tried,
+            self.what.one(),
+            self.scenes,
+            self.unsettled,
+            self.good,
+            self.out
         )
     }
 }
