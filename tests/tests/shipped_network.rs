@@ -1,7 +1,9 @@
 //! The pick-and-place network in `models/` loads, reproduces its golden scenes, and still grasps.
 
 use nalgebra::Point3;
-use prehend_policy::pick_place::{HandFilter, SceneInputs, SceneNetwork, grasps, places};
+use prehend_policy::pick_place::{
+    HandFilter, Judged, ProposedPlace, SceneInputs, SceneNetwork, grasps, places,
+};
 use prehend_policy::{RuntimeOptions, is_offline};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{LabelledScene, Split, TableView, try_grasp};
@@ -31,7 +33,9 @@ fn the_network_still_grasps_and_places() {
     let jaw = jaw.expect("sound");
     let mut network = network();
     assert_eq!(network.manifest().gripper, jaw.name);
-    assert!(network.manifest().scorer.is_some());
+    for judged in [Judged::Grasps, Judged::Places] {
+        assert!(network.manifest().scorer_of(judged).is_some());
+    }
     let (mut held, mut n_grasps) = (0, 0);
     // Fitting, tried; anywhere, and into slots.
     let mut n_places = [[0; 2]; 2];
@@ -54,7 +58,8 @@ fn the_network_still_grasps_and_places() {
         }
         for placing in &scene.placings {
             let view = &placing.view;
-            let turns = &view.held.as_ref().expect("something is held").turns;
+            let shown = view.held.as_ref().expect("something is held");
+            let turns = &shown.turns;
             let at = |index: usize| Point3::from(view.points[index]).cast::<f64>();
             // Where there is a slot, the object has to go into it.
             let counts = |index: &usize| placing.slot.is_none_or(|s| s.contains(&at(*index)));
@@ -64,10 +69,19 @@ fn the_network_still_grasps_and_places() {
             }
             let inputs = inputs(&network, view);
             let raw = network.infer(&inputs).expect("infers");
-            let proposed = places(&raw, &inputs, 0.2);
-            let label = proposed.iter().find_map(|place| {
-                let index = all().find(|index| at(*index) == place.point)?;
-                Some((turns[index].fit | turns[index].unsure) >> place.turn & 1)
+            let index = |place: &ProposedPlace| all().find(|index| at(*index) == place.point);
+            let mut proposed = places(&raw, &inputs, 0.05);
+            proposed.retain(|place| index(place).is_some());
+            let (filter, carried) = (HandFilter::new(&jaw, &view.points), &placing.carried);
+            let lets_go = |place: &ProposedPlace| {
+                let (tool, bottom) = (&carried.base_from_tool, &carried.bottom);
+                filter.check_place(tool, bottom, carried.opening, place)
+            };
+            let ranked = network.rank_places(&proposed, &view.points, &shown.points, lets_go);
+            let ranked = ranked.expect("scores").places;
+            let label = ranked.first().and_then(|place| {
+                let turns = turns[index(place)?];
+                Some((turns.fit | turns.unsure) >> place.turn & 1)
             });
             let count = &mut n_places[usize::from(placing.slot.is_some())];
             count[0] += label.map_or(0, usize::from);

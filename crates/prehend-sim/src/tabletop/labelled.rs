@@ -32,10 +32,8 @@ impl LabelledScene {
     ) -> Option<Self> {
         let arrangement = Arrangement::new(seed, objects, n_objects)?;
         let pieces = arrangement.pieces();
-        let seen = look(
-            &solids(&arrangement.bodies),
-            derive_seed(seed, Stream::Camera, 1),
-        );
+        let camera = derive_seed(seed, Stream::Camera, 1);
+        let seen = look(&solids(&arrangement.bodies), camera, 0);
         let picking = label(
             &arrangement,
             &pieces,
@@ -61,10 +59,10 @@ impl LabelledScene {
         let count = |seen: &[Seen], index: usize| {
             seen.iter().filter(|seen| seen.body == Some(index)).count() as f64
         };
-        let together = look(&solids(&arrangement.bodies), seed);
+        let together = look(&solids(&arrangement.bodies), seed, 0);
         let shares = (0..arrangement.instances.len()).filter_map(|index| {
             let alone = std::slice::from_ref(&arrangement.bodies[index]);
-            let alone = count(&look(&solids(alone), seed), 0);
+            let alone = count(&look(&solids(alone), seed, 0), 0);
             (alone > 0.0).then(|| (count(&together, index) / alone).min(1.0))
         });
         let shares: Vec<f64> = shares.collect();

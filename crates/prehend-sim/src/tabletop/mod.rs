@@ -24,6 +24,7 @@ mod place;
 mod placing;
 mod resting;
 mod see;
+mod showing;
 mod source;
 mod surface;
 mod trial;

@@ -13,12 +13,15 @@ use rand_chacha::ChaCha8Rng;
 use super::arrange::{Arrangement, MIDDLE, fixed, yaw};
 use super::pieces::Pieces;
 use super::place::{HeightMap, Held, RELEASE, Turns, center_of_mass};
-use super::see::{Measured, Seen, look, measure, solids};
+use super::see::{Measured, Seen, measure, measured};
+use super::showing::{Showing, show};
 use super::view::{HeldView, PointGrasp, TableView, label};
 use crate::objects::Part;
 use crate::objects::build::block;
 use crate::scene::{Body, BodyMotion};
 
+/// How far from the middle of what cameras look at an object is shown, m.
+const SHOWN: f64 = 0.06;
 /// Points kept of a held object, and fewest that must be seen of it: from less nobody could tell what it is.
 const N_HELD: usize = 384;
 const FEWEST_HELD: usize = 30;
@@ -89,9 +92,9 @@ const LIFT: f64 = 0.20;
 
 impl Arrangement {
     /// After body `object` was grasped and lifted: `poses` is where the bodies are, `base_from_tool` where
-    /// the hand is. The hand shows it to the cameras, and hides some of it; what is in the hand is told from
-    /// the rest by its place. It is turned until enough is seen. `None` if the rest does not come to rest, or
-    /// too little is seen from every side.
+    /// the hand is. The hand shows it to the cameras from two opposite sides; what is in the hand is told from
+    /// the rest by its place. If too little is seen, it is turned by a quarter and shown again. `None` if the rest
+    /// does not come to rest, or too little is seen from every side.
     #[must_use]
     pub fn taken(
         &self,
@@ -112,8 +115,7 @@ impl Arrangement {
         let height = grasp.base_from_tool().translation.z + LIFT;
         let shown = Translation3::new(MIDDLE[0], MIDDLE[1], height);
         let there = Translation3::from(-at);
-        // Turned about the vertical, what the hand hides from one side it shows from another.
-        (0..4).find_map(|quarter| {
+        (0..2).find_map(|quarter| {
             let shown = shown * yaw(FRAC_PI_2 * f64::from(quarter)) * there;
             let carried = Carried {
                 body: Body {
@@ -132,17 +134,9 @@ impl Arrangement {
 
     /// What is seen of an object in the hand over what stands here; `None` if it is too little.
     fn shown(&self, mut carried: Carried, width: f64, jaw: &Jaw, seed: u64) -> Option<InHand> {
-        let bodies = [self.bodies.as_slice(), &[carried.body.clone()]].concat();
-        let hand = fixed(hand_parts(jaw, width), carried.base_from_tool);
-        let seen = measure(&bodies, &[hand], seed, usize::MAX);
         let tool = carried.base_from_tool.translation.vector.into();
-        let is_held = seen.points.iter().map(|p| is_in_hand(p, &tool));
-        let is_held: Vec<bool> = is_held.collect();
-        let part = |all: &[[f32; 3]], wanted: bool| -> Vec<[f32; 3]> {
-            let kept = all.iter().zip(&is_held).filter(|(_, is)| **is == wanted);
-            kept.map(|(v, _)| *v).collect()
-        };
-        let held = part(&seen.points, true);
+        let is_held = |seen: &Seen| is_in_hand(&seen.point, &tool);
+        let Showing { scene, held } = show(&self.bodies, &carried, width, jaw, seed, is_held);
         if held.len() < FEWEST_SHOWN {
             return None;
         }
@@ -153,10 +147,7 @@ impl Arrangement {
             rest: self.clone(),
             held: held.collect(),
             carried,
-            seen: Measured {
-                normals: part(&seen.normals, false),
-                points: part(&seen.points, false),
-            },
+            seen: measured(scene, seed, usize::MAX),
         })
     }
 }
@@ -296,30 +287,20 @@ fn take_up(
         rest.bodies.push(body);
         slot = Some(inside);
     }
-    let mut shown = rest.bodies.clone();
-    shown.push(carried.body.clone());
-    shown.push(fixed(hand_parts(jaw, grasp.width), carried.base_from_tool));
-    let held_idx = rest.bodies.len();
-    let seen = look(&solids(&shown), derive_seed(seed, Stream::Camera, 2));
-    let mut held: Vec<[f32; 3]> = seen
-        .iter()
-        .filter(|seen| seen.body == Some(held_idx))
-        .map(|seen| seen.point)
-        .collect();
+    let camera = derive_seed(seed, Stream::Camera, 2);
+    let is_held = |seen: &Seen| seen.body == Some(rest.bodies.len());
+    let Showing { scene, mut held } =
+        show(&rest.bodies, &carried, grasp.width, jaw, camera, is_held);
     if held.len() < FEWEST_HELD {
         return None;
     }
-    let seen: Vec<Seen> = seen
-        .into_iter()
-        .filter(|seen| seen.body.is_none_or(|body| body < held_idx))
-        .collect();
     carried.bottom = bottom_centre(&held)?;
     let pieces = rest.pieces();
     let focus = slot.map(|slot| slot.middle());
     let view = label(
         &rest,
         &pieces,
-        &seen,
+        &scene,
         jaw,
         focus,
         derive_seed(seed, Stream::Labels, 2),
@@ -397,14 +378,14 @@ impl Placing {
     }
 }
 
-/// The object straight up from where it lay, turned and moved with the hand.
+/// The object straight up from where it lay, turned and moved with the hand to where cameras see all of it.
 fn carry(body: &Body, grasp: &TableGrasp, jaw: &Jaw, rng: &mut ChaCha8Rng) -> Option<Carried> {
     let tool = grasp.base_from_tool();
     let at = tool.translation.vector;
     let to = Vector3::new(
-        MIDDLE[0] + rng.random_range(-0.18..0.10),
-        MIDDLE[1] + rng.random_range(-0.20..0.20),
-        rng.random_range(0.22..0.34),
+        MIDDLE[0] + rng.random_range(-SHOWN..SHOWN),
+        MIDDLE[1] + rng.random_range(-SHOWN..SHOWN),
+        rng.random_range(0.22..0.30),
     );
     let turn = Pose::from_parts(Translation3::from(to), yaw(rng.random_range(-3.1..3.1)))
         * Pose::translation(-at.x, -at.y, -at.z);

@@ -54,8 +54,8 @@ pub(crate) fn solids(bodies: &[Body]) -> Vec<Solid> {
 }
 
 /// One or two cameras' clouds, joined and cropped to the workspace. Below the table's noise nothing is
-/// cut: the table is part of what is seen.
-pub(crate) fn look(solids: &[Solid], seed: u64) -> Vec<Seen> {
+/// cut: the table is part of what is seen. Every `exposure` of the same seed has noise of its own.
+pub(crate) fn look(solids: &[Solid], seed: u64, exposure: u64) -> Vec<Seen> {
     let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Camera, 0));
     let n_cameras = rng.random_range(1..=2_u64);
     let intrinsics = Intrinsics::from_field_of_view(WIDTH, HEIGHT, FIELD_OF_VIEW);
@@ -89,7 +89,7 @@ pub(crate) fn look(solids: &[Solid], seed: u64) -> Vec<Seen> {
             edge_holes: rng.random_range(0.2..0.8),
             ..NoiseConfig::default()
         };
-        let seed = derive_seed(seed, Stream::Camera, 1 + camera);
+        let seed = derive_seed(seed, Stream::Camera, 1 + camera + 2 * exposure);
         let (image, labels) = labelled_image(&intrinsics, &base_from_camera, solids, &noise, seed);
         let believed = (base_from_camera * error).cast::<f32>();
         let eye = Point3::from((base_from_camera * error).translation.vector);
@@ -136,8 +136,13 @@ impl Arrangement {
 /// The same of any bodies; behind those of a hand, which knows its own shape and is left out, nothing is seen.
 pub(super) fn measure(bodies: &[Body], hand: &[Body], seed: u64, most: usize) -> Measured {
     let shown = [bodies, hand].concat();
-    let mut seen = look(&solids(&shown), seed);
+    let mut seen = look(&solids(&shown), seed, 0);
     seen.retain(|seen| seen.body.is_none_or(|body| body < bodies.len()));
+    measured(seen, seed, most)
+}
+
+/// At most `most` points in random order, with normals from all of them.
+pub(super) fn measured(mut seen: Vec<Seen>, seed: u64, most: usize) -> Measured {
     let cloud: Vec<[f32; 3]> = seen.iter().map(|seen| seen.point).collect();
     let near = Neighbourhood::new(&cloud, NORMAL_RADIUS);
     seen.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));

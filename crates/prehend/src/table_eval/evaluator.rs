@@ -21,8 +21,9 @@ use rand_chacha::ChaCha8Rng;
 use super::{Executed, PickThenPlace, Proposer, SceneResult, Stratum};
 use crate::exit::{Class, Failure};
 
-/// Surer than this is proposed at all.
+/// Surer than this is proposed at all; of placements less, for the scorer to choose among.
 const LEAST: f64 = 0.2;
+const LEAST_PLACE: f64 = 0.05;
 /// Within this of a predicted grasp or place an allowed one is covered, m.
 const COVERED: f64 = 0.02;
 /// Allowed grasps of one scene that coverage is counted over.
@@ -227,7 +228,7 @@ impl Evaluator<'_> {
                 let timing = &mut result.held_looks_ms;
                 let (inputs, raw, _) =
                     self.look(points, normals, &held.points, None, seed, timing)?;
-                let inside = places(&raw, &inputs, LEAST).into_iter();
+                let inside = places(&raw, &inputs, LEAST_PLACE).into_iter();
                 Some(
                     inside
                         .filter(|place| counts(&place.point))
@@ -240,7 +241,7 @@ impl Evaluator<'_> {
             let outcome = try_place(&placing.rest.bodies, &placing.carried, jaw, point, turn);
             outcome == PlaceOutcome::Stands
         };
-        let proposed: Vec<_> = places(&raw, &inputs, LEAST)
+        let proposed: Vec<_> = places(&raw, &inputs, LEAST_PLACE)
             .into_iter()
             .filter(|place| counts(&place.point))
             .collect();
@@ -395,7 +396,7 @@ impl Evaluator<'_> {
                     &mut Vec::new(),
                 )?;
                 let filter = HandFilter::new(self.jaw, &seen.points);
-                let proposed = places(&raw, &inputs, LEAST);
+                let proposed = places(&raw, &inputs, LEAST_PLACE);
                 let carried = &in_hand.carried;
                 let ranked = self
                     .network

@@ -5,10 +5,10 @@
 
 mod cell;
 mod reach;
+mod showing;
 mod sight;
 mod way;
 
-use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
@@ -20,7 +20,8 @@ use prehend_types::{
 
 pub use cell::{Area, Cell};
 use reach::{Leg, home, plan};
-use sight::{HeldObject, see_below, see_held};
+use showing::{HeldObject, Showing};
+use sight::see_below;
 pub(super) use sight::{see_grasps, see_places};
 pub(super) use way::hold;
 use way::{Way, Waypoint};
@@ -37,8 +38,8 @@ const ACROSS: f64 = 0.36;
 const SHOW: f64 = 0.40;
 /// The object is let go this far above where it comes to rest, m: as in training.
 const RELEASE: f64 = 0.006;
-/// Quarter turns to see what is held.
-const MOST_TURNS: u8 = 3;
+/// A surer place is taken at once; for any other one what is held is looked at from another side first.
+const SURE: f64 = 0.9;
 /// How far what was not seen may reach below the tool, and from how high it is dropped, m.
 const UNSEEN: f64 = 0.15;
 const DROP: f64 = 0.01;
@@ -67,10 +68,8 @@ enum Phase {
         since: Stamp,
         grasp: TableGrasp,
     },
-    /// Up, and to where the cameras see what is held.
-    Show {
-        turned: u8,
-    },
+    /// Up, to where the cameras see what is held, and round to its other sides.
+    Show(Showing),
     /// Down to the place, to open the fingers this far there: 0 closed, 1 all the way.
     Lower {
         opening: f64,
@@ -285,7 +284,7 @@ impl Picker {
                 hold(now, 0.0)
             }
             Phase::Close { since, grasp } => self.close(since, &grasp, now),
-            Phase::Show { turned } => self.show(turned, now),
+            Phase::Show(showing) => self.show(showing, now),
             Phase::Lower { opening } => {
                 let (since, back) = (now.stamp, now.base_from_tcp);
                 let open = Phase::Open {
@@ -337,7 +336,7 @@ impl Picker {
                 let across = poses.into_iter().skip(1).flatten();
                 way.extend(across.map(|pose| Waypoint::transit(pose, 0.0)));
             }
-            self.begin(Phase::Show { turned: 0 }, way, now);
+            self.begin(Phase::Show(Showing::new()), way, now);
             return self.go(now);
         }
         if now.stamp.saturating_since(since).as_secs_f64() > CLOSING {
@@ -356,17 +355,16 @@ impl Picker {
         self.go_and_look(now);
     }
 
-    fn show(&mut self, turned: u8, now: &Observation) -> Result<ActionChunk, PolicyError> {
+    fn show(
+        &mut self,
+        mut showing: Showing,
+        now: &Observation,
+    ) -> Result<ActionChunk, PolicyError> {
         if !is_still(now) {
             return hold(now, 0.0);
         }
-        let held = see_held(now);
-        if held.is_none() && turned < MOST_TURNS {
-            self.count("turned_to_see");
-            let way = self.quarter_turn(now);
-            self.begin(Phase::Show { turned: turned + 1 }, way, now);
-            return self.go(now);
-        }
+        showing.look(&now.base_from_tcp, &now.cloud.points);
+        let held = showing.held(&now.base_from_tcp);
         let scene = see_below(now);
         let seed = self.next_seed();
         let proposed = match &held {
@@ -390,11 +388,18 @@ impl Picker {
                 if !is_reached {
                     refused.push(Refusal::Reach);
                 }
-                is_reached.then_some(tool)
+                is_reached.then_some((tool, place.confidence))
             });
             for refusal in refused {
                 *self.tally.entry(refusal.of_place()).or_default() += 1;
             }
+        }
+        if target.is_none_or(|(_, confidence)| confidence < SURE)
+            && let Some((showing, way)) = self.turn(&showing, now)
+        {
+            self.count("turned_to_see");
+            self.begin(Phase::Show(showing), way, now);
+            return self.go(now);
         }
         let n_held = held.as_ref().map_or(0, |held| held.points.len());
         tracing::debug!(
@@ -408,7 +413,10 @@ impl Picker {
         } else {
             "dropped_off"
         });
-        let target = target.unwrap_or_else(|| self.over_the_middle(now, held.as_ref(), &scene));
+        let target = match target {
+            Some((tool, _)) => tool,
+            None => self.over_the_middle(now, held.as_ref(), &scene),
+        };
         let way = self.way_of(&now.state.q, &legs_down(&target), 0.0);
         self.failed.clear();
         let opening = opening / self.jaw.max_width_m;
@@ -416,21 +424,14 @@ impl Picker {
         self.go(now)
     }
 
-    /// What the hand hides from one side it shows from another; no way if the arm cannot turn there.
-    fn quarter_turn(&self, now: &Observation) -> Vec<Waypoint> {
-        let quarter = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), FRAC_PI_2);
-        [quarter, quarter.inverse()]
-            .into_iter()
-            .find_map(|turn| {
-                let mut pose = now.base_from_tcp;
-                pose.rotation = turn * pose.rotation;
-                plan(&self.robot, now.state.q, &[Leg::Air(pose)])
-            })
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|pose| Waypoint::transit(pose, 0.0))
-            .collect()
+    /// To the first of the other sides of what is held that the arm can turn to.
+    fn turn(&self, showing: &Showing, now: &Observation) -> Option<(Showing, Vec<Waypoint>)> {
+        showing.others(&now.base_from_tcp).find_map(|(next, pose)| {
+            let way = plan(&self.robot, now.state.q, &[Leg::Air(pose)])?;
+            let way = way.into_iter().flatten();
+            let way = way.map(|pose| Waypoint::transit(pose, 0.0)).collect();
+            Some((next, way))
+        })
     }
 
     /// Over the middle of the area with the hand as it is, just higher than what lies there.
@@ -458,7 +459,7 @@ impl Picker {
             .begun
             .is_some_and(|begun| now.stamp.saturating_since(begun).as_secs_f64() > PATIENCE);
         let gripper = &now.state.gripper;
-        let is_lost = matches!(self.phase, Phase::Show { .. } | Phase::Lower { .. })
+        let is_lost = matches!(self.phase, Phase::Show(_) | Phase::Lower { .. })
             && !gripper.is_grasping
             && gripper.width < 0.002;
         let is_stalled = self.way.is_stalled(now);

@@ -1,32 +1,20 @@
 //! What the network is asked, and what it proposes, from one observation.
 
-use nalgebra::{Point3, Vector3};
-use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, bottom_centre, is_in_hand};
-use prehend_types::{Observation, PolicyError, Pose};
+use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, is_in_hand};
+use prehend_types::{Observation, PolicyError};
 
 use super::cell::{Area, Cell};
 use crate::pick_place::{
     ProposedGrasp, ProposedPlace, RawScene, SceneInputs, SceneNetwork, check_cloud, grasps, places,
 };
 
-/// Surer than this is considered at all.
+/// Surer than this is considered at all; of placements less, for the scorer to choose among.
 const LEAST: f64 = 0.15;
+const LEAST_PLACE: f64 = 0.05;
 /// What surrounds an area is looked at as well, m.
 const AROUND: f32 = 0.05;
-/// Fewer points than this show nothing of an area, and nothing of what is held.
+/// Fewer points than this show nothing of an area.
 const FEWEST: usize = 64;
-const FEWEST_HELD: usize = 12;
-
-/// The object in the hand as it was seen.
-#[derive(Debug, Clone)]
-pub(super) struct HeldObject {
-    /// Its points along the base's axes from its bottom centre, m.
-    pub points: Vec<[f32; 3]>,
-    /// Where its bottom centre was.
-    pub bottom: Point3<f64>,
-    /// Where the tool was.
-    pub base_from_tool: Pose,
-}
 
 /// Grasps in the area to pick from, surest first.
 pub(in crate::pick_place) fn see_grasps(
@@ -59,7 +47,7 @@ pub(in crate::pick_place) fn see_places(
     let Some((inputs, said)) = ask(network, cell, &cell.place, scene, held, seed)? else {
         return Ok(Vec::new());
     };
-    let proposed = places(&said, &inputs, LEAST).into_iter();
+    let proposed = places(&said, &inputs, LEAST_PLACE).into_iter();
     let is_inside =
         |place: &ProposedPlace| cell.place.contains(place.point.cast::<f32>().into(), 0.0);
     Ok(proposed.filter(is_inside).collect())
@@ -70,26 +58,6 @@ pub(super) fn see_below(now: &Observation) -> Vec<[f32; 3]> {
     let tool = now.base_from_tcp.translation.vector.into();
     let points = now.cloud.points.iter().copied();
     points.filter(|point| !is_in_hand(point, &tool)).collect()
-}
-
-/// What hangs in the raised hand, if enough of it is seen.
-pub(super) fn see_held(now: &Observation) -> Option<HeldObject> {
-    let tool = now.base_from_tcp.translation.vector.into();
-    let points = now.cloud.points.iter().copied();
-    let points: Vec<[f32; 3]> = points.filter(|point| is_in_hand(point, &tool)).collect();
-    if points.len() < FEWEST_HELD {
-        return None;
-    }
-    let bottom = bottom_centre(&points)?;
-    let origin = bottom.coords.cast::<f32>();
-    Some(HeldObject {
-        points: points
-            .iter()
-            .map(|p| (Vector3::from(*p) - origin).into())
-            .collect(),
-        bottom,
-        base_from_tool: now.base_from_tcp,
-    })
 }
 
 /// What the network says of an area; `None` if next to nothing is seen there.

@@ -13,10 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use super::tried::{Trial, TriedScene};
 use super::trier::{LEAST, N_MEASURED, Trier};
 
-/// Placements of a look: the surest, any others, and some of both shaken.
-const N_SUREST: usize = 6;
-const N_OTHERS: usize = 8;
-const N_SHAKEN: usize = 8;
+/// Placements of a look at a slot, and of any other: the surest, any others, and some of both shaken. Where there is
+/// no slot most of them stand.
+const IN_SLOT: [usize; 3] = [10, 14, 12];
+const ANYWHERE: [usize; 3] = [4, 4, 4];
 /// How far they are shaken at most, m, and how often they are turned.
 const SHAKE: f64 = 0.015;
 const SHAKE_TURN: f64 = 0.25;
@@ -72,12 +72,19 @@ impl Trier<'_> {
         let (carried, jaw) = (&placing.carried, self.jaw);
         let filter = HandFilter::new(jaw, points);
         let sight = PlaceSight::new(points, &held.points);
-        let trials = candidates(&proposed, rng).into_iter().filter(|place| {
-            let (tool, bottom) = (&carried.base_from_tool, &carried.bottom);
-            filter
-                .check_place(tool, bottom, carried.opening, place)
-                .is_ok()
-        });
+        let numbers = if placing.slot.is_some() {
+            IN_SLOT
+        } else {
+            ANYWHERE
+        };
+        let trials = candidates(&proposed, numbers, rng)
+            .into_iter()
+            .filter(|place| {
+                let (tool, bottom) = (&carried.base_from_tool, &carried.bottom);
+                filter
+                    .check_place(tool, bottom, carried.opening, place)
+                    .is_ok()
+            });
         let trials = trials.map(|ProposedPlace { point, turn, .. }| Trial {
             close_up: sight.close_up(&point.cast::<f32>().into(), turn),
             is_good: try_place(&placing.rest.bodies, carried, jaw, &point, turn)
@@ -88,11 +95,15 @@ impl Trier<'_> {
 }
 
 /// What is worth trying of placements that were proposed, surest first.
-fn candidates(proposed: &[ProposedPlace], rng: &mut ChaCha8Rng) -> Vec<ProposedPlace> {
+fn candidates(
+    proposed: &[ProposedPlace],
+    [surest, any, n_shaken]: [usize; 3],
+    rng: &mut ChaCha8Rng,
+) -> Vec<ProposedPlace> {
     let mut chosen: Vec<ProposedPlace> = Vec::new();
     let mut others: Vec<ProposedPlace> = proposed.to_vec();
     others.shuffle(rng);
-    for (list, n) in [(proposed, N_SUREST), (&others, N_OTHERS)] {
+    for (list, n) in [(proposed, surest), (&others, any)] {
         let most = chosen.len() + n;
         for place in list {
             let is_known = |other: &ProposedPlace| {
@@ -106,7 +117,7 @@ fn candidates(proposed: &[ProposedPlace], rng: &mut ChaCha8Rng) -> Vec<ProposedP
             }
         }
     }
-    let shaken = (0..N_SHAKEN).filter_map(|_| Some(shaken(chosen.choose(rng)?, rng)));
+    let shaken = (0..n_shaken).filter_map(|_| Some(shaken(chosen.choose(rng)?, rng)));
     let shaken: Vec<ProposedPlace> = shaken.collect();
     chosen.extend(shaken);
     chosen
