@@ -11,7 +11,7 @@ use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
 /// Changes whenever labels do.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// What the scenes of a folder have in common.
 const KIND_FILE: &str = "scenes.json";
 /// Seeds from here on are for validation and reports.
