@@ -69,12 +69,13 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A shell for an arm that stands still at `state`, which takes commands of `epoch`.
+    /// A shell for the arm of `robot` that stands still at `state`, which takes commands of `epoch`.
     ///
     /// # Errors
     /// [`ControlError`] if limits and state do not belong together or are not finite.
     pub fn new(
         config: ShellConfig,
+        robot: &str,
         bounds: &[JointBounds],
         state: &RobotState,
         epoch: u64,
@@ -83,7 +84,7 @@ impl Shell {
         Ok(Self {
             config,
             bounds: bounds.to_vec(),
-            gate: CommandGate::new(state.q.len(), epoch, config.max_valid_for),
+            gate: CommandGate::new(robot, state.q.len(), epoch, config.max_valid_for),
             recorder: Recorder::new(bounds, config.command_dt_s, config.dt_s),
             safety,
             arm_error: None,

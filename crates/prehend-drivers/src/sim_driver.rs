@@ -142,6 +142,8 @@ impl Drop for DriverHandle {
 }
 
 struct Driver {
+    /// Whose arm it is.
+    robot: String,
     cell: SimCell,
     shell: Shell,
     outbox: Outbox,
@@ -184,12 +186,13 @@ impl Driver {
         let bounds = &bounds[..robot.n_joints().min(bounds.len())];
         // The clock never repeats while the machine runs: no epoch of an earlier driver comes back.
         let epoch = Stamp::now().as_nanos();
-        let shell = Shell::new(config.shell(), bounds, &cell.state(), epoch)?;
+        let shell = Shell::new(config.shell(), link.robot(), bounds, &cell.state(), epoch)?;
         let last_event = event(&cell, epoch, 1, EventKind::Started, String::new());
         Ok(Self {
             cell,
             shell,
             outbox: Outbox::new(link, robot)?,
+            robot: link.robot().to_owned(),
             commands: link.queue(COMMAND_QUEUE)?,
             requests: link.queue(REQUEST_QUEUE)?,
             stops: link.queue(REQUEST_QUEUE)?,
@@ -292,6 +295,7 @@ impl Driver {
 
     fn publish_status(&mut self, state: &RobotState) {
         let status = RobotStatus::new(
+            &self.robot,
             self.shell.epoch(),
             self.statuses,
             state,

@@ -13,6 +13,7 @@ use prehend_types::{
 use proptest::prelude::*;
 
 const N: usize = 3;
+const ROBOT: &str = "fr3";
 const EPOCH: u64 = 100;
 const DT_NANOS: u64 = 5_000_000;
 const COMMAND_NANOS: u64 = 2_000_000;
@@ -48,7 +49,7 @@ fn shell() -> Shell {
         max_valid_for: Duration::from_millis(200),
         max_jump_rad: 0.1,
     };
-    Shell::new(config, &bounds(), &state(0.0), EPOCH).expect("valid")
+    Shell::new(config, ROBOT, &bounds(), &state(0.0), EPOCH).expect("valid")
 }
 
 /// Position, velocity: speeds up with 4 rad/s² to 1 rad/s, then goes on evenly.
@@ -63,6 +64,7 @@ fn ramp(t: f64) -> (f64, f64) {
 fn message(seq: u64, sent_nanos: u64) -> Message {
     let (q, dq) = ramp(sent_nanos as f64 * 1e-9);
     Message {
+        robot: ROBOT.to_owned(),
         epoch: EPOCH,
         seq,
         stamp_nanos: sent_nanos,

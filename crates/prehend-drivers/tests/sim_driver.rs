@@ -60,7 +60,7 @@ fn hold(status: &RobotStatus, seq: u64) -> JointCommand {
         gripper: types::GripperCommand { opening: 0.5 },
     };
     let valid_for = Duration::from_millis(100);
-    JointCommand::track(status.epoch, seq, Stamp::now(), valid_for, &command)
+    JointCommand::track(&status.robot, status.epoch, seq, Stamp::now(), valid_for, &command)
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_session_from_start_to_report() {
     commands.send(&hold(&stopped, seq + 1)).expect("open");
     std::thread::sleep(Duration::from_millis(50));
     let rearmed = {
-        requests.send(&EpisodeRequest::rearm()).expect("open");
+        requests.send(&EpisodeRequest::rearm("fr3")).expect("open");
         wait_until(&statuses, |status| status.epoch != first.epoch)
     };
     assert_eq!(rearmed.stop_reason, StopReason::NotArmed);
@@ -142,7 +142,7 @@ fn a_session_from_start_to_report() {
     }
 
     // Another scene.
-    requests.send(&EpisodeRequest::reset(8)).expect("open");
+    requests.send(&EpisodeRequest::reset("fr3", 8)).expect("open");
     wait_until(&events, |event| event.kind == EventKind::Aborted);
     let second = wait_until(&events, |event| event.kind == EventKind::Started);
     assert_eq!((second.seed, second.episode), (8, 2));

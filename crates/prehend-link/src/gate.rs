@@ -19,6 +19,9 @@ const CLOCK_TOLERANCE: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// It is for another robot: keys are crossed, or somebody means another arm.
+    #[error("it is for another robot")]
+    OtherRobot,
     /// It belongs to another session: a sender that missed a stop or a new episode.
     #[error("epoch {got}, the session is {current}")]
     Epoch {
@@ -85,6 +88,8 @@ pub struct Accepted {
 pub struct GateCounts {
     /// Accepted.
     pub accepted: u64,
+    /// Refused: for another robot.
+    pub other_robot: u64,
     /// Refused: of another session.
     pub wrong_epoch: u64,
     /// Refused: repeated or overtaken.
@@ -104,6 +109,7 @@ pub struct GateCounts {
 /// Decides which commands may move an arm.
 #[derive(Debug, Clone)]
 pub struct CommandGate {
+    robot: String,
     n_joints: usize,
     max_valid_for: Duration,
     epoch: u64,
@@ -117,10 +123,11 @@ impl CommandGate {
     /// Longest time to live that a receiver grants by default.
     pub const MAX_VALID_FOR: Duration = Duration::from_millis(200);
 
-    /// A gate for an arm of `n_joints` in session `epoch`, granting at most `max_valid_for`.
+    /// A gate for the arm of `robot`, of `n_joints`, in session `epoch`, granting at most `max_valid_for`.
     #[must_use]
-    pub fn new(n_joints: usize, epoch: u64, max_valid_for: Duration) -> Self {
+    pub fn new(robot: &str, n_joints: usize, epoch: u64, max_valid_for: Duration) -> Self {
         Self {
+            robot: robot.to_owned(),
             n_joints,
             max_valid_for,
             epoch,
@@ -163,6 +170,7 @@ impl CommandGate {
                 }
                 &mut self.counts.accepted
             }
+            Err(Rejection::OtherRobot) => &mut self.counts.other_robot,
             Err(Rejection::OtherSender) => &mut self.counts.other_sender,
             Err(Rejection::Epoch { .. }) => &mut self.counts.wrong_epoch,
             Err(Rejection::NotNewer { .. }) => &mut self.counts.not_newer,
@@ -177,6 +185,9 @@ impl CommandGate {
 
     fn judge(&self, received: &Received<JointCommand>) -> Result<Accepted, Rejection> {
         let (message, arrived) = (&received.message, received.at);
+        if message.robot != self.robot {
+            return Err(Rejection::OtherRobot);
+        }
         if message.epoch != self.epoch {
             return Err(Rejection::Epoch {
                 got: message.epoch,
@@ -245,6 +256,7 @@ mod tests {
     /// Sent at 1,000 ms with 50 ms to live.
     fn command(seq: u64) -> JointCommand {
         JointCommand {
+            robot: "fr3".to_owned(),
             epoch: EPOCH,
             seq,
             stamp_nanos: 1000 * MS,
@@ -258,7 +270,7 @@ mod tests {
     }
 
     fn gate() -> CommandGate {
-        CommandGate::new(7, EPOCH, CommandGate::MAX_VALID_FOR)
+        CommandGate::new("fr3", 7, EPOCH, CommandGate::MAX_VALID_FOR)
     }
 
     fn admit(
@@ -308,6 +320,24 @@ mod tests {
             gate.admit(&from(2, &command(0), now)).is_ok(),
             "a new session"
         );
+    }
+
+    #[test]
+    fn the_command_for_another_robot_never_passes_whatever_else_it_gets_right() {
+        let mut gate = gate();
+        for robot in ["fr3-left", "FR3", "fr", ""] {
+            for mode in [CommandMode::Track, CommandMode::Stop] {
+                let crossed = JointCommand {
+                    robot: robot.to_owned(),
+                    mode,
+                    ..command(1)
+                };
+                let verdict = admit(&mut gate, &crossed, at_millis(1001));
+                assert_eq!(verdict, Err(Rejection::OtherRobot), "{robot:?}");
+            }
+        }
+        assert_eq!((gate.counts().other_robot, gate.counts().accepted), (8, 0));
+        assert!(admit(&mut gate, &command(0), at_millis(1001)).is_ok());
     }
 
     #[test]

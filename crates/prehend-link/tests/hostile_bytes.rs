@@ -110,14 +110,16 @@ fn seeds() -> Vec<Vec<u8>> {
     let names: Vec<String> = (1..=7).map(|i| format!("fr3_joint{i}")).collect();
     [
         encode(&JointCommand::track(
+            "fr3",
             7,
             42,
             types::Stamp::ZERO,
             dt,
             &setpoint,
         )),
-        encode(&ActionChunk::new(7, &chunk, dt)),
+        encode(&ActionChunk::new("fr3", 7, &chunk, dt)),
         encode(&RobotStatus::new(
+            "fr3",
             7,
             12,
             &state,
@@ -125,7 +127,7 @@ fn seeds() -> Vec<Vec<u8>> {
             StopReason::None,
         )),
         encode(&event),
-        encode(&EpisodeRequest::reset(1)),
+        encode(&EpisodeRequest::reset("fr3", 1)),
         encode(&StopRequest { epoch: 1 }),
         encode(&Inquiry {
             kind: InquiryKind::Repeat,

@@ -84,11 +84,12 @@ fn event() -> EpisodeEvent {
 
 fn status() -> RobotStatus {
     let command = Some((41, Duration::from_micros(900)));
-    RobotStatus::new(7, 12, &state(), command, StopReason::None)
+    RobotStatus::new("fr3", 7, 12, &state(), command, StopReason::None)
 }
 
 fn command() -> JointCommand {
     JointCommand::track(
+        "fr3",
         7,
         42,
         types::Stamp::ZERO,
@@ -125,14 +126,16 @@ fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
 fn every_message_survives_and_no_cut_or_longer_one_does() {
     survives(&command());
     survives(&JointCommand::stop(
+        "fr3",
         7,
         43,
         Duration::from_millis(50),
         &setpoint(),
     ));
-    survives(&ActionChunk::new(7, &chunk(), Duration::from_millis(1)));
+    survives(&ActionChunk::new("fr3", 7, &chunk(), Duration::from_millis(1)));
     survives(&status());
     survives(&RobotStatus::new(
+        "fr3",
         7,
         0,
         &state(),
@@ -140,8 +143,8 @@ fn every_message_survives_and_no_cut_or_longer_one_does() {
         StopReason::NotArmed,
     ));
     survives(&event());
-    survives(&EpisodeRequest::reset(u64::MAX));
-    survives(&EpisodeRequest::rearm());
+    survives(&EpisodeRequest::reset("fr3", u64::MAX));
+    survives(&EpisodeRequest::rearm("fr3"));
     survives(&StopRequest { epoch: u64::MAX });
     survives(&Inquiry {
         kind: InquiryKind::Repeat,
@@ -197,7 +200,7 @@ fn types_come_back_from_messages() {
     assert_eq!(status().state(), Some(state()));
     assert_eq!(status().command_age(), Some(Duration::from_micros(900)));
     assert_eq!(
-        ActionChunk::new(7, &chunk(), Duration::ZERO).to_chunk(),
+         ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO).to_chunk(),
         Ok(chunk())
     );
     assert_eq!(
@@ -205,7 +208,7 @@ fn types_come_back_from_messages() {
         cloud(13)
     );
     assert_eq!(
-        JointCommand::stop(1, 1, Duration::ZERO, &setpoint()).mode,
+        JointCommand::stop("fr3", 1, 1, Duration::ZERO, &setpoint()).mode,
         CommandMode::Stop
     );
 }
@@ -236,12 +239,12 @@ fn joint_state_is_laid_out_as_ros_2_does() {
 
 #[test]
 fn big_endian_senders_are_understood() {
-    let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 0];
-    bytes.extend([0; 4]); // padding before the seed
+    let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 4, b'f', b'r', b'3', 0];
+    bytes.extend([0; 8]); // the kind, and padding before the seed
     bytes.extend(9_u64.to_be_bytes());
     assert_eq!(
         decode::<EpisodeRequest>(&bytes).expect("valid"),
-        EpisodeRequest::reset(9)
+        EpisodeRequest::reset("fr3", 9)
     );
 }
 
@@ -317,7 +320,7 @@ fn non_finite_numbers_are_refused_where_nobody_counts_them() {
     let mut counted = command();
     counted.q_d[0] = f64::NAN;
     assert!(encode(&counted).is_ok(), "the gate counts these");
-    let mut counted = ActionChunk::new(7, &chunk(), Duration::ZERO);
+    let mut counted =  ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO);
     counted.actions[7].rotation[1] = f64::INFINITY;
     assert!(encode(&counted).is_ok(), "the controller counts these");
 }
@@ -365,10 +368,10 @@ proptest! {
     ) {
         let mut bytes = match which {
             0 => encode(&command()),
-            1 => encode(&ActionChunk::new(7, &chunk(), Duration::ZERO)),
+            1 => encode(&ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO)),
             2 => encode(&status()),
             3 => encode(&event()),
-            4 => encode(&EpisodeRequest::reset(1)),
+            4 => encode(&EpisodeRequest::reset("fr3", 1)),
             5 => encode(&joint_state()),
             _ => encode(&PointCloud2::new(&cloud(7))),
         }.expect("valid");
@@ -457,7 +460,7 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&command()),
         defined_names(include_str!("../msg/JointCommand.msg"))
     );
-    let message = ActionChunk::new(7, &chunk(), Duration::ZERO);
+    let message =  ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO);
     assert_eq!(
         field_names(&message),
         defined_names(include_str!("../msg/ActionChunk.msg"))
@@ -470,7 +473,7 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&event()),
         defined_names(include_str!("../msg/EpisodeEvent.msg"))
     );
-    let message = EpisodeRequest::reset(1);
+    let message = EpisodeRequest::reset("fr3", 1);
     assert_eq!(
         field_names(&message),
         defined_names(include_str!("../msg/EpisodeRequest.msg"))

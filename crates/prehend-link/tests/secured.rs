@@ -69,7 +69,7 @@ impl Arm {
             commands: link.queue(4096).expect("declares"),
             requests: link.queue(64).expect("declares"),
             stops: link.queue(64).expect("declares"),
-            gate: CommandGate::new(7, epoch, VALID_FOR),
+            gate: CommandGate::new(robot, 7, epoch, VALID_FOR),
             link,
             endpoint,
             command_endpoint,
@@ -99,7 +99,7 @@ fn command(epoch: u64, seq: u64) -> JointCommand {
         dq_d: types::JointVelocities::zeros(7).expect("fits"),
         gripper: types::GripperCommand { opening: 1.0 },
     };
-    JointCommand::track(epoch, seq, Stamp::now(), VALID_FOR, &setpoint)
+    JointCommand::track("fr3", epoch, seq, Stamp::now(), VALID_FOR, &setpoint)
 }
 
 fn connected<M: Message>(link: &Link) -> Publisher<M> {
@@ -351,7 +351,7 @@ fn operators_ask_for_sessions_and_everybody_listed_may_stop() {
     let certs = certificates();
     let arm = Arm::new("fr3", certs.path(), EPOCH);
     let (request, stop) = (Topic::Request.key("fr3"), Topic::Stop.key("fr3"));
-    let rearm = encode(&EpisodeRequest::rearm()).expect("valid");
+    let rearm = encode(&EpisodeRequest::rearm("fr3")).expect("valid");
     let halt = encode(&StopRequest { epoch: EPOCH }).expect("valid");
     let others = [Role::Viewer, Role::Policy, Role::Controller];
     for role in others {
@@ -480,7 +480,7 @@ fn all_that_belong_to_a_cell_work_together() {
     let clouds = policy.queue::<PointCloud2>(8).expect("declares");
     let statuses = viewer.queue::<RobotStatus>(8).expect("declares");
     connected::<EpisodeRequest>(&operator)
-        .send(&EpisodeRequest::reset(3))
+        .send(&EpisodeRequest::reset("fr3", 3))
         .expect("open");
     assert_eq!(arm.requests.wait(SOON).expect("asked").message.seed, 3);
     connected::<StopRequest>(&viewer)
@@ -497,7 +497,7 @@ fn all_that_belong_to_a_cell_work_together() {
             is_grasping: false,
         },
     };
-    let status = RobotStatus::new(EPOCH, 1, &state, None, StopReason::NotArmed);
+    let status = RobotStatus::new("fr3", EPOCH, 1, &state, None, StopReason::NotArmed);
     connected(&arm.link).send(&status).expect("open");
     assert!(statuses.wait(SOON).is_some());
     // Larger than a batch: in fragments.

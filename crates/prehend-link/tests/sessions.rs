@@ -36,6 +36,7 @@ fn command(seq: u64) -> JointCommand {
         gripper: types::GripperCommand { opening: 1.0 },
     };
     JointCommand::track(
+        "fr3",
         1,
         seq,
         types::Stamp::now(),
@@ -78,7 +79,7 @@ fn a_full_queue_drops_and_counts() {
     let queue = link.queue::<EpisodeRequest>(3).expect("declares");
     let publisher = link.publisher::<EpisodeRequest>().expect("declares");
     for seed in 0..7 {
-        publisher.send(&EpisodeRequest::reset(seed)).expect("open");
+        publisher.send(&EpisodeRequest::reset("fr3", seed)).expect("open");
     }
     let kept: Vec<u64> = std::iter::from_fn(|| queue.take())
         .map(|r| r.message.seed)
@@ -97,7 +98,7 @@ fn robots_do_not_hear_each_other() {
     let heard_right = right.queue::<EpisodeRequest>(8).expect("declares");
     right
         .publisher::<EpisodeRequest>()
-        .and_then(|publisher| publisher.send(&EpisodeRequest::reset(1)))
+        .and_then(|publisher| publisher.send(&EpisodeRequest::reset("right", 1)))
         .expect("sends");
     assert!(heard_right.wait(SOON).is_some());
     assert!(heard_left.wait(Duration::from_millis(200)).is_none());
@@ -195,7 +196,7 @@ fn a_process_in_the_middle_does_not_relay() {
     let queue = left.queue::<EpisodeRequest>(8).expect("declares");
     let publisher = right.publisher::<EpisodeRequest>().expect("declares");
     std::thread::sleep(Duration::from_millis(300));
-    publisher.send(&EpisodeRequest::reset(1)).expect("open");
+    publisher.send(&EpisodeRequest::reset("fr3", 1)).expect("open");
     assert!(queue.wait(Duration::from_millis(300)).is_none());
 }
 
@@ -238,7 +239,7 @@ fn commands_go_over_a_session_of_their_own_and_the_rest_over_the_other() {
     assert_eq!(queue.wait(SOON).expect("arrives").message.seq, 3);
     let asks = control.publisher::<EpisodeRequest>().expect("declares");
     wait_for_subscriber(&asks);
-    asks.send(&EpisodeRequest::reset(5)).expect("open");
+    asks.send(&EpisodeRequest::reset("fr3", 5)).expect("open");
     assert_eq!(requests.wait(SOON).expect("arrives").message.seed, 5);
 
     // Who calls one of the sessions reaches nothing of the other.
@@ -249,7 +250,7 @@ fn commands_go_over_a_session_of_their_own_and_the_rest_over_the_other() {
     let other = Link::open(&only_rest).expect("connects");
     let publisher = other.publisher::<JointCommand>().expect("declares");
     let on_commands = stranger(&commands);
-    let request = encode(&EpisodeRequest::reset(6)).expect("valid");
+    let request = encode(&EpisodeRequest::reset("fr3", 6)).expect("valid");
     std::thread::sleep(Duration::from_millis(300));
     publisher.send(&command(4)).expect("open");
     let put = on_commands.put("prehend/fr3/request", request);

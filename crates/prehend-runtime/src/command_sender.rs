@@ -53,6 +53,7 @@ impl CommandSender {
     pub fn spawn(
         mut commands: Consumer<TimedCommand>,
         publisher: Publisher<JointCommand>,
+        robot: String,
         valid_for: Duration,
         realtime: &RealtimeConfig,
     ) -> Result<Self, RuntimeError> {
@@ -74,7 +75,7 @@ impl CommandSender {
                 // Read before the ring: what the loop wrote before it ended is then still sent.
                 let end = own.end.load(Relaxed);
                 while let Ok(timed) = commands.pop() {
-                    own.send(&publisher, &timed, valid_for);
+                    own.send(&publisher, &robot, &timed, valid_for);
                 }
                 if end {
                     return;
@@ -124,8 +125,14 @@ impl Drop for CommandSender {
 }
 
 impl Shared {
-    fn send(&self, publisher: &Publisher<JointCommand>, timed: &TimedCommand, valid_for: Duration) {
-        let message = message(&SentCommand::from(timed), valid_for);
+    fn send(
+        &self,
+        publisher: &Publisher<JointCommand>,
+        robot: &str,
+        timed: &TimedCommand,
+        valid_for: Duration,
+    ) {
+        let message = message(&SentCommand::from(timed), robot, valid_for);
         let begun = Stamp::now();
         self.command_age
             .record(nanos(begun.saturating_since(timed.stamp)));
@@ -145,9 +152,9 @@ impl Shared {
 }
 
 /// The message of a command.
-pub(crate) fn message(sent: &SentCommand, valid_for: Duration) -> JointCommand {
+pub(crate) fn message(sent: &SentCommand, robot: &str, valid_for: Duration) -> JointCommand {
     let mut message =
-        JointCommand::track(sent.epoch, sent.seq, sent.stamp, valid_for, &sent.command);
+        JointCommand::track(robot, sent.epoch, sent.seq, sent.stamp, valid_for, &sent.command);
     // A command lives from the tick that made it: if this thread was held up, the driver must see how old
     // its commands are.
     message.sent_nanos = sent.stamp.as_nanos();

@@ -122,7 +122,13 @@ impl ControlNode {
             events,
         } = ports;
         let sender =
-            CommandSender::spawn(commands, publisher, settings.valid_for, &settings.realtime)?;
+            CommandSender::spawn(
+                commands,
+                publisher,
+                link.robot().to_owned(),
+                settings.valid_for,
+                &settings.realtime,
+            )?;
         let feeder = Feeder {
             statuses,
             chunks,

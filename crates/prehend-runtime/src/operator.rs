@@ -100,6 +100,8 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(&OperatorProgress);
 #[derive(Debug)]
 pub struct Operator {
     section: OperatorSection,
+    /// Whose arm it is.
+    robot: String,
     requests: Publisher<EpisodeRequest>,
     inquiries: Publisher<Inquiry>,
     events: Queue<EpisodeEvent>,
@@ -131,6 +133,7 @@ impl Operator {
             },
             report: OperatorReport::default(),
             section: section.clone(),
+            robot: link.robot().to_owned(),
         })
     }
 
@@ -198,7 +201,7 @@ impl Operator {
             if asked.elapsed() >= ASK_AGAIN {
                 asked = Instant::now();
                 self.requests
-                    .send(&EpisodeRequest::reset(self.section.seed))?;
+                    .send(&EpisodeRequest::reset(&self.robot, self.section.seed))?;
             }
         }
         Ok(())
@@ -276,7 +279,7 @@ impl Operator {
         while !stop.is_set() {
             if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
                 asked = Some(Instant::now());
-                self.requests.send(&EpisodeRequest::reset(seed))?;
+                self.requests.send(&EpisodeRequest::reset(&self.robot, seed))?;
             }
             match self.next_event(look).filter(|event| event.seed == seed) {
                 Some(event) if event.kind == EventKind::Started && event.epoch > before => {

@@ -15,6 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{Abort, Decision, Ignored, Kind, Rules, Setpoint, plans};
 use crate::{DriverError, Shell, ShellConfig};
 
+/// Whose arm it is.
+const ROBOT: &str = "rig";
 /// Time between two ticks of a rig.
 const TICK: Duration = Duration::from_millis(1);
 /// A servo's count, rad: a driver goes on from its own setpoint if the vendor's is no further away.
@@ -201,7 +203,7 @@ impl Rig {
         let epoch = 1;
         let mut rig = Self {
             controller: Controller::new(Arc::clone(robot), ControlConfig::default())?,
-            shell: Shell::new(shell_config, &bounds[..robot.n_joints()], &state, epoch)?,
+            shell: Shell::new(shell_config, ROBOT, &bounds[..robot.n_joints()], &state, epoch)?,
             robot: Arc::clone(robot),
             config: RigConfig {
                 point_period: Some(period),
@@ -282,6 +284,7 @@ impl Rig {
         let nanos = self.now.as_nanos();
         Received {
             message: Message {
+                robot: ROBOT.to_owned(),
                 epoch: self.epoch,
                 seq: self.seq,
                 stamp_nanos: nanos,

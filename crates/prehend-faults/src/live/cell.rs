@@ -260,7 +260,7 @@ impl Policy {
                 let dt = Duration::from_millis(50);
                 if let Ok(chunk) = Chunk::new(Stamp::now(), dt, 4, &[action; 8]) {
                     // A session that is being closed has nobody to tell.
-                    let _ = chunks.send(&ActionChunk::new(epoch, &chunk, Duration::ZERO));
+                    let _ = chunks.send(&ActionChunk::new("fr3", epoch, &chunk, Duration::ZERO));
                 }
                 std::thread::sleep(Duration::from_millis(100));
             }

@@ -79,7 +79,7 @@ impl Driver {
                 is_grasping: false,
             },
         };
-        let mut arm = Arm::new(shell, &bounds, state, Stamp::now().as_nanos())?;
+        let mut arm = Arm::new(shell, link.robot(), &bounds, state, Stamp::now().as_nanos())?;
         let mut judge = Judge::new(&bounds, 0.002, DT.as_secs_f64());
         let shared = Arc::new(Shared {
             ends: AtomicBool::new(false),

@@ -11,6 +11,8 @@ pub(crate) type Sensors = Box<dyn FnMut(&mut RobotState, u64) + Send>;
 
 /// An arm behind its shell.
 pub(crate) struct Arm {
+    /// Whose arm it is.
+    pub robot: String,
     pub shell: Shell,
     /// Where it is.
     pub state: RobotState,
@@ -24,12 +26,14 @@ pub(crate) struct Arm {
 impl Arm {
     pub fn new(
         config: ShellConfig,
+        robot: &str,
         bounds: &[JointBounds],
         state: RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
         Ok(Self {
-            shell: Shell::new(config, bounds, &state, epoch)?,
+            robot: robot.to_owned(),
+            shell: Shell::new(config, robot, bounds, &state, epoch)?,
             state,
             inbox: Vec::new(),
             sensors: Box::new(|_, _| {}),
@@ -53,6 +57,7 @@ impl Arm {
         let mut seen = self.state;
         (self.sensors)(&mut seen, now);
         let status = RobotStatus::new(
+            &self.robot,
             self.shell.epoch(),
             self.statuses,
             &seen,

@@ -22,6 +22,8 @@ pub(crate) type Pilot = Box<dyn FnMut(Stamp) -> Option<Offer> + Send>;
 
 /// The control node.
 pub(crate) struct Pc {
+    /// Whose arm it moves.
+    robot: String,
     pub controller: Controller,
     pub pilot: Pilot,
     pub valid_for: Duration,
@@ -41,8 +43,9 @@ pub(crate) struct Pc {
 }
 
 impl Pc {
-    pub fn new(controller: Controller, pilot: Pilot, valid_for: Duration) -> Self {
+    pub fn new(robot: &str, controller: Controller, pilot: Pilot, valid_for: Duration) -> Self {
         Self {
+            robot: robot.to_owned(),
             controller,
             pilot,
             valid_for,
@@ -106,6 +109,7 @@ impl Pc {
         // As the loop's counter does after 584 million years at 1 kHz.
         self.seq = self.seq.wrapping_add(1);
         Some(JointCommand {
+            robot: self.robot.clone(),
             epoch: self.controller.epoch(),
             seq: self.seq,
             stamp_nanos: now.as_nanos(),

@@ -55,6 +55,18 @@ macro_rules! octet_enum {
 }
 pub(crate) use octet_enum;
 
+/// Whether a text may name a robot or a robot's model.
+pub(crate) fn is_name<M: crate::Message>(
+    field: &'static str,
+    text: &str,
+) -> Result<(), crate::DecodeError> {
+    if crate::config::is_name(text) {
+        return Ok(());
+    }
+    let message = "must be a name of 1 to 64 letters, digits, `_` or `-`";
+    Err(crate::DecodeError::invalid::<M>(field, message))
+}
+
 /// Index of the first number that is not finite.
 pub(crate) fn first_non_finite(values: &[f64]) -> Option<usize> {
     values.iter().position(|value| !value.is_finite())

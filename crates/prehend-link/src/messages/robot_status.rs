@@ -5,7 +5,7 @@ use std::time::Duration;
 use prehend_types::{GripperState, JointPositions, JointVelocities, MAX_JOINTS, RobotState, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::{first_non_finite, octet_enum};
+use super::{first_non_finite, is_name, octet_enum};
 use crate::{DecodeError, Message, Topic};
 
 octet_enum! {
@@ -29,6 +29,8 @@ octet_enum! {
 /// Measured state and the driver's own, as in `msg/RobotStatus.msg`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RobotStatus {
+    /// Whose arm it is, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
     /// What a command must carry to be followed.
     pub epoch: u64,
     /// Counts the statuses of this driver.
@@ -60,6 +62,7 @@ impl RobotStatus {
     /// A status ready to be sent. `command` is the newest accepted one: its `seq` and its age.
     #[must_use]
     pub fn new(
+        robot: &str,
         epoch: u64,
         seq: u64,
         state: &RobotState,
@@ -67,6 +70,7 @@ impl RobotStatus {
         stop_reason: StopReason,
     ) -> Self {
         Self {
+            robot: robot.to_owned(),
             epoch,
             seq,
             stamp_nanos: state.stamp.as_nanos(),
@@ -114,10 +118,15 @@ impl RobotStatus {
 impl Message for RobotStatus {
     const TOPIC: Topic = Topic::Status;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/RobotStatus";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 512;
 
+    fn robot(&self) -> Option<&str> {
+        Some(&self.robot)
+    }
+
     fn check(&self) -> Result<(), DecodeError> {
+        is_name::<Self>("robot", &self.robot)?;
         let invalid = |field, message: String| Err(DecodeError::invalid::<Self>(field, message));
         if self.q.len() > MAX_JOINTS {
             return invalid(

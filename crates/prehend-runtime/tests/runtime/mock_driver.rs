@@ -29,6 +29,7 @@ impl MockDriver {
             Arc::<AtomicBool>::default(),
             Arc::<AtomicBool>::default(),
         );
+        let name = link.robot().to_owned();
         let commands = link.queue::<JointCommand>(4096).expect("declares");
         let statuses = link.publisher::<RobotStatus>().expect("declares");
         let config = ShellConfig {
@@ -48,7 +49,7 @@ impl MockDriver {
                 is_grasping: false,
             },
         };
-        let mut shell = Shell::new(config, &bounds[..robot.n_joints()], &home, 1).expect("valid");
+        let mut shell = Shell::new(config, &name, &bounds[..robot.n_joints()], &home, 1).expect("valid");
         let (ends, renews, is_mute) = (stop.clone(), next_epoch.clone(), mute.clone());
         let thread = std::thread::spawn(move || {
             let mut seq = 0;
@@ -77,7 +78,7 @@ impl MockDriver {
                 }
                 let newest = shell.newest(state.stamp);
                 let status =
-                    RobotStatus::new(shell.epoch(), seq, &state, newest, shell.stop_reason());
+                    RobotStatus::new(&name, shell.epoch(), seq, &state, newest, shell.stop_reason());
                 seq += 1;
                 statuses.send(&status).expect("open");
             }

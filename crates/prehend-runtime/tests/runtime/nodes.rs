@@ -85,7 +85,7 @@ impl Cell {
         };
         let chunk = Chunk::new(Stamp::now(), DT, 4, &[down; 8]).expect("fits");
         self.chunks
-            .send(&ActionChunk::new(epoch, &chunk, Duration::ZERO))
+            .send(&ActionChunk::new("fr3", epoch, &chunk, Duration::ZERO))
             .expect("open");
     }
 
@@ -316,7 +316,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
                 is_grasping: false,
             },
         };
-        let status = RobotStatus::new(epoch, millis, &state, None, StopReason::NotArmed);
+        let status = RobotStatus::new("fr3", epoch, millis, &state, None, StopReason::NotArmed);
         statuses.send(&status).expect("open");
         // Only so that the state is there first; both topics have their own way.
         std::thread::sleep(Duration::from_millis(30));

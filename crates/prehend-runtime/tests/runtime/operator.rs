@@ -49,16 +49,16 @@ impl Cell {
                 },
             };
             while !ends.load(Ordering::Relaxed) {
-                let status = RobotStatus::new(epoch, seq, &state, None, StopReason::None);
+                let status = RobotStatus::new("fr3", epoch, seq, &state, None, StopReason::None);
                 seq += 1;
                 statuses.send(&status).expect("open");
                 let chunk = Chunk::new(Stamp::now(), DT, 1, &[Action::hold(1.0)]).expect("fits");
-                let chunk = ActionChunk::new(epoch, &chunk, Duration::ZERO);
+                let chunk = ActionChunk::new("fr3", epoch, &chunk, Duration::ZERO);
                 chunks.send(&chunk).expect("open");
                 let Some(received) = requests.wait(DT) else {
                     continue;
                 };
-                let EpisodeRequest { kind, seed } = received.message;
+                let EpisodeRequest { kind, seed, .. } = received.message;
                 if kind != RequestKind::Reset || seed >= silent_from {
                     continue;
                 }

@@ -150,7 +150,7 @@ impl Cell {
                     is_grasping: false,
                 },
             };
-            let status = RobotStatus::new(5, self.n, &state, None, StopReason::NotArmed);
+            let status = RobotStatus::new("fr3", 5, self.n, &state, None, StopReason::NotArmed);
             self.statuses.send(&status).expect("open");
             thread::sleep(Duration::from_millis(5));
             let cloud = PointCloud {
