@@ -3,7 +3,7 @@
 //! Independent of the limiter on purpose: it sees positions only, differences them, and compares with
 //! the published limits. Only the limits themselves (plain numbers) are shared.
 
-use prehend_types::{JointCommand, MAX_JOINTS};
+use prehend_types::{JointCommand, MAX_JOINTS, ahead};
 
 use crate::JointBounds;
 
@@ -130,15 +130,17 @@ impl WireChecker {
         let Some((last_epoch, last_seq)) = last else {
             return 0;
         };
-        if epoch < last_epoch || (epoch == last_epoch && seq <= last_seq) {
+        let steps = ahead(seq, last_seq);
+        if epoch < last_epoch || (epoch == last_epoch && steps <= 0) {
             self.report.out_of_order += 1;
             return 0;
         }
         if epoch != last_epoch {
             return 0;
         }
-        self.report.missing += seq - last_seq - 1;
-        seq - last_seq
+        let steps = steps.unsigned_abs();
+        self.report.missing = self.report.missing.saturating_add(steps - 1);
+        steps
     }
 
     /// Position, velocity, acceleration, jerk: which of them are broken.
@@ -248,6 +250,15 @@ mod tests {
             ),
             (1, 1, 1, 3)
         );
+    }
+
+    #[test]
+    fn numbers_go_on_after_the_last() {
+        let mut wire = checker();
+        for seq in [u64::MAX - 1, u64::MAX, 0, 1] {
+            assert!(wire.check(1, seq, &command(0.0)), "{seq}");
+        }
+        assert!(!wire.check(1, u64::MAX, &command(0.0)), "an old one");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use prehend_types::{self as types, Stamp};
+use prehend_types::{self as types, Stamp, ahead};
 use serde::{Deserialize, Serialize};
 
 use crate::messages::{CommandMode, JointCommand};
@@ -14,6 +14,10 @@ use crate::{Received, SenderId};
 /// How far in the future a command may claim to have been sent. All processes of one machine share the
 /// clock, so anything more is another machine's clock, by which nothing can be timed.
 const CLOCK_TOLERANCE: Duration = Duration::from_millis(1);
+
+/// How far a command's number may be ahead of the newest: more than a month of them at 1 kHz. What is further
+/// ahead is no number of this session, and must not make its own look old.
+const FURTHEST: i64 = 1 << 32;
 
 /// Why a command was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +34,8 @@ pub enum Rejection {
         /// Epoch of the session.
         current: u64,
     },
-    /// It repeats or precedes an accepted one.
-    #[error("sequence number {got} is not above {newest}")]
+    /// It repeats or precedes an accepted one, or is too far ahead to follow it.
+    #[error("sequence number {got} does not follow {newest}")]
     NotNewer {
         /// Number of the command.
         got: u64,
@@ -92,7 +96,7 @@ pub struct GateCounts {
     pub other_robot: u64,
     /// Refused: of another session.
     pub wrong_epoch: u64,
-    /// Refused: repeated or overtaken.
+    /// Refused: repeated, overtaken, or too far ahead.
     pub not_newer: u64,
     /// Refused: of another sender than the one that moves the arm.
     pub other_sender: u64,
@@ -200,7 +204,7 @@ impl CommandGate {
         }
         if let Some(newest) = self.newest
             && moves
-            && message.seq <= newest
+            && !(1..=FURTHEST).contains(&ahead(message.seq, newest))
         {
             return Err(Rejection::NotNewer {
                 got: message.seq,
@@ -384,8 +388,11 @@ mod tests {
             (3, false),
             (2, false),
             (4, true),
-            (u64::MAX, true),
-            (0, false),
+            (2, false),
+            (1 << 20, true),
+            (4, false),
+            (1 << 40, false),
+            (u64::MAX, false),
         ] {
             assert_eq!(
                 admit(&mut gate, &command(seq), at_millis(1001)).is_ok(),
@@ -393,7 +400,26 @@ mod tests {
                 "{seq}"
             );
         }
-        assert_eq!((gate.counts().accepted, gate.counts().not_newer), (3, 3));
+        assert_eq!((gate.counts().accepted, gate.counts().not_newer), (3, 6));
+    }
+
+    /// Numbers begin anew after the last of u64, and nothing happens at the last of u32.
+    #[test]
+    fn numbers_go_on_after_the_last() {
+        for last in [u64::from(u32::MAX), u64::MAX] {
+            let mut gate = gate();
+            let numbers: Vec<u64> = (0..5).map(|k| (last - 2).wrapping_add(k)).collect();
+            for seq in &numbers {
+                assert!(
+                    admit(&mut gate, &command(*seq), at_millis(1001)).is_ok(),
+                    "{seq}"
+                );
+            }
+            for seq in numbers {
+                let again = admit(&mut gate, &command(seq), at_millis(1001));
+                assert!(matches!(again, Err(Rejection::NotNewer { .. })), "{seq}");
+            }
+        }
     }
 
     #[test]

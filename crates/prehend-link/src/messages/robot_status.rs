@@ -47,7 +47,7 @@ pub struct RobotStatus {
     pub gripper_commanded: f64,
     /// Told to close, standing still, and not shut.
     pub is_grasping: bool,
-    /// Newest accepted command of this epoch, or [`Self::NO_COMMAND`].
+    /// Newest accepted command of this epoch; means nothing before the first.
     pub command_seq: u64,
     /// From its sending until `stamp_nanos`, or [`Self::NO_COMMAND`].
     pub command_age_nanos: u64,
@@ -56,7 +56,7 @@ pub struct RobotStatus {
 }
 
 impl RobotStatus {
-    /// Stands for "no command was accepted in this epoch".
+    /// In place of an age: no command was accepted in this epoch.
     pub const NO_COMMAND: u64 = u64::MAX;
 
     /// A status ready to be sent. `command` is the newest accepted one: its `seq` and its age.
@@ -79,7 +79,7 @@ impl RobotStatus {
             gripper_width: state.gripper.width,
             gripper_commanded: state.gripper.commanded,
             is_grasping: state.gripper.is_grasping,
-            command_seq: command.map_or(Self::NO_COMMAND, |(seq, _)| seq),
+            command_seq: command.map_or(0, |(seq, _)| seq),
             command_age_nanos: command.map_or(Self::NO_COMMAND, |(_, age)| age.as_nanos() as u64),
             stop_reason,
         }
