@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arm_id;
 mod config;
 mod error;
 mod outbox;
@@ -21,6 +22,7 @@ mod sim_cell;
 mod sim_driver;
 pub mod vendor;
 
+pub use arm_id::arm_id;
 pub use config::DriverConfig;
 pub use error::DriverError;
 pub use pace::Pace;

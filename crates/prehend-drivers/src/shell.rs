@@ -20,7 +20,7 @@ use prehend_control::{
     ArmError, ControlError, Follower, JointBounds, Mode, SafetyEvent, SafetyState,
     StopReason as Reason,
 };
-use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
+use prehend_link::messages::{ArmRefusal, CommandMode, JointCommand as Message, StopReason};
 use prehend_link::{Accepted, CommandGate, Received};
 use prehend_types::{
     GripperCommand, JointAccelerations, JointCommand, JointPositions, JointVelocities, Plant,
@@ -58,6 +58,8 @@ pub struct Shell {
     safety: SafetyState,
     /// Why the newest command that was refused at arming was.
     arm_error: Option<ArmError>,
+    /// While the session is being armed: the joint that is too far from where it is told to be.
+    refusal: Option<ArmRefusal>,
     /// Accepted and not yet used.
     fresh: Option<Accepted>,
     /// Accepted last, used or not, and the one before it.
@@ -88,6 +90,7 @@ impl Shell {
             recorder: Recorder::new(bounds, config.command_dt_s, config.dt_s),
             safety,
             arm_error: None,
+            refusal: None,
             fresh: None,
             newest: None,
             before: None,
@@ -120,6 +123,7 @@ impl Shell {
         }
         self.safety = armed;
         self.arm_error = None;
+        self.refusal = None;
         self.follower = follower;
         self.opening = state.gripper.commanded;
         self.gate.arm(epoch);
@@ -143,15 +147,42 @@ impl Shell {
             self.stop(StopReason::Requested);
             return;
         }
+        if self.refusal.is_some() {
+            self.recorder.report.refused_at_arming += 1;
+            return;
+        }
         if self.jumps(&accepted.command) {
             self.recorder.report.jumps_refused += 1;
             if self.safety.mode() == Mode::Arming {
-                self.arm_error = self.distance(&accepted.command).or(self.arm_error);
+                self.arm_error = self.too_far(&accepted.command.q_d).or(self.arm_error);
             }
             return;
         }
         self.before = self.newest.replace(accepted);
         self.fresh = Some(accepted);
+    }
+
+    /// Compares where the arm was measured with where it is told to be. Until its first command has passed a
+    /// session in which the two differ by more than a command may takes none, and says so.
+    pub fn observe(&mut self, state: &RobotState) {
+        self.refusal = None;
+        if self.safety.mode() != Mode::Arming {
+            return;
+        }
+        if let Some(error) = self.too_far(&state.q)
+            && let ArmError::Distance {
+                joint_idx,
+                distance,
+                limit,
+            } = error
+        {
+            self.arm_error = Some(error);
+            self.refusal = Some(ArmRefusal {
+                joint_idx: joint_idx as u32,
+                distance_rad: distance,
+                limit_rad: limit,
+            });
+        }
     }
 
     /// Goes on from where the arm's own controller is: it bridged setpoints that were lost on their way to
@@ -248,9 +279,9 @@ impl Shell {
         (0..command.q_d.len()).any(is_wild)
     }
 
-    /// The joint that a command is furthest from, as a refusal to arm.
-    fn distance(&self, command: &JointCommand) -> Option<ArmError> {
-        let apart = (command.q_d.iter().zip(self.follower.q().iter())).map(|(d, q)| (d - q).abs());
+    /// The joint that is told to be furthest from these positions, as a refusal to arm.
+    fn too_far(&self, q: &JointPositions) -> Option<ArmError> {
+        let apart = (q.iter().zip(self.follower.q().iter())).map(|(q, q_d)| (q - q_d).abs());
         let furthest = apart.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         let limit = self.config.max_jump_rad;
         furthest
@@ -327,6 +358,12 @@ impl Shell {
         self.arm_error
     }
 
+    /// Why the session cannot be armed now, if it cannot: for the status.
+    #[must_use]
+    pub fn refusal(&self) -> Option<ArmRefusal> {
+        self.refusal
+    }
+
     /// The session whose commands are followed.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -381,8 +418,9 @@ pub fn tick<P: Plant>(shell: &mut Shell, plant: &mut P) -> Result<RobotState, P:
         shell.executed(expires, Stamp::now());
     }
     let state = plant.write(&command).and_then(|()| plant.read());
-    if state.is_err() {
-        shell.stop(StopReason::Fault);
+    match &state {
+        Ok(state) => shell.observe(state),
+        Err(_) => shell.stop(StopReason::Fault),
     }
     state
 }

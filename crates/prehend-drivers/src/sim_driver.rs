@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prehend_control::joint_bounds;
 use prehend_link::messages::{
-    EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand, RequestKind,
+    ArmId, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand, RequestKind,
     RobotStatus, StopReason, StopRequest,
 };
 use prehend_link::{Link, Queue};
@@ -17,7 +17,7 @@ use prehend_types::{RobotState, Stamp};
 
 use crate::outbox::Outbox;
 use crate::sim_cell::SimCell;
-use crate::{DriverConfig, DriverError, Pace, Shell, WireReport, tick};
+use crate::{DriverConfig, DriverError, Pace, Shell, WireReport, arm_id, tick};
 
 /// Unread commands that are kept: two seconds at 1 kHz, more than building a scene takes.
 const COMMAND_QUEUE: usize = 2048;
@@ -142,8 +142,7 @@ impl Drop for DriverHandle {
 }
 
 struct Driver {
-    /// Whose arm it is.
-    robot: String,
+    id: ArmId,
     cell: SimCell,
     shell: Shell,
     outbox: Outbox,
@@ -192,7 +191,7 @@ impl Driver {
             cell,
             shell,
             outbox: Outbox::new(link, robot)?,
-            robot: link.robot().to_owned(),
+            id: arm_id(link.robot(), robot),
             commands: link.queue(COMMAND_QUEUE)?,
             requests: link.queue(REQUEST_QUEUE)?,
             stops: link.queue(REQUEST_QUEUE)?,
@@ -294,14 +293,15 @@ impl Driver {
     }
 
     fn publish_status(&mut self, state: &RobotState) {
-        let status = RobotStatus::new(
-            &self.robot,
+        let mut status = RobotStatus::new(
+            &self.id,
             self.shell.epoch(),
             self.statuses,
             state,
             self.shell.newest(state.stamp),
             self.shell.stop_reason(),
         );
+        status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
         self.outbox.status(&status);
     }

@@ -129,6 +129,39 @@ fn extremes(told: &[JointCommand]) -> (f64, f64) {
     (fastest, hardest)
 }
 
+/// The arm is where its sensors say, not where it is told to be: held by something, or moved by hand.
+#[test]
+fn an_arm_that_is_not_where_it_is_told_to_be_is_not_armed() {
+    let mut shell = shell();
+    let mut elsewhere = state(0.0);
+    elsewhere.q[1] += 0.3;
+    shell.observe(&elsewhere);
+    let refusal = shell.refusal().expect("0.3 rad");
+    assert_eq!((refusal.joint_idx, refusal.limit_rad), (1, 0.1));
+    assert!((refusal.distance_rad - 0.3).abs() < 1e-12);
+    // A command that would begin where the arm is told to be, and one that begins where it is.
+    for q in [0.0, 0.3] {
+        let mut command = message(1, 0);
+        command.q_d[1] = q;
+        shell.receive(&Received {
+            message: command,
+            at: Stamp::ZERO,
+            sender: Some([1; 16]),
+        });
+        assert_eq!(shell.next(Stamp::ZERO).1, None, "nothing is followed");
+    }
+    assert_eq!(shell.report().refused_at_arming, 2);
+    // Put back, it is armed.
+    shell.observe(&state(0.0));
+    assert_eq!(shell.refusal(), None);
+    shell.receive(&Received {
+        message: message(2, 0),
+        at: Stamp::ZERO,
+        sender: Some([1; 16]),
+    });
+    assert!(shell.next(Stamp::ZERO).1.is_some());
+}
+
 #[test]
 fn a_steady_stream_is_followed_smoothly() {
     let mut shell = shell();

@@ -82,6 +82,8 @@ fn answer(
         };
         let status = RobotStatus {
             robot: robot.to_owned(),
+            model: String::new(),
+            model_hash: String::new(),
             epoch: 1,
             seq: command.message.seq,
             stamp_nanos: command.at.as_nanos(),
@@ -93,6 +95,7 @@ fn answer(
             command_seq: command.message.seq,
             command_age_nanos: 0,
             stop_reason: StopReason::None,
+            refusal: Vec::new(),
         };
         // The near end counts what it misses.
         let _ = statuses.send(&status);

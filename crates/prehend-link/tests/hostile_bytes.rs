@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand,
+    ActionChunk, ArmId, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand,
     JointState, PointCloud2, Report, RobotStatus, StopReason, StopRequest, SwapAnswer, SwapRequest,
     SwapState,
 };
@@ -24,6 +24,14 @@ struct Largest;
 
 thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+fn arm_id() -> ArmId {
+    ArmId {
+        robot: "fr3".to_owned(),
+        model: "fr3".to_owned(),
+        model_hash: "0123456789abcdef".repeat(4),
+    }
 }
 
 fn note(bytes: usize) {
@@ -119,7 +127,7 @@ fn seeds() -> Vec<Vec<u8>> {
         )),
         encode(&ActionChunk::new("fr3", 7, &chunk, dt)),
         encode(&RobotStatus::new(
-            "fr3",
+            &arm_id(),
             7,
             12,
             &state,

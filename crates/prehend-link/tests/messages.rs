@@ -4,13 +4,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, CommandMode, EpisodeEvent, EpisodeRequest, EventKind, FingerState, Inquiry,
+    ActionChunk, ArmId, CommandMode, EpisodeEvent, EpisodeRequest, EventKind, FingerState, Inquiry,
     InquiryKind, JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason,
     StopRequest, SwapAnswer, SwapRequest, SwapState,
 };
 use prehend_link::{DecodeError, Message, decode, encode};
 use prehend_types as types;
 use proptest::prelude::*;
+
+fn arm_id() -> ArmId {
+    ArmId {
+        robot: "fr3".to_owned(),
+        model: "fr3".to_owned(),
+        model_hash: "0123456789abcdef".repeat(4),
+    }
+}
 
 fn state() -> types::RobotState {
     types::RobotState {
@@ -84,7 +92,7 @@ fn event() -> EpisodeEvent {
 
 fn status() -> RobotStatus {
     let command = Some((41, Duration::from_micros(900)));
-    RobotStatus::new("fr3", 7, 12, &state(), command, StopReason::None)
+    RobotStatus::new(&arm_id(), 7, 12, &state(), command, StopReason::None)
 }
 
 fn command() -> JointCommand {
@@ -135,7 +143,7 @@ fn every_message_survives_and_no_cut_or_longer_one_does() {
     survives(&ActionChunk::new("fr3", 7, &chunk(), Duration::from_millis(1)));
     survives(&status());
     survives(&RobotStatus::new(
-        "fr3",
+        &arm_id(),
         7,
         0,
         &state(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::{
-    EpisodeRequest, JointCommand, PointCloud2, RobotStatus, StopReason, StopRequest,
+    ArmId, EpisodeRequest, JointCommand, PointCloud2, RobotStatus, StopReason, StopRequest,
 };
 use prehend_link::{
     CommandGate, GateCounts, Link, LinkConfig, Message, NewCertificates, Publisher, Queue, Role,
@@ -26,6 +26,14 @@ const A_WHILE: Duration = Duration::from_millis(300);
 const EPOCH: u64 = 7;
 const VALID_FOR: Duration = Duration::from_millis(200);
 const N: u64 = 100;
+
+fn arm_id() -> ArmId {
+    ArmId {
+        robot: "fr3".to_owned(),
+        model: "fr3".to_owned(),
+        model_hash: "0123456789abcdef".repeat(4),
+    }
+}
 
 fn endpoint() -> String {
     let endpoint = free_loopback_endpoint().expect("a free port");
@@ -425,14 +433,15 @@ fn a_recorded_stream_moves_nothing_a_second_time() {
 fn a_command_for_one_robot_moves_no_other() {
     let certs = certificates();
     let mut left = Arm::new("left", certs.path(), EPOCH);
-    let mut right = Arm::new("right", certs.path(), EPOCH + 1_000_000_007);
-    // The left controller is wired to the right arm by mistake, on its own key and on the other's.
+    let mut right = Arm::new("right", certs.path(), EPOCH);
+    // Another controller is wired to the right arm by mistake, on its own key and on that arm's, in a session
+    // of the same number: what it sends does not name the right robot.
     let session = listed(&right, &Papers::of(certs.path(), Role::Controller));
     attack(&session, "prehend/left/command", left.gate.epoch(), N);
     assert_eq!(right.commands.counts().received, 0);
     attack(&session, "prehend/right/command", left.gate.epoch(), N);
     let counts = right.counts();
-    assert!(counts.wrong_epoch > 0, "{counts:?}");
+    assert!(counts.other_robot > 0, "{counts:?}");
     assert_eq!((counts.accepted, left.counts().accepted), (0, 0));
     // Robots that have an authority of their own do not even meet.
     let other = certificates();
@@ -497,7 +506,7 @@ fn all_that_belong_to_a_cell_work_together() {
             is_grasping: false,
         },
     };
-    let status = RobotStatus::new("fr3", EPOCH, 1, &state, None, StopReason::NotArmed);
+    let status = RobotStatus::new(&arm_id(), EPOCH, 1, &state, None, StopReason::NotArmed);
     connected(&arm.link).send(&status).expect("open");
     assert!(statuses.wait(SOON).is_some());
     // Larger than a batch: in fragments.

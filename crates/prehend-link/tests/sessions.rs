@@ -104,6 +104,24 @@ fn robots_do_not_hear_each_other() {
     assert!(heard_left.wait(Duration::from_millis(200)).is_none());
 }
 
+/// Keys that are crossed on the way, by a bridge say, carry what was meant for somebody else.
+#[test]
+fn what_another_robot_is_meant_by_is_refused_and_counted() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let requests = driver.queue::<EpisodeRequest>(8).expect("declares");
+    let crossed = stranger(&endpoint);
+    let put = |request: &EpisodeRequest| {
+        let bytes = encode(request).expect("valid");
+        crossed.put("prehend/fr3/request", bytes).wait().expect("open");
+    };
+    put(&EpisodeRequest::reset("left", 1));
+    put(&EpisodeRequest::reset("fr3", 2));
+    assert_eq!(requests.wait(SOON).expect("ours").message.seed, 2);
+    let counts = requests.counts();
+    assert_eq!((counts.received, counts.other_robot), (1, 1));
+}
+
 #[test]
 fn junk_on_a_key_is_counted_and_does_no_harm() {
     let endpoint = free_loopback_endpoint().expect("a free port");

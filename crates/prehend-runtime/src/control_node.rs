@@ -20,6 +20,7 @@ use crate::command_sender::{CommandSender, SendReport};
 use crate::handover::Handover;
 use crate::live::Live;
 use crate::recording::{ControlRecorder, RecordReport, Recording};
+use crate::takeover::{TakeoverError, check_takeover};
 use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
 
 const CHUNK_QUEUE: usize = 16;
@@ -130,6 +131,8 @@ impl ControlNode {
                 &settings.realtime,
             )?;
         let feeder = Feeder {
+            robot: Arc::clone(robot),
+            told: None,
             statuses,
             chunks,
             states,
@@ -167,6 +170,9 @@ struct Counts {
 
 /// The thread that stands between the link and the loop's inputs.
 struct Feeder {
+    robot: Arc<Robot>,
+    /// Session that is not armed, and why: what was said of it.
+    told: Option<(u64, TakeoverError)>,
     statuses: Latest<RobotStatus>,
     chunks: Queue<ActionChunk>,
     states: Producer<prehend_types::RobotState>,
@@ -208,9 +214,14 @@ impl Feeder {
     fn pass(&mut self, control_loop: &ControlLoop) {
         if let Some(received) = self.statuses.wait(PATIENCE) {
             let status = received.message;
-            let verdict = self
-                .handover
-                .on_status(status.epoch, status.stop_reason, || control_loop.mode());
+            let takeover = check_takeover(&status, &self.robot);
+            let verdict = self.handover.on_status(
+                status.epoch,
+                status.stop_reason,
+                takeover.is_ok(),
+                || control_loop.mode(),
+            );
+            self.tell(status.epoch, takeover.err());
             if verdict.driver_stopped {
                 let reason = status.stop_reason;
                 tracing::warn!(
@@ -239,6 +250,17 @@ impl Feeder {
             self.offer_chunk();
         }
         self.offer_chunk();
+    }
+
+    /// Says once per session and reason why it is not armed.
+    fn tell(&mut self, epoch: u64, refused: Option<TakeoverError>) {
+        let refused = refused.map(|error| (epoch, error));
+        if let Some((_, error)) = refused.as_ref().filter(|_| refused != self.told) {
+            tracing::error!(%error, "control: not armed");
+            self.counts.arm_refused += 1;
+            self.counts.last_arm_error = Some(error.to_string());
+        }
+        self.told = refused;
     }
 
     /// A chunk may come before its session is armed: then it waits, and the loop judges its age.

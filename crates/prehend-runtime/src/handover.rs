@@ -78,12 +78,13 @@ impl Handover {
         }
     }
 
-    /// Decides about a status of session `epoch` whose driver stands as `driver_stop` says; `mode` asks
-    /// the loop what it is doing.
+    /// Decides about a status of session `epoch` whose driver stands as `driver_stop` says; the loop is asked
+    /// to arm only while the session `may_be_armed`. `mode` asks the loop what it is doing.
     pub fn on_status(
         &mut self,
         epoch: u64,
         driver_stop: DriverStop,
+        may_be_armed: bool,
         mode: impl FnOnce() -> Mode,
     ) -> Verdict {
         if epoch < self.epoch {
@@ -110,6 +111,10 @@ impl Handover {
                 // session when an operator asks for one: that acknowledges what ended the last.
                 self.phase = Phase::Settling { statuses: 1 };
                 message = Some(LoopMessage::Reset);
+            }
+            // Nothing is asked of the loop; once it may be armed it is asked at once.
+            Phase::Settling { .. } | Phase::Arming { .. } if !may_be_armed => {
+                self.phase = Phase::Settling { statuses: 1 };
             }
             Phase::Settling { statuses: 0 | 1 } | Phase::Arming { statuses: 0 | 1 } => {
                 self.phase = Phase::Arming {
@@ -193,7 +198,7 @@ mod tests {
         let wanted = [LoopMessage::Reset, LoopMessage::Arm { epoch }];
         let mut asked = Vec::new();
         while asked.last() != Some(&LoopMessage::Arm { epoch }) {
-            let verdict = handover.on_status(epoch, FREE, || Mode::Disarmed);
+            let verdict = handover.on_status(epoch, FREE, true, || Mode::Disarmed);
             asked.extend(verdict.message);
             assert!(asked.len() <= 3, "{asked:?}");
         }
@@ -211,7 +216,7 @@ mod tests {
         let mut handover = Handover::new();
         assert!(handover.may_arm(7));
         arm(&mut handover, 7);
-        let verdict = handover.on_status(7, FREE, || Mode::Tracking);
+        let verdict = handover.on_status(7, FREE, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(true, None));
         assert!(!handover.may_arm(6));
     }
@@ -220,11 +225,11 @@ mod tests {
     fn a_new_session_is_hidden_until_the_arm_stands() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(8, FREE, || Mode::Tracking);
+        let verdict = handover.on_status(8, FREE, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(false, Some(LoopMessage::Stop)));
         handover.on_event(&LoopEvent::Stopping(StopReason::Requested));
         assert_eq!(handover.armed(), None);
-        let verdict = handover.on_status(8, FREE, || Mode::Stopping);
+        let verdict = handover.on_status(8, FREE, true, || Mode::Stopping);
         assert_eq!(verdict, Verdict::new(false, None));
         arm(&mut handover, 8);
     }
@@ -235,7 +240,7 @@ mod tests {
         arm(&mut handover, 7);
         handover.on_event(&LoopEvent::Stopping(StopReason::StaleState));
         for _ in 0..100 {
-            let verdict = handover.on_status(7, FREE, || Mode::Stopped);
+            let verdict = handover.on_status(7, FREE, true, || Mode::Stopped);
             assert_eq!(verdict, Verdict::new(true, None));
         }
         assert!(!handover.may_arm(7) && handover.may_arm(8));
@@ -246,7 +251,7 @@ mod tests {
     fn an_older_session_changes_nothing() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(6, FREE, || Mode::Tracking);
+        let verdict = handover.on_status(6, FREE, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(false, None));
         assert_eq!(handover.armed(), Some(7));
     }
@@ -259,7 +264,7 @@ mod tests {
         let asked = (0..RETRY_STATUSES)
             .filter(|_| {
                 handover
-                    .on_status(7, FREE, || Mode::Disarmed)
+                    .on_status(7, FREE, true, || Mode::Disarmed)
                     .message
                     .is_some()
             })
@@ -273,11 +278,11 @@ mod tests {
         arm(&mut handover, 7);
         assert!(
             handover
-                .on_status(7, DriverStop::None, || Mode::Tracking)
+                .on_status(7, DriverStop::None, true, || Mode::Tracking)
                 .message
                 .is_none()
         );
-        let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Tracking);
+        let verdict = handover.on_status(7, DriverStop::Expired, true, || Mode::Tracking);
         assert_eq!(
             verdict,
             Verdict {
@@ -289,7 +294,7 @@ mod tests {
         handover.on_event(&LoopEvent::Stopping(StopReason::Requested));
         // Said once, and no answer that was under way takes the arm back.
         handover.on_event(&LoopEvent::Armed { epoch: 7 });
-        let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Stopped);
+        let verdict = handover.on_status(7, DriverStop::Expired, true, || Mode::Stopped);
         assert_eq!(verdict, Verdict::new(true, None));
         assert!(handover.armed().is_none() && !handover.may_arm(7));
         arm(&mut handover, 8);
@@ -299,7 +304,7 @@ mod tests {
     fn a_driver_that_had_stopped_before_is_not_armed() {
         let mut handover = Handover::new();
         for status in 0..5 * RETRY_STATUSES {
-            let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Disarmed);
+            let verdict = handover.on_status(7, DriverStop::Expired, true, || Mode::Disarmed);
             assert_eq!(verdict.feed, status > 0, "the first one announces");
             assert!(!verdict.driver_stopped);
             assert!(!matches!(verdict.message, Some(LoopMessage::Arm { .. })));
@@ -311,16 +316,16 @@ mod tests {
     fn a_stopped_new_session_is_hidden_while_the_arm_moves() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(8, DriverStop::Fault, || Mode::Tracking);
+        let verdict = handover.on_status(8, DriverStop::Fault, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(false, Some(LoopMessage::Stop)));
         assert!(
             !handover
-                .on_status(8, DriverStop::Fault, || Mode::Stopping)
+                .on_status(8, DriverStop::Fault, true, || Mode::Stopping)
                 .feed
         );
         assert!(
             handover
-                .on_status(8, DriverStop::Fault, || Mode::Stopped)
+                .on_status(8, DriverStop::Fault, true, || Mode::Stopped)
                 .feed
         );
         assert!(!handover.may_arm(8));
@@ -346,7 +351,7 @@ mod tests {
         let asked = (0..=ANSWER_STATUSES)
             .filter(|_| {
                 handover
-                    .on_status(7, FREE, || Mode::Disarmed)
+                    .on_status(7, FREE, true, || Mode::Disarmed)
                     .message
                     .is_some()
             })

@@ -34,6 +34,7 @@ mod setup;
 mod stop_request;
 mod supervisor;
 mod swap;
+mod takeover;
 mod visit;
 
 pub use command_sender::SendReport;
@@ -54,4 +55,5 @@ pub use run::{RunConfig, RunReport, run};
 pub use stop_request::{StopAnswer, ask_to_stop};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
 pub use swap::{PolicySource, ask_to_swap};
+pub use takeover::{TakeoverError, check_takeover};
 pub use visit::{Place, Visit};

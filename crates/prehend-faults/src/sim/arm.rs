@@ -3,7 +3,7 @@
 use prehend_control::{ControlError, JointBounds};
 use prehend_drivers::{Shell, ShellConfig};
 use prehend_link::Received;
-use prehend_link::messages::{JointCommand, RobotStatus};
+use prehend_link::messages::{ArmId, JointCommand, RobotStatus};
 use prehend_types::{JointCommand as Setpoint, RobotState, Stamp};
 
 /// Changes what the sensors say; told the time since the clock's zero, ns.
@@ -11,8 +11,8 @@ pub(crate) type Sensors = Box<dyn FnMut(&mut RobotState, u64) + Send>;
 
 /// An arm behind its shell.
 pub(crate) struct Arm {
-    /// Whose arm it is.
-    pub robot: String,
+    /// Whose arm it is, and which.
+    pub id: ArmId,
     pub shell: Shell,
     /// Where it is.
     pub state: RobotState,
@@ -26,14 +26,14 @@ pub(crate) struct Arm {
 impl Arm {
     pub fn new(
         config: ShellConfig,
-        robot: &str,
+        id: ArmId,
         bounds: &[JointBounds],
         state: RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
         Ok(Self {
-            robot: robot.to_owned(),
-            shell: Shell::new(config, robot, bounds, &state, epoch)?,
+            shell: Shell::new(config, &id.robot, bounds, &state, epoch)?,
+            id,
             state,
             inbox: Vec::new(),
             sensors: Box::new(|_, _| {}),
@@ -56,14 +56,16 @@ impl Arm {
         self.state.stamp = stamp;
         let mut seen = self.state;
         (self.sensors)(&mut seen, now);
-        let status = RobotStatus::new(
-            &self.robot,
+        self.shell.observe(&seen);
+        let mut status = RobotStatus::new(
+            &self.id,
             self.shell.epoch(),
             self.statuses,
             &seen,
             self.shell.newest(stamp),
             self.shell.stop_reason(),
         );
+        status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
         (told, expires, status)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prehend_control::{ControlConfig, Controller, JointBounds, joint_bounds};
-use prehend_drivers::ShellConfig;
+use prehend_drivers::{ShellConfig, arm_id};
 use prehend_link::Received;
 use prehend_link::messages::{JointCommand, RobotStatus};
 use prehend_robot::Robot;
@@ -112,8 +112,8 @@ impl World {
         let rng = |way: u64| ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(2) + way);
         Ok(Self {
             now: START,
-            pc: Pc::new(&setup.name, controller, pilot, setup.valid_for),
-            arm: Arm::new(shell, &setup.name, &bounds, state, FIRST_EPOCH)?,
+            pc: Pc::new(&setup.name, &setup.robot, controller, pilot, setup.valid_for),
+            arm: Arm::new(shell, arm_id(&setup.name, &setup.robot), &bounds, state, FIRST_EPOCH)?,
             to_arm: Channel::new(Weather::default(), rng(0)),
             to_pc: Channel::new(Weather::default(), rng(1)),
             pc_stalls: Vec::new(),

@@ -16,7 +16,7 @@ pub use episode::{EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind,
 pub use joint_command::{CommandMode, JointCommand};
 pub use joint_state::{FingerState, Header, JointState, Time};
 pub use point_cloud::{MAX_POINTS, PointCloud2, PointField};
-pub use robot_status::{RobotStatus, StopReason};
+pub use robot_status::{ArmId, ArmRefusal, RobotStatus, StopReason};
 pub use stop_request::StopRequest;
 pub use swap::{SwapAnswer, SwapRequest, SwapState};
 pub use text::Report;

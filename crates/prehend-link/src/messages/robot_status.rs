@@ -5,7 +5,7 @@ use std::time::Duration;
 use prehend_types::{GripperState, JointPositions, JointVelocities, MAX_JOINTS, RobotState, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::{first_non_finite, is_name, octet_enum};
+use super::{first_non_finite, is_name, octet_enum, text::misleads};
 use crate::{DecodeError, Message, Topic};
 
 octet_enum! {
@@ -26,11 +26,40 @@ octet_enum! {
     }
 }
 
+const MAX_MODEL: usize = 128;
+const HASH_DIGITS: usize = 64;
+
+/// Who an arm is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmId {
+    /// Whose arm it is, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
+    /// Name of its description.
+    pub model: String,
+    /// SHA-256 of its description, hexadecimal.
+    pub model_hash: String,
+}
+
+/// Why a driver does not let its session be armed, as in `msg/ArmRefusal.msg`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ArmRefusal {
+    /// The joint that is furthest from where it is told to be, counted from 0.
+    pub joint_idx: u32,
+    /// How far, rad.
+    pub distance_rad: f64,
+    /// The most that the driver allows, rad.
+    pub limit_rad: f64,
+}
+
 /// Measured state and the driver's own, as in `msg/RobotStatus.msg`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RobotStatus {
     /// Whose arm it is, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
     pub robot: String,
+    /// Name of its description.
+    pub model: String,
+    /// SHA-256 of its description, hexadecimal: the one that a controller must have too.
+    pub model_hash: String,
     /// What a command must carry to be followed.
     pub epoch: u64,
     /// Counts the statuses of this driver.
@@ -53,16 +82,18 @@ pub struct RobotStatus {
     pub command_age_nanos: u64,
     /// Why commands are not followed.
     pub stop_reason: StopReason,
+    /// Why this session cannot be armed, if it cannot; at most one.
+    pub refusal: Vec<ArmRefusal>,
 }
 
 impl RobotStatus {
     /// In place of an age: no command was accepted in this epoch.
     pub const NO_COMMAND: u64 = u64::MAX;
 
-    /// A status ready to be sent. `command` is the newest accepted one: its `seq` and its age.
+    /// A status ready to be sent, of a session that may be armed. `command` is the newest accepted one: its `seq` and its age.
     #[must_use]
     pub fn new(
-        robot: &str,
+        arm: &ArmId,
         epoch: u64,
         seq: u64,
         state: &RobotState,
@@ -70,7 +101,9 @@ impl RobotStatus {
         stop_reason: StopReason,
     ) -> Self {
         Self {
-            robot: robot.to_owned(),
+            robot: arm.robot.clone(),
+            model: arm.model.clone(),
+            model_hash: arm.model_hash.clone(),
             epoch,
             seq,
             stamp_nanos: state.stamp.as_nanos(),
@@ -82,6 +115,7 @@ impl RobotStatus {
             command_seq: command.map_or(0, |(seq, _)| seq),
             command_age_nanos: command.map_or(Self::NO_COMMAND, |(_, age)| age.as_nanos() as u64),
             stop_reason,
+            refusal: Vec::new(),
         }
     }
 
@@ -119,7 +153,7 @@ impl Message for RobotStatus {
     const TOPIC: Topic = Topic::Status;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/RobotStatus";
     const VERSION: u8 = 2;
-    const MAX_BYTES: usize = 512;
+    const MAX_BYTES: usize = 768;
 
     fn robot(&self) -> Option<&str> {
         Some(&self.robot)
@@ -128,6 +162,25 @@ impl Message for RobotStatus {
     fn check(&self) -> Result<(), DecodeError> {
         is_name::<Self>("robot", &self.robot)?;
         let invalid = |field, message: String| Err(DecodeError::invalid::<Self>(field, message));
+        if self.model.len() > MAX_MODEL || self.model.contains(misleads) {
+            let message = format!(
+                "{} bytes, at most {MAX_MODEL}, or a control character inside",
+                self.model.len()
+            );
+            return invalid("model", message);
+        }
+        let is_hex = self.model_hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.model_hash.len() > HASH_DIGITS || !is_hex {
+            let message = format!("must be at most {HASH_DIGITS} hexadecimal digits");
+            return invalid("model_hash", message);
+        }
+        if self.refusal.len() > 1 {
+            return invalid("refusal", format!("{} of them, at most 1", self.refusal.len()));
+        }
+        let of_refusal = |refusal: &ArmRefusal| [refusal.distance_rad, refusal.limit_rad];
+        if !self.refusal.iter().flat_map(of_refusal).all(f64::is_finite) {
+            return invalid("refusal", "not finite".to_owned());
+        }
         if self.q.len() > MAX_JOINTS {
             return invalid(
                 "q",

@@ -82,7 +82,7 @@ impl World {
         self
     }
 
-    fn status(mut self) -> Self {
+    fn status(mut self, may_be_armed: bool) -> Self {
         let stop = match self.driver.stop_reason() {
             None if self.driver.mode().is_running() => DriverStop::None,
             None => DriverStop::NotArmed,
@@ -90,7 +90,7 @@ impl World {
             Some(_) => DriverStop::Expired,
         };
         let mode = self.control.mode();
-        let verdict = self.handover.on_status(self.driver.epoch(), stop, || mode);
+        let verdict = (self.handover).on_status(self.driver.epoch(), stop, may_be_armed, || mode);
         self.messages.extend(verdict.message);
         // A simulated arm jumps home between two sessions: the loop must not see that while it moves.
         let is_of_the_old = mode.commands() && self.control.epoch() != self.driver.epoch();
@@ -141,7 +141,9 @@ impl World {
             next.push(this().driver(SafetyEvent::ArmingPassed));
         }
         if self.messages.len() < UNDER_WAY && epoch > 0 {
-            next.push(this().status().without_waiting());
+            for may_be_armed in [true, false] {
+                next.push(this().status(may_be_armed).without_waiting());
+            }
         }
         if self.events.len() < UNDER_WAY {
             for event in [

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_control::joint_bounds;
-use prehend_drivers::{Shell, ShellConfig, WireReport};
+use prehend_drivers::{Shell, ShellConfig, WireReport, arm_id};
 use prehend_link::Link;
 use prehend_link::messages::{JointCommand, RobotStatus};
 use prehend_robot::Robot;
@@ -29,7 +29,7 @@ impl MockDriver {
             Arc::<AtomicBool>::default(),
             Arc::<AtomicBool>::default(),
         );
-        let name = link.robot().to_owned();
+        let id = arm_id(link.robot(), robot);
         let commands = link.queue::<JointCommand>(4096).expect("declares");
         let statuses = link.publisher::<RobotStatus>().expect("declares");
         let config = ShellConfig {
@@ -49,7 +49,7 @@ impl MockDriver {
                 is_grasping: false,
             },
         };
-        let mut shell = Shell::new(config, &name, &bounds[..robot.n_joints()], &home, 1).expect("valid");
+        let mut shell = Shell::new(config, &id.robot, &bounds[..robot.n_joints()], &home, 1).expect("valid");
         let (ends, renews, is_mute) = (stop.clone(), next_epoch.clone(), mute.clone());
         let thread = std::thread::spawn(move || {
             let mut seq = 0;
@@ -78,7 +78,7 @@ impl MockDriver {
                 }
                 let newest = shell.newest(state.stamp);
                 let status =
-                    RobotStatus::new(&name, shell.epoch(), seq, &state, newest, shell.stop_reason());
+                    RobotStatus::new(&id, shell.epoch(), seq, &state, newest, shell.stop_reason());
                 seq += 1;
                 statuses.send(&status).expect("open");
             }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nalgebra::Vector3;
 use prehend_control::ControlConfig;
 use prehend_control::rt::RealtimeConfig;
+use prehend_drivers::arm_id;
 use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EventKind, PointCloud2, RobotStatus, StopReason,
 };
@@ -304,6 +305,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
         detail: String::new(),
     };
     // A cloud with its state, so many milliseconds after the start; whether a chunk came of it.
+    let id = arm_id("fr3", &robot);
     let show = |millis: u64, n_points: usize, epoch: u64| {
         let stamp = start.after(Duration::from_millis(millis));
         let state = prehend_types::RobotState {
@@ -316,7 +318,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
                 is_grasping: false,
             },
         };
-        let status = RobotStatus::new("fr3", epoch, millis, &state, None, StopReason::NotArmed);
+        let status = RobotStatus::new(&id, epoch, millis, &state, None, StopReason::NotArmed);
         statuses.send(&status).expect("open");
         // Only so that the state is there first; both topics have their own way.
         std::thread::sleep(Duration::from_millis(30));

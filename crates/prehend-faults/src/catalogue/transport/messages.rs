@@ -27,7 +27,7 @@ pub(super) fn mutations(lab: &Lab) -> Outcome {
         seq += 1;
         let q = world.arm.state.q;
         let message = JointCommand {
-            robot: world.arm.robot.clone(),
+            robot: world.arm.id.robot.clone(),
             epoch: world.arm.shell.epoch(),
             seq,
             stamp_nanos: world.now,
@@ -141,7 +141,7 @@ pub(super) fn crossed(lab: &Lab) -> Outcome {
         ours.step();
         let q = ours.arm.state.q;
         let message = JointCommand {
-            robot: ours.arm.robot.clone(),
+            robot: ours.arm.id.robot.clone(),
             epoch: ours.arm.shell.epoch(),
             seq: ours.pc.seq,
             stamp_nanos: ours.now,
