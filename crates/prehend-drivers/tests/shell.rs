@@ -143,22 +143,14 @@ fn an_arm_that_is_not_where_it_is_told_to_be_is_not_armed() {
     for q in [0.0, 0.3] {
         let mut command = message(1, 0);
         command.q_d[1] = q;
-        shell.receive(&Received {
-            message: command,
-            at: Stamp::ZERO,
-            sender: Some([1; 16]),
-        });
+        shell.receive(&received(&command, Stamp::ZERO));
         assert_eq!(shell.next(Stamp::ZERO).1, None, "nothing is followed");
     }
     assert_eq!(shell.report().refused_at_arming, 2);
     // Put back, it is armed.
     shell.observe(&state(0.0));
     assert_eq!(shell.refusal(), None);
-    shell.receive(&Received {
-        message: message(2, 0),
-        at: Stamp::ZERO,
-        sender: Some([1; 16]),
-    });
+    shell.receive(&received(&message(2, 0), Stamp::ZERO));
     assert!(shell.next(Stamp::ZERO).1.is_some());
 }
 

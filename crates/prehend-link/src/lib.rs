@@ -23,6 +23,7 @@
 mod access;
 mod cdr;
 mod certs;
+mod closing;
 mod config;
 mod endpoint;
 mod error;

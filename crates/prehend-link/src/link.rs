@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::AtomicU32};
 
 use zenoh::Wait;
 
+use crate::closing::OpenSession;
 use crate::session::{self, Carries};
 use crate::{LinkConfig, LinkError, Message, Publisher, Topic, endpoint, publisher::PublisherId};
 
@@ -12,9 +13,9 @@ use crate::{LinkConfig, LinkError, Message, Publisher, Topic, endpoint, publishe
 #[derive(Debug, Clone)]
 pub struct Link {
     /// Carries all but commands.
-    pub(crate) session: zenoh::Session,
+    pub(crate) session: Arc<OpenSession>,
     /// Carries commands: a session of its own, or the same.
-    commands: zenoh::Session,
+    commands: Arc<OpenSession>,
     robot: Arc<str>,
     pub(crate) node: Arc<str>,
     /// Counts the publishers and subscriptions.
@@ -32,11 +33,11 @@ impl Link {
             tls.check()?;
         }
         endpoint::probe(config.listen.iter().chain(&config.listen_commands))?;
-        let session = session::open(config, Carries::Rest)?;
+        let session = Arc::new(session::open(config, Carries::Rest)?);
         let commands = if config.separates_commands() {
-            session::open(config, Carries::Commands)?
+            Arc::new(session::open(config, Carries::Commands)?)
         } else {
-            session.clone()
+            Arc::clone(&session)
         };
         Ok(Self {
             session,
@@ -54,7 +55,7 @@ impl Link {
     }
 
     /// The session that carries a topic.
-    pub(crate) fn session(&self, topic: Topic) -> &zenoh::Session {
+    pub(crate) fn session(&self, topic: Topic) -> &Arc<OpenSession> {
         match topic {
             Topic::Command => &self.commands,
             _ => &self.session,
@@ -75,17 +76,17 @@ impl Link {
         Publisher::declare(self)
     }
 
-    /// Closes the sessions. Under heavy loss zenoh may take seconds: never call it on a thread that
-    /// moves an arm.
+    /// Closes the sessions. Takes a second at most, also on connections that do not move, but up to that: never
+    /// call it, or drop the last clone, on a thread that moves an arm.
     ///
     /// # Errors
-    /// [`LinkError::Topic`] if zenoh cannot say goodbye; the sessions are gone all the same.
+    /// [`LinkError::Topic`] if zenoh cannot say goodbye, or not in time; the sessions are gone all the same.
     pub fn close(self) -> Result<(), LinkError> {
-        let commands = self.commands.close().wait();
-        let rest = self.session.close().wait();
-        commands.and(rest).map_err(|error| LinkError::Topic {
+        let commands = self.commands.close();
+        let rest = self.session.close();
+        commands.and(rest).map_err(|reason| LinkError::Topic {
             key: format!("prehend/{}", self.robot),
-            reason: error.to_string(),
+            reason,
         })
     }
 

@@ -9,6 +9,7 @@ use prehend_types::Stamp;
 use serde::{Deserialize, Serialize};
 use zenoh::{Wait, sample::Sample};
 
+use crate::closing::OpenSession;
 use crate::presence::{self, PresenceToken, Way};
 use crate::sequence::{Attachment, SequenceTracker, Step};
 use crate::{DecodeError, Link, LinkError, Message, decode};
@@ -60,7 +61,7 @@ pub struct Subscription<M> {
     // Held for its drop, which undeclares the subscriber.
     _inner: zenoh::pubsub::Subscriber<()>,
     // zenoh's subscriber does not keep its session open.
-    _session: zenoh::Session,
+    _session: Arc<OpenSession>,
     // Held for its drop: who is gone is not shown any more.
     _token: PresenceToken,
     counters: Arc<Counters>,
@@ -170,7 +171,7 @@ impl Link {
             })?;
         Ok(Subscription {
             _inner: inner,
-            _session: session.clone(),
+            _session: Arc::clone(session),
             _token: token,
             counters,
             message: PhantomData,
