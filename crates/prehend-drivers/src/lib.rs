@@ -14,6 +14,7 @@
 mod arm_id;
 mod config;
 mod error;
+mod inbox;
 mod outbox;
 mod pace;
 mod recorder;

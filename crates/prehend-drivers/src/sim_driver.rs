@@ -6,22 +6,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_control::joint_bounds;
+use prehend_link::Link;
 use prehend_link::messages::{
-    ArmId, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand, RequestKind,
-    RobotStatus, StopReason, StopRequest,
+    ArmId, EpisodeEvent, EventKind, InquiryKind, RequestKind, RobotStatus, StopReason,
 };
-use prehend_link::{Link, Queue};
 use prehend_robot::Robot;
 use prehend_sim::{SceneConfig, World};
 use prehend_types::{RobotState, Stamp};
 
+use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::sim_cell::SimCell;
 use crate::{DriverConfig, DriverError, Pace, Shell, WireReport, arm_id, tick};
 
-/// Unread commands that are kept: two seconds at 1 kHz, more than building a scene takes.
-const COMMAND_QUEUE: usize = 2048;
-const REQUEST_QUEUE: usize = 64;
+/// Ticks between two sessions that are asked for, 0.2 s: however many are, the arm's own loop goes on, and a
+/// stop has its time to come.
+const SESSION_TICKS: u64 = 40;
 /// Physics steps between two snapshots for [`DriverHandle::report`].
 const SNAPSHOT_STEPS: u64 = 40;
 /// An arm whose joints are slower than this stands still, rad/s.
@@ -146,10 +146,7 @@ struct Driver {
     cell: SimCell,
     shell: Shell,
     outbox: Outbox,
-    commands: Queue<JointCommand>,
-    requests: Queue<EpisodeRequest>,
-    stops: Queue<StopRequest>,
-    inquiries: Queue<Inquiry>,
+    inbox: Inbox,
     observer: Observer,
     shared: Arc<Shared>,
     pace: Pace,
@@ -158,6 +155,8 @@ struct Driver {
     steps: u64,
     statuses: u64,
     episode: u64,
+    /// Tick before which no further session is begun.
+    next_session: u64,
     /// The newest event of this episode, for those who come late.
     last_event: EpisodeEvent,
     is_over: bool,
@@ -186,16 +185,15 @@ impl Driver {
         // The clock never repeats while the machine runs: no epoch of an earlier driver comes back.
         let epoch = Stamp::now().as_nanos();
         let shell = Shell::new(config.shell(), link.robot(), bounds, &cell.state(), epoch)?;
+        let inbox = Inbox::new(link)?;
+        inbox.listen_for_stops_of(epoch);
         let last_event = event(&cell, epoch, 1, EventKind::Started, String::new());
         Ok(Self {
             cell,
             shell,
             outbox: Outbox::new(link, robot)?,
             id: arm_id(link.robot(), robot),
-            commands: link.queue(COMMAND_QUEUE)?,
-            requests: link.queue(REQUEST_QUEUE)?,
-            stops: link.queue(REQUEST_QUEUE)?,
-            inquiries: link.queue(REQUEST_QUEUE)?,
+            inbox,
             observer,
             shared,
             pace: Pace::new(Duration::from_secs_f64(World::DT), Stamp::now()),
@@ -204,6 +202,7 @@ impl Driver {
             steps: 0,
             statuses: 0,
             episode: 1,
+            next_session: 0,
             last_event,
             is_over: false,
             wants_rearm: false,
@@ -242,18 +241,11 @@ impl Driver {
             std::thread::sleep(wait);
         }
         self.pace.advance(Stamp::now());
-        while let Some(received) = self.commands.take() {
+        for received in self.inbox.commands() {
             self.shell.receive(&received);
         }
         self.tell_arm_error();
-        // After the commands: a stop has the last word.
-        while let Some(received) = self.stops.take() {
-            if received.message.epoch == self.shell.epoch() {
-                self.shell.stop(StopReason::Requested);
-                // Who asked for a new session before it did not know of this stop.
-                self.wants_rearm = false;
-            }
-        }
+        self.hear_stop();
         let Ok(state) = tick(&mut self.shell, &mut self.cell);
         self.publish_status(&state);
         if self.steps.is_multiple_of(self.camera_steps) {
@@ -325,22 +317,33 @@ impl Driver {
         self.outbox.event(&self.last_event);
     }
 
+    /// Who asked for a new session before a stop did not know of it: the stop has the last word.
+    fn hear_stop(&mut self) {
+        if self.inbox.takes_stop(self.shell.epoch()) {
+            self.shell.stop(StopReason::Requested);
+            self.wants_rearm = false;
+            drop(self.inbox.request());
+        }
+    }
+
     fn serve_requests(&mut self) {
-        while let Some(received) = self.requests.take() {
-            match received.message.kind {
-                RequestKind::Reset => self.reset(received.message.seed),
+        self.hear_stop();
+        if self.statuses >= self.next_session
+            && let Some(request) = self.inbox.request()
+        {
+            self.next_session = self.statuses + SESSION_TICKS;
+            match request.kind {
+                RequestKind::Reset => self.reset(request.seed),
                 // Asked for while nothing is latched, it would undo a stop that is still to come.
                 RequestKind::Rearm => self.wants_rearm = self.shell.is_latched(),
             }
         }
-        while let Some(received) = self.inquiries.take() {
-            match received.message.kind {
-                InquiryKind::Report => {
-                    let report = self.report();
-                    self.outbox.report(&report);
-                }
-                InquiryKind::Repeat => self.outbox.event(&self.last_event),
-            }
+        if self.inbox.inquires(InquiryKind::Report) {
+            let report = self.report();
+            self.outbox.report(&report);
+        }
+        if self.inbox.inquires(InquiryKind::Repeat) {
+            self.outbox.event(&self.last_event);
         }
     }
 
@@ -374,11 +377,13 @@ impl Driver {
         if let Err(error) = self.shell.arm(self.shell.epoch() + 1, state) {
             tracing::error!(%error, "driver: not armed");
         }
+        // Before a status tells of the session: who reads it may stop it.
+        self.inbox.listen_for_stops_of(self.shell.epoch());
     }
 
     fn report(&self) -> WireReport {
         WireReport {
-            link: self.commands.counts(),
+            link: self.inbox.counts(),
             steps: self.statuses,
             overruns: self.pace.overruns(),
             ..self.shell.report()

@@ -120,8 +120,22 @@ impl Link {
     /// # Errors
     /// [`LinkError::Topic`].
     pub fn queue<M: Message>(&self, capacity: usize) -> Result<Queue<M>, LinkError> {
+        self.queue_watched(capacity, |_| {})
+    }
+
+    /// As [`Self::queue`]; `watch` sees every message as it arrives, those too that the queue has no room for.
+    /// It runs where [`Self::subscribe`]'s handle does.
+    ///
+    /// # Errors
+    /// [`LinkError::Topic`].
+    pub fn queue_watched<M: Message>(
+        &self,
+        capacity: usize,
+        mut watch: impl FnMut(&Received<M>) + Send + Sync + 'static,
+    ) -> Result<Queue<M>, LinkError> {
         let (sender, receiver) = crossbeam_channel::bounded(capacity.max(1));
         let subscription = self.subscribe_counted(move |received, counters| {
+            watch(&received);
             if sender.try_send(received).is_err() {
                 counters.overflowed.fetch_add(1, Ordering::Relaxed);
             }
