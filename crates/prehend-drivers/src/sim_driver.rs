@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use prehend_control::joint_bounds;
+use prehend_control::{ControlError, joint_bounds};
 use prehend_link::Link;
 use prehend_link::messages::{
     ArmId, EpisodeEvent, EventKind, InquiryKind, RequestKind, RobotStatus, StopReason,
@@ -35,7 +35,8 @@ pub type Observer = Box<dyn FnMut(&World) + Send>;
 /// A driver that owns a simulated arm and speaks the messages that a real arm's driver would.
 ///
 /// Every 5 ms of wall time it takes the newest command, steps the physics and publishes a
-/// `RobotStatus`; clouds and `JointState` come at their own rates. A cloud's stamp is the stamp of
+/// `RobotStatus`; clouds and `JointState` come at their own rates. It starts with a scene and without a session:
+/// nothing moves until an operator asks for an episode. A cloud's stamp is the stamp of
 /// the status that was published just before it, so that a policy can pair the two. A late step is
 /// skipped: simulated time then falls behind the wall's rather than running in bursts.
 #[derive(Debug)]
@@ -157,10 +158,11 @@ struct Driver {
     episode: u64,
     /// Tick before which no further session is begun.
     next_session: u64,
-    /// The newest event of this episode, for those who come late.
-    last_event: EpisodeEvent,
+    /// The newest event, for those who come late.
+    last_event: Option<EpisodeEvent>,
     is_over: bool,
-    wants_rearm: bool,
+    /// A new session in the same scene is asked for, once the arm stands; whether it acknowledges a fault.
+    wants_rearm: Option<bool>,
     /// Session of which it was said that it begins too far from the arm.
     told_too_far: Option<u64>,
 }
@@ -182,12 +184,12 @@ impl Driver {
         )?;
         let bounds = joint_bounds(robot)?;
         let bounds = &bounds[..robot.n_joints().min(bounds.len())];
-        // The clock never repeats while the machine runs: no epoch of an earlier driver comes back.
+        // The clock never repeats while the machine runs: no epoch of an earlier driver comes back. This one is
+        // nobody's: the arm stands until an operator asks for the first session.
         let epoch = Stamp::now().as_nanos();
         let shell = Shell::new(config.shell(), link.robot(), bounds, &cell.state(), epoch)?;
         let inbox = Inbox::new(link)?;
         inbox.listen_for_stops_of(epoch);
-        let last_event = event(&cell, epoch, 1, EventKind::Started, String::new());
         Ok(Self {
             cell,
             shell,
@@ -201,17 +203,16 @@ impl Driver {
             joint_state_steps: DriverConfig::steps_per(config.joint_state_rate_hz),
             steps: 0,
             statuses: 0,
-            episode: 1,
+            episode: 0,
             next_session: 0,
-            last_event,
-            is_over: false,
-            wants_rearm: false,
+            last_event: None,
+            is_over: true,
+            wants_rearm: None,
             told_too_far: None,
         })
     }
 
     fn run(&mut self) -> WireReport {
-        self.outbox.event(&self.last_event);
         self.pace.restart(Stamp::now());
         while !self.shared.stop.load(Ordering::Relaxed) {
             self.serve_requests();
@@ -267,9 +268,9 @@ impl Driver {
         }
         self.steps += 1;
         self.judge();
-        if self.wants_rearm && self.stands_still() {
-            self.wants_rearm = false;
-            self.rearm(&state);
+        if self.wants_rearm.is_some() && self.stands_still() {
+            let acknowledges = self.wants_rearm.take() == Some(true);
+            self.rearm(&state, acknowledges);
         }
     }
 
@@ -293,6 +294,7 @@ impl Driver {
             self.shell.newest(state.stamp),
             self.shell.stop_reason(),
         );
+        status.acknowledged = self.shell.is_acknowledged();
         status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
         self.outbox.status(&status);
@@ -313,15 +315,15 @@ impl Driver {
     }
 
     fn say(&mut self, kind: EventKind, detail: String) {
-        self.last_event = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
-        self.outbox.event(&self.last_event);
+        let event = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
+        self.outbox.event(self.last_event.insert(event));
     }
 
     /// Who asked for a new session before a stop did not know of it: the stop has the last word.
     fn hear_stop(&mut self) {
         if self.inbox.takes_stop(self.shell.epoch()) {
             self.shell.stop(StopReason::Requested);
-            self.wants_rearm = false;
+            self.wants_rearm = None;
             drop(self.inbox.request());
         }
     }
@@ -332,40 +334,43 @@ impl Driver {
             && let Some(request) = self.inbox.request()
         {
             self.next_session = self.statuses + SESSION_TICKS;
-            match request.kind {
-                RequestKind::Reset => self.reset(request.seed),
+            match (request.kind, self.shell.fault()) {
+                (_, Some(reason)) if !request.acknowledge => {
+                    let error = ControlError::Fault { reason };
+                    self.refuse(EventKind::AtFault, request.seed, error.to_string());
+                }
+                (RequestKind::Reset, _) => self.reset(request.seed, request.acknowledge),
                 // Asked for while nothing is latched, it would undo a stop that is still to come.
-                RequestKind::Rearm => self.wants_rearm = self.shell.is_latched(),
+                (RequestKind::Rearm, _) => {
+                    self.wants_rearm = self.shell.is_latched().then_some(request.acknowledge);
+                }
             }
         }
         if self.inbox.inquires(InquiryKind::Report) {
             let report = self.report();
             self.outbox.report(&report);
         }
-        if self.inbox.inquires(InquiryKind::Repeat) {
-            self.outbox.event(&self.last_event);
+        if self.inbox.inquires(InquiryKind::Repeat)
+            && let Some(event) = &self.last_event
+        {
+            self.outbox.event(event);
         }
     }
 
     /// A new scene with the arm at home, at rest: the simulated arm is put there, not moved.
-    fn reset(&mut self, seed: u64) {
+    fn reset(&mut self, seed: u64, acknowledges: bool) {
         if !self.is_over {
             let reason = self.shell.stop_reason();
             self.say(EventKind::Aborted, format!("reset; stop reason {reason:?}"));
             self.is_over = true;
         }
         if let Err(error) = self.cell.rebuild(seed) {
-            let mut refused = self.last_event.clone();
-            refused.kind = EventKind::Refused;
-            refused.seed = seed;
             // An event is one line.
-            refused.detail = error.to_string().replace(char::is_control, " ");
-            self.outbox.event(&refused);
-            self.last_event = refused;
-            return;
+            let detail = error.to_string().replace(char::is_control, " ");
+            return self.refuse(EventKind::Refused, seed, detail);
         }
-        self.wants_rearm = false;
-        self.rearm(&self.cell.state());
+        self.wants_rearm = None;
+        self.rearm(&self.cell.state(), acknowledges);
         self.episode += 1;
         self.is_over = false;
         self.steps = self.steps.next_multiple_of(self.camera_steps);
@@ -373,8 +378,19 @@ impl Driver {
         self.pace.restart(Stamp::now());
     }
 
-    fn rearm(&mut self, state: &RobotState) {
-        if let Err(error) = self.shell.arm(self.shell.epoch() + 1, state) {
+    fn refuse(&mut self, kind: EventKind, seed: u64, detail: String) {
+        let mut refused = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
+        refused.seed = seed;
+        self.outbox.event(self.last_event.insert(refused));
+    }
+
+    fn rearm(&mut self, state: &RobotState, acknowledges: bool) {
+        let epoch = self.shell.epoch() + 1;
+        let armed = match acknowledges {
+            true => self.shell.arm_acknowledging(epoch, state),
+            false => self.shell.arm(epoch, state),
+        };
+        if let Err(error) = armed {
             tracing::error!(%error, "driver: not armed");
         }
         // Before a status tells of the session: who reads it may stop it.

@@ -85,6 +85,7 @@ fn answer(
             model: String::new(),
             model_hash: String::new(),
             epoch: 1,
+            acknowledged: false,
             seq: command.message.seq,
             stamp_nanos: command.at.as_nanos(),
             q: command.message.q_d,

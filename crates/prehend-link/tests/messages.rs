@@ -250,6 +250,7 @@ fn big_endian_senders_are_understood() {
     let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 4, b'f', b'r', b'3', 0];
     bytes.extend([0; 8]); // the kind, and padding before the seed
     bytes.extend(9_u64.to_be_bytes());
+    bytes.push(0); // nothing is acknowledged
     assert_eq!(
         decode::<EpisodeRequest>(&bytes).expect("valid"),
         EpisodeRequest::reset("fr3", 9)

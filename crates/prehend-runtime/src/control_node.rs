@@ -219,9 +219,11 @@ impl Feeder {
                 status.epoch,
                 status.stop_reason,
                 takeover.is_ok(),
+                status.acknowledged,
                 || control_loop.mode(),
             );
-            self.tell(status.epoch, takeover.err());
+            let unacknowledged = (verdict.is_unacknowledged).then_some(TakeoverError::AtFault);
+            self.tell(status.epoch, takeover.err().or(unacknowledged));
             if verdict.driver_stopped {
                 let reason = status.stop_reason;
                 tracing::warn!(
@@ -254,13 +256,15 @@ impl Feeder {
 
     /// Says once per session and reason why it is not armed.
     fn tell(&mut self, epoch: u64, refused: Option<TakeoverError>) {
-        let refused = refused.map(|error| (epoch, error));
-        if let Some((_, error)) = refused.as_ref().filter(|_| refused != self.told) {
+        let Some(error) = refused else {
+            return;
+        };
+        if self.told.as_ref() != Some(&(epoch, error.clone())) {
             tracing::error!(%error, "control: not armed");
             self.counts.arm_refused += 1;
             self.counts.last_arm_error = Some(error.to_string());
+            self.told = Some((epoch, error));
         }
-        self.told = refused;
     }
 
     /// A chunk may come before its session is armed: then it waits, and the loop judges its age.

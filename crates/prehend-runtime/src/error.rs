@@ -128,6 +128,12 @@ pub enum RuntimeError {
     /// The user stopped it before the node could do anything.
     #[error("stopped while waiting for the processes that this one connects to")]
     Interrupted,
+    /// Something broke, and the operator did not say that it was seen to.
+    #[error("not armed: {reason} (`prehend run --acknowledge`)")]
+    AtFault {
+        /// What the one at fault says.
+        reason: String,
+    },
     /// The nodes did not come alive together.
     #[error("{what} within {seconds:.0} s; {remedy}")]
     NotReady {

@@ -11,7 +11,7 @@ use prehend_link::{Latest, Link, Publisher, Queue};
 use prehend_types::Stamp;
 use serde::{Deserialize, Serialize};
 
-use crate::launch::OperatorSection;
+use crate::launch::{Acknowledge, OperatorSection};
 use crate::{Outcome, RuntimeError, Stop};
 
 /// How often progress is shown, and the flag to stop is looked at.
@@ -167,14 +167,21 @@ impl Operator {
         Ok(())
     }
 
-    /// The driver's first scene is a rehearsal: a chunk was made for it, and a command followed. Only
-    /// then does an episode that is counted begin, so that no start-up time counts against a policy.
+    /// The first scene is a rehearsal: a chunk was made for it, and a command followed. Only then does an episode that is counted begin, so that no start-up time counts against a policy.
     fn wait_until_ready(&mut self, stop: &Stop, look: OnProgress<'_>) -> Result<(), RuntimeError> {
         let begun = Instant::now();
         let timeout = Duration::from_secs_f64(self.section.ready_timeout_s);
-        let (mut asked, mut saw_chunk, mut follows) = (Instant::now(), false, false);
+        let mut asked: Option<Instant> = None;
+        let (mut saw_chunk, mut follows) = (false, false);
         while !(stop.is_set() || saw_chunk && follows) {
+            // Again after a while: the rehearsal may have run out of time before everybody was there.
+            if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) && self.requests.has_subscriber() {
+                asked = Some(Instant::now());
+                let acknowledges = self.section.acknowledge != Acknowledge::Never;
+                self.ask(self.section.seed, acknowledges)?;
+            }
             self.pause(look);
+            self.look_for_faults()?;
             saw_chunk |= self.chunks.take().is_some();
             follows |= self.newest.as_ref().is_some_and(RobotStatus::is_following);
             if begun.elapsed() >= timeout {
@@ -196,12 +203,6 @@ impl Operator {
                     seconds: timeout.as_secs_f64(),
                     remedy,
                 });
-            }
-            // The rehearsal may have run out of time before everybody was there.
-            if asked.elapsed() >= ASK_AGAIN {
-                asked = Instant::now();
-                self.requests
-                    .send(&EpisodeRequest::reset(&self.robot, self.section.seed))?;
             }
         }
         Ok(())
@@ -246,7 +247,7 @@ impl Operator {
                     EventKind::Succeeded => (true, None),
                     EventKind::Failed => (false, Some(event.detail)),
                     EventKind::Aborted => (false, Some("aborted".to_owned())),
-                    EventKind::Started | EventKind::Refused => continue,
+                    EventKind::Started | EventKind::Refused | EventKind::AtFault => continue,
                 };
                 return Ok(Some(record(success, failure, duration_s, driver_stop)));
             }
@@ -279,7 +280,7 @@ impl Operator {
         while !stop.is_set() {
             if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
                 asked = Some(Instant::now());
-                self.requests.send(&EpisodeRequest::reset(&self.robot, seed))?;
+                self.ask(seed, self.section.acknowledge == Acknowledge::Always)?;
             }
             match self.next_event(look).filter(|event| event.seed == seed) {
                 Some(event) if event.kind == EventKind::Started && event.epoch > before => {
@@ -288,6 +289,11 @@ impl Operator {
                 Some(event) if event.kind == EventKind::Refused => {
                     tracing::warn!(seed, detail = event.detail, "operator: no scene");
                     return Ok(Start::Refused);
+                }
+                Some(event) if event.kind == EventKind::AtFault => {
+                    return Err(RuntimeError::AtFault {
+                        reason: event.detail,
+                    });
                 }
                 _ => {}
             }
@@ -300,6 +306,28 @@ impl Operator {
             }
         }
         Ok(Start::Interrupted)
+    }
+
+    fn ask(&self, seed: u64, acknowledges: bool) -> Result<(), RuntimeError> {
+        let request = EpisodeRequest::reset(&self.robot, seed);
+        self.requests.send(&match acknowledges {
+            true => request.acknowledging(),
+            false => request,
+        })?;
+        Ok(())
+    }
+
+    /// What came before the first episode that counts.
+    fn look_for_faults(&mut self) -> Result<(), RuntimeError> {
+        while let Some(received) = self.events.take() {
+            let event = received.message;
+            if event.kind == EventKind::AtFault {
+                return Err(RuntimeError::AtFault {
+                    reason: event.detail,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn next_event(&mut self, look: OnProgress<'_>) -> Option<EpisodeEvent> {
@@ -356,5 +384,6 @@ pub(crate) const fn stop_name(reason: StopReason) -> Option<&'static str> {
         StopReason::Requested => Some("requested"),
         StopReason::Fault => Some("fault"),
         StopReason::Shutdown => Some("shutdown"),
+        StopReason::NoSession => Some("no_session"),
     }
 }

@@ -236,7 +236,7 @@ impl Worker {
                     self.episode = Some(event.epoch);
                     self.next_due = Stamp::ZERO;
                 }
-                EventKind::Started | EventKind::Refused => {}
+                EventKind::Started | EventKind::Refused | EventKind::AtFault => {}
                 EventKind::Succeeded | EventKind::Failed | EventKind::Aborted => {
                     self.episode = self.episode.filter(|epoch| *epoch != event.epoch);
                 }

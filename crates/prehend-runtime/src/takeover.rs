@@ -22,6 +22,12 @@ pub enum TakeoverError {
         /// Ours.
         controller: String,
     },
+    /// The controller itself is at fault, and whoever asked for the session has not acknowledged it.
+    #[error(
+        "the controller is at fault; see to what broke, then ask for a session that acknowledges it \
+         (`prehend run --acknowledge`)"
+    )]
+    AtFault,
     /// The arm is not where its driver tells it to be.
     #[error(
         "the driver refuses: joint {} is {:.3} rad from where it is told to be, at most {} is allowed when \

@@ -201,9 +201,12 @@ impl Rig {
             max_jump_rad: 0.1,
         };
         let epoch = 1;
+        let bounds = &bounds[..robot.n_joints()];
+        let mut shell = Shell::new(shell_config, ROBOT, bounds, &state, 0)?;
+        shell.arm(epoch, &state)?;
         let mut rig = Self {
             controller: Controller::new(Arc::clone(robot), ControlConfig::default())?,
-            shell: Shell::new(shell_config, ROBOT, &bounds[..robot.n_joints()], &state, epoch)?,
+            shell,
             robot: Arc::clone(robot),
             config: RigConfig {
                 point_period: Some(period),
@@ -380,7 +383,7 @@ impl Rig {
     pub fn rearm(&mut self) -> bool {
         self.epoch += 1;
         self.rules.recover()
-            && self.shell.arm(self.epoch, &self.state).is_ok()
+            && (self.shell.arm_acknowledging(self.epoch, &self.state)).is_ok()
             && self.rearm_controller()
     }
 

@@ -31,8 +31,11 @@ impl Arm {
         state: RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
+        let mut shell = Shell::new(config, &id.robot, bounds, &state, 0)?;
+        // An operator has asked for the first session.
+        shell.arm(epoch, &state)?;
         Ok(Self {
-            shell: Shell::new(config, &id.robot, bounds, &state, epoch)?,
+            shell,
             id,
             state,
             inbox: Vec::new(),
@@ -65,6 +68,7 @@ impl Arm {
             self.shell.newest(stamp),
             self.shell.stop_reason(),
         );
+        status.acknowledged = self.shell.is_acknowledged();
         status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
         (told, expires, status)

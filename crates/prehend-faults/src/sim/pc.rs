@@ -46,6 +46,8 @@ pub(crate) struct Pc {
     wants_to_arm: bool,
     /// Whether the driver's session may be taken over.
     may_arm: bool,
+    /// Whether whoever asked for it has seen to what broke before.
+    acknowledged: bool,
 }
 
 impl Pc {
@@ -73,6 +75,7 @@ impl Pc {
             epoch: 0,
             wants_to_arm: false,
             may_arm: true,
+            acknowledged: false,
         }
     }
 
@@ -89,9 +92,10 @@ impl Pc {
         let stop = match status.stop_reason {
             StopReason::None | StopReason::NotArmed => None,
             StopReason::Fault => Some(Reason::DriverFault),
-            StopReason::Expired | StopReason::Requested | StopReason::Shutdown => {
-                Some(Reason::Peer)
-            }
+            StopReason::Expired
+            | StopReason::Requested
+            | StopReason::Shutdown
+            | StopReason::NoSession => Some(Reason::Peer),
         };
         if let Some(reason) = stop {
             self.wants_to_arm = false;
@@ -99,6 +103,7 @@ impl Pc {
         }
         let takeover = check_takeover(status, &self.robot);
         self.may_arm = takeover.is_ok();
+        self.acknowledged = status.acknowledged;
         if let Err(error) = takeover {
             self.last_arm_error = Some(error.to_string());
         }
@@ -162,9 +167,10 @@ impl Pc {
         }
     }
 
-    /// A driver's new session acknowledges what ended the last one.
     fn arm(&mut self, state: &RobotState, now: Stamp) {
-        self.controller.reset();
+        if self.acknowledged {
+            self.controller.reset();
+        }
         if let Err(error) = self.controller.begin_arming(self.epoch, state, now) {
             self.last_arm_error = Some(error.to_string());
         }

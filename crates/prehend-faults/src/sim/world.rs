@@ -112,8 +112,20 @@ impl World {
         let rng = |way: u64| ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(2) + way);
         Ok(Self {
             now: START,
-            pc: Pc::new(&setup.name, &setup.robot, controller, pilot, setup.valid_for),
-            arm: Arm::new(shell, arm_id(&setup.name, &setup.robot), &bounds, state, FIRST_EPOCH)?,
+            pc: Pc::new(
+                &setup.name,
+                &setup.robot,
+                controller,
+                pilot,
+                setup.valid_for,
+            ),
+            arm: Arm::new(
+                shell,
+                arm_id(&setup.name, &setup.robot),
+                &bounds,
+                state,
+                FIRST_EPOCH,
+            )?,
             to_arm: Channel::new(Weather::default(), rng(0)),
             to_pc: Channel::new(Weather::default(), rng(1)),
             pc_stalls: Vec::new(),
@@ -175,13 +187,15 @@ impl World {
         });
     }
 
-    /// The operator starts a new session, if the arm stands still.
+    /// The operator starts a new session, if the arm stands still, and has seen to what broke before.
     pub fn rearm(&mut self) -> bool {
         if !self.arm.shell.is_at_rest() {
             return false;
         }
         let epoch = self.arm.shell.epoch() + 1;
-        self.arm.shell.arm(epoch, &self.arm.state).is_ok()
+        (self.arm.shell)
+            .arm_acknowledging(epoch, &self.arm.state)
+            .is_ok()
     }
 
     /// Highest speed that the arm is told, rad/s.

@@ -18,6 +18,8 @@ octet_enum! {
         Aborted = 3,
         /// A request could not be served.
         Refused = 4,
+        /// A request was not served because something broke, and it did not acknowledge that.
+        AtFault = 5,
     }
 }
 
@@ -65,7 +67,7 @@ pub struct EpisodeEvent {
 impl Message for EpisodeEvent {
     const TOPIC: Topic = Topic::Event;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/EpisodeEvent";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 2 * MAX_TEXT + 256;
 
     fn check(&self) -> Result<(), DecodeError> {
@@ -91,6 +93,8 @@ pub struct EpisodeRequest {
     pub kind: RequestKind,
     /// Seed of the new scene; 0 unless `kind` is [`RequestKind::Reset`].
     pub seed: u64,
+    /// Whoever asks has seen to what broke before. Without it nothing is armed after a fault.
+    pub acknowledge: bool,
 }
 
 impl EpisodeRequest {
@@ -101,6 +105,7 @@ impl EpisodeRequest {
             robot: robot.to_owned(),
             kind: RequestKind::Reset,
             seed,
+            acknowledge: false,
         }
     }
 
@@ -111,6 +116,16 @@ impl EpisodeRequest {
             robot: robot.to_owned(),
             kind: RequestKind::Rearm,
             seed: 0,
+            acknowledge: false,
+        }
+    }
+
+    /// The same, by somebody who has seen to what broke before.
+    #[must_use]
+    pub fn acknowledging(self) -> Self {
+        Self {
+            acknowledge: true,
+            ..self
         }
     }
 }

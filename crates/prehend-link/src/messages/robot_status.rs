@@ -23,6 +23,8 @@ octet_enum! {
         Fault = 4,
         /// The driver is ending.
         Shutdown = 5,
+        /// Nobody has asked for a session since the driver started.
+        NoSession = 6,
     }
 }
 
@@ -62,6 +64,8 @@ pub struct RobotStatus {
     pub model_hash: String,
     /// What a command must carry to be followed.
     pub epoch: u64,
+    /// Whoever asked for this session has seen to what broke before: a controller at fault may arm again.
+    pub acknowledged: bool,
     /// Counts the statuses of this driver.
     pub seq: u64,
     /// Moment of measurement, monotonic ns.
@@ -105,6 +109,7 @@ impl RobotStatus {
             model: arm.model.clone(),
             model_hash: arm.model_hash.clone(),
             epoch,
+            acknowledged: false,
             seq,
             stamp_nanos: state.stamp.as_nanos(),
             q: state.q.to_vec(),
@@ -175,7 +180,10 @@ impl Message for RobotStatus {
             return invalid("model_hash", message);
         }
         if self.refusal.len() > 1 {
-            return invalid("refusal", format!("{} of them, at most 1", self.refusal.len()));
+            return invalid(
+                "refusal",
+                format!("{} of them, at most 1", self.refusal.len()),
+            );
         }
         let of_refusal = |refusal: &ArmRefusal| [refusal.distance_rad, refusal.limit_rad];
         if !self.refusal.iter().flat_map(of_refusal).all(f64::is_finite) {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use flow::Edge;
 pub use sections::{
-    ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection, PolicySection,
+    Acknowledge, ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection, PolicySection,
     TlsSection, Wires,
 };
 

@@ -49,7 +49,9 @@ impl MockDriver {
                 is_grasping: false,
             },
         };
-        let mut shell = Shell::new(config, &id.robot, &bounds[..robot.n_joints()], &home, 1).expect("valid");
+        let mut shell =
+            Shell::new(config, &id.robot, &bounds[..robot.n_joints()], &home, 0).expect("valid");
+        shell.arm(1, &home).expect("the first session");
         let (ends, renews, is_mute) = (stop.clone(), next_epoch.clone(), mute.clone());
         let thread = std::thread::spawn(move || {
             let mut seq = 0;
@@ -62,7 +64,8 @@ impl MockDriver {
                         stamp: Stamp::now(),
                         ..home
                     };
-                    shell.arm(shell.epoch() + 1, &state).expect("this arm");
+                    let next = shell.epoch() + 1;
+                    shell.arm_acknowledging(next, &state).expect("this arm");
                 }
                 while let Some(received) = commands.take() {
                     shell.receive(&received);
@@ -77,8 +80,9 @@ impl MockDriver {
                     continue;
                 }
                 let newest = shell.newest(state.stamp);
-                let status =
+                let mut status =
                     RobotStatus::new(&id, shell.epoch(), seq, &state, newest, shell.stop_reason());
+                status.acknowledged = shell.is_acknowledged();
                 seq += 1;
                 statuses.send(&status).expect("open");
             }
