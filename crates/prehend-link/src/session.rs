@@ -23,7 +23,9 @@ const MAX_PEERS: u32 = 64;
 pub(crate) enum Carries {
     /// Joint commands and nothing else.
     Commands,
-    /// Everything but commands that have a session of their own.
+    /// What the control loop says of itself, and nothing else.
+    Statistics,
+    /// Everything that has no session of its own.
     Rest,
 }
 
@@ -32,7 +34,7 @@ impl Carries {
     /// away as it comes.
     const fn max_message_bytes(self) -> u32 {
         match self {
-            Self::Commands => 1 << 20,
+            Self::Commands | Self::Statistics => 1 << 20,
             Self::Rest => 64 << 20,
         }
     }

@@ -96,6 +96,11 @@ impl CommandSender {
         })
     }
 
+    /// Times from a command's tick until it was handed to the link.
+    pub fn ages(&self) -> &Histogram {
+        &self.shared.command_age
+    }
+
     pub fn report(&self) -> SendReport {
         SendReport {
             sent: self.shared.sent.load(Relaxed),

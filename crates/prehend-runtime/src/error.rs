@@ -1,5 +1,6 @@
 //! What can go wrong while a launch file runs.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use prehend_control::ControlError;
@@ -142,6 +143,6 @@ pub enum RuntimeError {
         /// How long it was waited for.
         seconds: f64,
         /// What to look at.
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
     },
 }

@@ -68,6 +68,11 @@ impl Handover {
         }
     }
 
+    /// The newest session that the driver announced; 0 before the first.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The session that chunks may belong to now.
     pub fn armed(&self) -> Option<u64> {
         (self.phase == Phase::Armed).then_some(self.epoch)

@@ -31,6 +31,7 @@ mod policy_node;
 mod recording;
 mod run;
 mod setup;
+mod statistics;
 mod stop_request;
 mod supervisor;
 mod swap;

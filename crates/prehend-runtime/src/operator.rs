@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use prehend_drivers::WireReport;
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, Report,
-    RobotStatus, StopReason,
+    ActionChunk, ControlStatistics, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind,
+    Report, RobotStatus, StopReason,
 };
 use prehend_link::{Latest, Link, Publisher, Queue};
 use prehend_types::Stamp;
@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 const EVENT_QUEUE: usize = 256;
+/// The mode of a controller at fault, as statistics name it.
+const FAULT: &str = "fault";
 /// Failure class of an episode whose scene the driver refused.
 const NO_SCENE: &str = "no_scene";
 
@@ -91,6 +93,8 @@ pub struct OperatorProgress {
     pub command_age_ms: Option<f64>,
     /// Why the driver does not follow commands, if it does not.
     pub driver_stop: Option<String>,
+    /// Why the controller has not armed this session, if it has not.
+    pub not_armed: Option<String>,
 }
 
 /// Somebody who looks at an operator's progress a few times per second.
@@ -108,7 +112,10 @@ pub struct Operator {
     statuses: Latest<RobotStatus>,
     chunks: Latest<ActionChunk>,
     reports: Latest<Report>,
+    statistics: Latest<ControlStatistics>,
     newest: Option<RobotStatus>,
+    /// Whether the controller is at fault, as of its newest statistics.
+    is_at_fault: bool,
     progress: OperatorProgress,
     report: OperatorReport,
 }
@@ -126,7 +133,9 @@ impl Operator {
             statuses: link.latest()?,
             chunks: link.latest()?,
             reports: link.latest()?,
+            statistics: link.latest()?,
             newest: None,
+            is_at_fault: false,
             progress: OperatorProgress {
                 episodes: section.episodes,
                 ..OperatorProgress::default()
@@ -175,7 +184,9 @@ impl Operator {
         let (mut saw_chunk, mut follows) = (false, false);
         while !(stop.is_set() || saw_chunk && follows) {
             // Again after a while: the rehearsal may have run out of time before everybody was there.
-            if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) && self.requests.has_subscriber() {
+            if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN)
+                && self.requests.has_subscriber()
+            {
                 asked = Some(Instant::now());
                 let acknowledges = self.section.acknowledge != Acknowledge::Never;
                 self.ask(self.section.seed, acknowledges)?;
@@ -201,7 +212,10 @@ impl Operator {
                 return Err(RuntimeError::NotReady {
                     what,
                     seconds: timeout.as_secs_f64(),
-                    remedy,
+                    remedy: match &self.progress.not_armed {
+                        Some(reason) => format!("the controller says: {reason}").into(),
+                        None => remedy.into(),
+                    },
                 });
             }
         }
@@ -239,6 +253,7 @@ impl Operator {
             }
             self.progress.elapsed_s = begun.elapsed().as_secs_f64();
             let event = self.next_event(look);
+            self.check_controller()?;
             let driver_stop = self.progress.driver_stop.clone();
             if let Some(event) = event.filter(|event| event.epoch == started.epoch) {
                 let end = Stamp::from_nanos(event.stamp_nanos);
@@ -301,7 +316,7 @@ impl Operator {
                 return Err(RuntimeError::NotReady {
                     what: "the driver started no new scene",
                     seconds: timeout.as_secs_f64(),
-                    remedy: "is the driver running?",
+                    remedy: "is the driver running?".into(),
                 });
             }
         }
@@ -317,8 +332,19 @@ impl Operator {
         Ok(())
     }
 
+    /// A controller at fault arms no session that does not acknowledge it.
+    fn check_controller(&self) -> Result<(), RuntimeError> {
+        match &self.progress.not_armed {
+            Some(reason) if self.is_at_fault => Err(RuntimeError::AtFault {
+                reason: reason.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// What came before the first episode that counts.
     fn look_for_faults(&mut self) -> Result<(), RuntimeError> {
+        self.check_controller()?;
         while let Some(received) = self.events.take() {
             let event = received.message;
             if event.kind == EventKind::AtFault {
@@ -344,6 +370,20 @@ impl Operator {
     }
 
     fn observe(&mut self) {
+        if let Some(received) = self.statistics.take() {
+            let ControlStatistics {
+                epoch,
+                mode,
+                arm_error,
+                ..
+            } = received.message;
+            let is_ours = self
+                .newest
+                .as_ref()
+                .is_none_or(|status| status.epoch == epoch);
+            self.progress.not_armed = (is_ours && !arm_error.is_empty()).then_some(arm_error);
+            self.is_at_fault = is_ours && mode == FAULT;
+        }
         if let Some(received) = self.statuses.take() {
             let status = received.message;
             self.progress.command_age_ms = status.command_age().map(|age| age.as_secs_f64() * 1e3);

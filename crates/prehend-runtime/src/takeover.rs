@@ -24,8 +24,7 @@ pub enum TakeoverError {
     },
     /// The controller itself is at fault, and whoever asked for the session has not acknowledged it.
     #[error(
-        "the controller is at fault; see to what broke, then ask for a session that acknowledges it \
-         (`prehend run --acknowledge`)"
+        "the controller is at fault; see to what broke, then ask for a session that acknowledges it"
     )]
     AtFault,
     /// The arm is not where its driver tells it to be.
@@ -61,7 +60,10 @@ fn shown(model: &str, hash: &str) -> String {
     if model.is_empty() {
         return "an arm that it does not name".to_owned();
     }
-    format!("{model} (description {})", hash.get(..SHOWN).unwrap_or(hash))
+    format!(
+        "{model} (description {})",
+        hash.get(..SHOWN).unwrap_or(hash)
+    )
 }
 
 #[cfg(test)]
@@ -120,7 +122,12 @@ mod tests {
             distance_rad: 0.3,
             limit_rad: 0.1,
         });
-        let said = check_takeover(&refused, &fr3).expect_err("refused").to_string();
-        assert!(said.contains("joint 2 is 0.300 rad") && said.contains("0.1"), "{said}");
+        let said = check_takeover(&refused, &fr3)
+            .expect_err("refused")
+            .to_string();
+        assert!(
+            said.contains("joint 2 is 0.300 rad") && said.contains("0.1"),
+            "{said}"
+        );
     }
 }

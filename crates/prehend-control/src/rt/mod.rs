@@ -17,7 +17,7 @@ pub use clock::{Clock, Monotonic};
 pub use control_loop::{ControlLoop, StartError};
 pub use deadline::{Deadline, DeadlineConfig, MissPolicy, Stage};
 pub use floor::{FloorReport, TimerFloor, measure_floor};
-pub use histogram::{Histogram, Quantiles};
+pub use histogram::{Histogram, N_OCTAVES, Quantiles};
 pub use ports::{LoopEvent, LoopMessage, LoopPorts, TimedCommand};
 pub use replay::LoopReplay;
 pub use schedule::{Realtime, RealtimeConfig, enter_realtime};

@@ -116,7 +116,8 @@ impl Cell {
             let text = text
                 .replace("tcp/127.0.0.1:7450", &driver.rest)
                 .replace("tcp/127.0.0.1:7460", &driver.commands)
-                .replace("tcp/127.0.0.1:7451", policy);
+                .replace("tcp/127.0.0.1:7451", policy)
+                .replace("tcp/127.0.0.1:7452", &free_loopback_endpoint()?);
             let file = folder.join("faults.toml");
             std::fs::write(&file, text)?;
             let child = prepare(program)

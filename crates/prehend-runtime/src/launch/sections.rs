@@ -58,6 +58,10 @@ pub struct Wires {
     /// None by default.
     #[serde(default)]
     pub listen_commands: Option<String>,
+    /// Endpoint that the session for statistics alone listens on; the node that sends `statistics` has one.
+    /// None by default.
+    #[serde(default)]
+    pub listen_statistics: Option<String>,
     /// Processes to connect to, by name. None by default.
     #[serde(default)]
     pub connect: Vec<NodeKind>,
