@@ -1,12 +1,12 @@
 //! Turns the control loop's output ring into messages: the thread that may wait, so that the loop need not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_control::rt::{
-    Histogram, Quantiles, RealtimeConfig, SentCommand, TimedCommand, enter_realtime,
+    Histogram, Mark, Quantiles, RealtimeConfig, SentCommand, TimedCommand, enter_realtime,
 };
 use prehend_link::Publisher;
 use prehend_link::messages::{CommandMode, JointCommand};
@@ -35,7 +35,7 @@ pub struct SendReport {
 
 #[derive(Debug, Default)]
 struct Shared {
-    end: AtomicBool,
+    end: Mark,
     sent: AtomicU64,
     failed: AtomicU64,
     command_age: Histogram,
@@ -73,11 +73,11 @@ impl CommandSender {
             let _ = enter_realtime(&wishes);
             loop {
                 // Read before the ring: what the loop wrote before it ended is then still sent.
-                let end = own.end.load(Relaxed);
+                let end = own.end.get();
                 while let Ok(timed) = commands.pop() {
                     own.send(&publisher, &robot, &timed, valid_for);
                 }
-                if end {
+                if end.is_some() {
                     return;
                 }
                 std::thread::sleep(LOOK);
@@ -112,7 +112,7 @@ impl CommandSender {
 
     /// Sends what is left, and ends.
     pub fn join(mut self) -> Result<SendReport, RuntimeError> {
-        self.shared.end.store(true, Relaxed);
+        self.shared.end.set(0);
         let ended = self.thread.take().map(JoinHandle::join);
         if let Some(Err(_)) = ended {
             return Err(RuntimeError::Loop {
@@ -125,7 +125,7 @@ impl CommandSender {
 
 impl Drop for CommandSender {
     fn drop(&mut self) {
-        self.shared.end.store(true, Relaxed);
+        self.shared.end.set(0);
     }
 }
 
@@ -158,8 +158,14 @@ impl Shared {
 
 /// The message of a command.
 pub(crate) fn message(sent: &SentCommand, robot: &str, valid_for: Duration) -> JointCommand {
-    let mut message =
-        JointCommand::track(robot, sent.epoch, sent.seq, sent.stamp, valid_for, &sent.command);
+    let mut message = JointCommand::track(
+        robot,
+        sent.epoch,
+        sent.seq,
+        sent.stamp,
+        valid_for,
+        &sent.command,
+    );
     // A command lives from the tick that made it: if this thread was held up, the driver must see how old
     // its commands are.
     message.sent_nanos = sent.stamp.as_nanos();
