@@ -40,6 +40,12 @@ pub enum ControlError {
         /// The highest that was used.
         spent: u64,
     },
+    /// Something broke, and nobody has acknowledged it.
+    #[error("at fault ({reason:?}); see to its cause, then ask for a session that acknowledges it")]
+    Fault {
+        /// What broke.
+        reason: StopReason,
+    },
     /// A motion to start from is faster than any arm.
     #[error(
         "joint {joint_idx} (counted from 0) is given more than three times its speed or acceleration limit"
@@ -72,7 +78,7 @@ pub enum ArmError {
         spent: u64,
     },
     /// Something broke, and nobody has acknowledged it.
-    #[error("at fault ({reason:?}); see to its cause and reset first")]
+    #[error("at fault ({reason:?}); see to its cause, then ask for a session that acknowledges it")]
     Fault {
         /// What broke.
         reason: StopReason,

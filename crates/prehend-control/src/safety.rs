@@ -4,7 +4,7 @@
 //! [`SafetyState::step`] alone, so what is proved about the function holds on both sides of the wire:
 //!
 //! - Motion begins only after an [`SafetyEvent::Arm`] with an epoch that was never used before: an operator
-//!   asked the driver for a session, or started it.
+//!   asked the driver for a session.
 //! - A stop is obeyed in every state, latches, and uses up the epoch that it stopped.
 //! - What broke has to be acknowledged ([`SafetyEvent::Reset`]) before the arm can be armed at all.
 //!

@@ -3,7 +3,7 @@
 //! Independent of the limiter on purpose: it sees positions only, differences them, and compares with
 //! the published limits. Only the limits themselves (plain numbers) are shared.
 
-use prehend_types::{JointCommand, MAX_JOINTS};
+use prehend_types::{JointCommand, MAX_JOINTS, ahead};
 
 use crate::JointBounds;
 
@@ -41,13 +41,16 @@ pub struct WireReport {
 /// `j = (q0 - 3 q1 + 3 q2 - q3) / h³`. A limit L counts as broken above `L (1 + 1e-9)` plus what the
 /// rounding of the positions to f64 can add: `2ⁿ ε |q| / hⁿ` for the n-th difference. Differences
 /// start anew after a gap, a new epoch and a non-finite command; across a gap the mean velocity is
-/// checked. Never allocates.
+/// checked. A position outside its limits is broken if it is further outside than the one before: an arm that
+/// stands there at the beginning of an epoch has to come in. Never allocates.
 #[derive(Debug, Clone, Copy)]
 pub struct WireChecker {
     bounds: [Option<JointBounds>; MAX_JOINTS],
     n_joints: usize,
     dt_s: f64,
     last: Option<(u64, u64)>,
+    /// Whether `past` holds a command of this epoch.
+    is_placed: bool,
     /// Positions of the last three commands, newest first, and how many of them are consecutive.
     past: [[f64; MAX_JOINTS]; 3],
     n_past: usize,
@@ -67,6 +70,7 @@ impl WireChecker {
             n_joints: bounds.len().min(MAX_JOINTS),
             dt_s,
             last: None,
+            is_placed: false,
             past: [[0.0; MAX_JOINTS]; 3],
             n_past: 0,
             report: WireReport::default(),
@@ -77,6 +81,9 @@ impl WireChecker {
     pub fn check(&mut self, epoch: u64, seq: u64, command: &JointCommand) -> bool {
         let before = self.report;
         self.report.commands += 1;
+        if self.last.is_none_or(|(last, _)| last != epoch) {
+            self.is_placed = false;
+        }
         let steps = self.follow_sequence(epoch, seq);
         if command.q_d.len() != self.n_joints
             || command.dq_d.len() != self.n_joints
@@ -108,6 +115,7 @@ impl WireChecker {
         self.past[2] = self.past[1];
         self.past[1] = self.past[0];
         self.past[0][..self.n_joints].copy_from_slice(&command.q_d);
+        self.is_placed = true;
         self.n_past = if steps == 1 {
             (self.n_past + 1).min(3)
         } else {
@@ -130,15 +138,17 @@ impl WireChecker {
         let Some((last_epoch, last_seq)) = last else {
             return 0;
         };
-        if epoch < last_epoch || (epoch == last_epoch && seq <= last_seq) {
+        let steps = ahead(seq, last_seq);
+        if epoch < last_epoch || (epoch == last_epoch && steps <= 0) {
             self.report.out_of_order += 1;
             return 0;
         }
         if epoch != last_epoch {
             return 0;
         }
-        self.report.missing += seq - last_seq - 1;
-        seq - last_seq
+        let steps = steps.unsigned_abs();
+        self.report.missing = self.report.missing.saturating_add(steps - 1);
+        steps
     }
 
     /// Position, velocity, acceleration, jerk: which of them are broken.
@@ -152,7 +162,9 @@ impl WireChecker {
             _ => self.n_past.min(1),
         };
         let ulp = f64::EPSILON * (q0.abs() + q1.abs() + q2.abs() + q3.abs()).max(1.0);
-        let position = q0 < bounds.lower - ulp || q0 > bounds.upper + ulp;
+        // Where an epoch begins is where the arm stands. From outside it may only come in.
+        let before = if self.is_placed { q1 } else { q0 };
+        let position = q0 < bounds.lower.min(before) - ulp || q0 > bounds.upper.max(before) + ulp;
 
         let v = (q0 - q1) / (h * steps.max(1) as f64);
         let towards = if v > 0.0 {
@@ -248,6 +260,31 @@ mod tests {
             ),
             (1, 1, 1, 3)
         );
+    }
+
+    #[test]
+    fn numbers_go_on_after_the_last() {
+        let mut wire = checker();
+        for seq in [u64::MAX - 1, u64::MAX, 0, 1] {
+            assert!(wire.check(1, seq, &command(0.0)), "{seq}");
+        }
+        assert!(!wire.check(1, u64::MAX, &command(0.0)), "an old one");
+    }
+
+    /// An arm that was found outside: by hand, or under looser limits before.
+    #[test]
+    fn from_outside_coming_in_is_clean_and_going_out_is_not() {
+        for side in [1.0, -1.0] {
+            let mut wire = checker();
+            let mut clean = |seq, q: f64| wire.check(1, seq, &command(side * q));
+            assert!(clean(1, 1.005) && clean(2, 1.005), "where the arm stands");
+            assert!(clean(3, 1.004_999) && clean(4, 1.004_997), "inward");
+            assert!(!clean(5, 1.004_998), "outward");
+            // Once inside there is no way out again, whatever lies between.
+            assert!(!clean(7, 0.999) && !clean(9, f64::NAN) && !clean(11, 1.0005));
+            let report = wire.report();
+            assert_eq!((report.position, report.non_finite), (2, 1), "{report:?}");
+        }
     }
 
     #[test]

@@ -11,8 +11,10 @@
 
 #![forbid(unsafe_code)]
 
+mod arm_id;
 mod config;
 mod error;
+mod inbox;
 mod outbox;
 mod pace;
 mod recorder;
@@ -21,6 +23,7 @@ mod sim_cell;
 mod sim_driver;
 pub mod vendor;
 
+pub use arm_id::arm_id;
 pub use config::DriverConfig;
 pub use error::DriverError;
 pub use pace::Pace;

@@ -59,6 +59,8 @@ pub struct WireReport {
     pub expired_unused: u64,
     /// Commands too far from where the arm was told to be.
     pub jumps_refused: u64,
+    /// Commands that came before the arm was seen to be where it is told to be.
+    pub refused_at_arming: u64,
     /// Commands of the current epoch that came while the arm was stopped.
     pub ignored_while_stopped: u64,
     /// From sending until arrival.

@@ -9,7 +9,8 @@
 //! live is over the stop is already under way. A stop latches: only a new epoch ends it.
 //!
 //! When the arm may move is decided by [`SafetyState`], as on the controller's side: a new session is
-//! being armed until its first command has shown that it begins where the arm stands.
+//! being armed until its first command has shown that it begins where the arm stands. A shell starts without
+//! a session, and what broke must be acknowledged before there is another.
 //!
 //! Whatever a sender asks for, the arm is told only what [`Follower`] allows: inside every limit, and
 //! always able to stop inside them.
@@ -20,7 +21,7 @@ use prehend_control::{
     ArmError, ControlError, Follower, JointBounds, Mode, SafetyEvent, SafetyState,
     StopReason as Reason,
 };
-use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
+use prehend_link::messages::{ArmRefusal, CommandMode, JointCommand as Message, StopReason};
 use prehend_link::{Accepted, CommandGate, Received};
 use prehend_types::{
     GripperCommand, JointAccelerations, JointCommand, JointPositions, JointVelocities, Plant,
@@ -56,8 +57,12 @@ pub struct Shell {
     gate: CommandGate,
     recorder: Recorder,
     safety: SafetyState,
+    /// Whether this session was asked for by somebody who has seen to what broke before.
+    acknowledged: bool,
     /// Why the newest command that was refused at arming was.
     arm_error: Option<ArmError>,
+    /// While the session is being armed: the joint that is too far from where it is told to be.
+    refusal: Option<ArmRefusal>,
     /// Accepted and not yet used.
     fresh: Option<Accepted>,
     /// Accepted last, used or not, and the one before it.
@@ -69,24 +74,27 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A shell for an arm that stands still at `state`, which takes commands of `epoch`.
+    /// A shell for the arm of `robot` that stands still at `state`, in no session: it follows nobody until
+    /// [`Self::arm`]. `epoch` is what its status shows until then.
     ///
     /// # Errors
     /// [`ControlError`] if limits and state do not belong together or are not finite.
     pub fn new(
         config: ShellConfig,
+        robot: &str,
         bounds: &[JointBounds],
         state: &RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
-        let (safety, _) = SafetyState::new().step(SafetyEvent::Arm { epoch });
         Ok(Self {
             config,
             bounds: bounds.to_vec(),
-            gate: CommandGate::new(state.q.len(), epoch, config.max_valid_for),
+            gate: CommandGate::new(robot, state.q.len(), epoch, config.max_valid_for),
             recorder: Recorder::new(bounds, config.command_dt_s, config.dt_s),
-            safety,
+            safety: SafetyState::new(),
+            acknowledged: false,
             arm_error: None,
+            refusal: None,
             fresh: None,
             newest: None,
             before: None,
@@ -96,29 +104,53 @@ impl Shell {
     }
 
     /// Starts a new session with the arm standing still at `state`, for an operator who asked for it.
-    /// Leaves any stop; counts go on.
+    /// Leaves any stop but a fault; counts go on.
     ///
     /// # Errors
-    /// [`ControlError`] if the state is not this arm's, or not finite, or the epoch was used before; the
-    /// old session then goes on.
+    /// [`ControlError`] if the state is not this arm's, or not finite, or the epoch was used before, or
+    /// something broke; the old session then goes on.
     pub fn arm(&mut self, epoch: u64, state: &RobotState) -> Result<(), ControlError> {
+        self.begin(epoch, state, None)
+    }
+
+    /// As [`Self::arm`], for an operator who has seen to what broke before: leaves a fault too.
+    ///
+    /// # Errors
+    /// As [`Self::arm`].
+    pub fn arm_acknowledging(
+        &mut self,
+        epoch: u64,
+        state: &RobotState,
+    ) -> Result<(), ControlError> {
+        self.begin(epoch, state, Some(SafetyEvent::Reset))
+    }
+
+    fn begin(
+        &mut self,
+        epoch: u64,
+        state: &RobotState,
+        acknowledge: Option<SafetyEvent>,
+    ) -> Result<(), ControlError> {
         let follower = standing(&self.bounds, self.config.dt_s, &state.q)?;
-        let ends_the_old = [
-            SafetyEvent::Stop(Reason::Requested),
-            SafetyEvent::AtRest,
-            SafetyEvent::Reset,
-            SafetyEvent::Arm { epoch },
-        ];
-        let armed =
-            (ends_the_old.into_iter()).fold(self.safety, |safety, event| safety.step(event).0);
-        if armed.mode() != Mode::Arming {
-            return Err(ControlError::OldEpoch {
-                epoch,
-                spent: armed.spent(),
-            });
+        let ends_the_old = [SafetyEvent::Stop(Reason::Requested), SafetyEvent::AtRest];
+        let begins = (ends_the_old.into_iter())
+            .chain(acknowledge)
+            .chain([SafetyEvent::Arm { epoch }]);
+        let armed = begins.fold(self.safety, |safety, event| safety.step(event).0);
+        match (armed.mode(), armed.stop_reason()) {
+            (Mode::Arming, _) => {}
+            (Mode::Fault, Some(reason)) => return Err(ControlError::Fault { reason }),
+            _ => {
+                return Err(ControlError::OldEpoch {
+                    epoch,
+                    spent: armed.spent(),
+                });
+            }
         }
         self.safety = armed;
+        self.acknowledged = acknowledge.is_some();
         self.arm_error = None;
+        self.refusal = None;
         self.follower = follower;
         self.opening = state.gripper.commanded;
         self.gate.arm(epoch);
@@ -142,15 +174,42 @@ impl Shell {
             self.stop(StopReason::Requested);
             return;
         }
+        if self.refusal.is_some() {
+            self.recorder.report.refused_at_arming += 1;
+            return;
+        }
         if self.jumps(&accepted.command) {
             self.recorder.report.jumps_refused += 1;
             if self.safety.mode() == Mode::Arming {
-                self.arm_error = self.distance(&accepted.command).or(self.arm_error);
+                self.arm_error = self.too_far(&accepted.command.q_d).or(self.arm_error);
             }
             return;
         }
         self.before = self.newest.replace(accepted);
         self.fresh = Some(accepted);
+    }
+
+    /// Compares where the arm was measured with where it is told to be. Until its first command has passed a
+    /// session in which the two differ by more than a command may takes none, and says so.
+    pub fn observe(&mut self, state: &RobotState) {
+        self.refusal = None;
+        if self.safety.mode() != Mode::Arming {
+            return;
+        }
+        if let Some(error) = self.too_far(&state.q)
+            && let ArmError::Distance {
+                joint_idx,
+                distance,
+                limit,
+            } = error
+        {
+            self.arm_error = Some(error);
+            self.refusal = Some(ArmRefusal {
+                joint_idx: joint_idx as u32,
+                distance_rad: distance,
+                limit_rad: limit,
+            });
+        }
     }
 
     /// Goes on from where the arm's own controller is: it bridged setpoints that were lost on their way to
@@ -174,7 +233,10 @@ impl Shell {
     pub fn stop(&mut self, reason: StopReason) {
         let reason = match reason {
             // A stop without a reason is a wish.
-            StopReason::None | StopReason::NotArmed | StopReason::Requested => Reason::Requested,
+            StopReason::None
+            | StopReason::NotArmed
+            | StopReason::NoSession
+            | StopReason::Requested => Reason::Requested,
             StopReason::Expired => Reason::Expired,
             StopReason::Fault => Reason::DriverFault,
             StopReason::Shutdown => Reason::Shutdown,
@@ -247,9 +309,9 @@ impl Shell {
         (0..command.q_d.len()).any(is_wild)
     }
 
-    /// The joint that a command is furthest from, as a refusal to arm.
-    fn distance(&self, command: &JointCommand) -> Option<ArmError> {
-        let apart = (command.q_d.iter().zip(self.follower.q().iter())).map(|(d, q)| (d - q).abs());
+    /// The joint that is told to be furthest from these positions, as a refusal to arm.
+    fn too_far(&self, q: &JointPositions) -> Option<ArmError> {
+        let apart = (q.iter().zip(self.follower.q().iter())).map(|(q, q_d)| (q - q_d).abs());
         let furthest = apart.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         let limit = self.config.max_jump_rad;
         furthest
@@ -300,10 +362,22 @@ impl Shell {
         self.fresh.is_none() && self.follower.is_at_rest()
     }
 
-    /// Whether the arm is stopped until [`Self::arm`].
+    /// Whether the arm is stopped until [`Self::arm`], or was never armed.
     #[must_use]
     pub fn is_latched(&self) -> bool {
-        self.safety.mode().is_stop()
+        self.safety.mode().is_stop() || self.safety.mode() == Mode::Disarmed
+    }
+
+    /// What broke and is not acknowledged yet.
+    #[must_use]
+    pub fn fault(&self) -> Option<Reason> {
+        self.safety.stop_reason().filter(|reason| reason.is_fault())
+    }
+
+    /// Whether this session was asked for by somebody who has seen to what broke before.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.acknowledged
     }
 
     /// Why commands are not followed.
@@ -311,6 +385,7 @@ impl Shell {
     pub fn stop_reason(&self) -> StopReason {
         match self.safety.stop_reason() {
             None if self.safety.mode().is_running() => StopReason::None,
+            None if self.safety.mode() == Mode::Disarmed => StopReason::NoSession,
             None => StopReason::NotArmed,
             Some(Reason::Expired) => StopReason::Expired,
             Some(Reason::Shutdown) => StopReason::Shutdown,
@@ -324,6 +399,12 @@ impl Shell {
     #[must_use]
     pub fn arm_error(&self) -> Option<ArmError> {
         self.arm_error
+    }
+
+    /// Why the session cannot be armed now, if it cannot: for the status.
+    #[must_use]
+    pub fn refusal(&self) -> Option<ArmRefusal> {
+        self.refusal
     }
 
     /// The session whose commands are followed.
@@ -380,8 +461,9 @@ pub fn tick<P: Plant>(shell: &mut Shell, plant: &mut P) -> Result<RobotState, P:
         shell.executed(expires, Stamp::now());
     }
     let state = plant.write(&command).and_then(|()| plant.read());
-    if state.is_err() {
-        shell.stop(StopReason::Fault);
+    match &state {
+        Ok(state) => shell.observe(state),
+        Err(_) => shell.stop(StopReason::Fault),
     }
     state
 }

@@ -5,23 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use prehend_control::joint_bounds;
+use prehend_control::{ControlError, joint_bounds};
+use prehend_link::Link;
 use prehend_link::messages::{
-    EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand, RequestKind,
-    RobotStatus, StopReason, StopRequest,
+    ArmId, EpisodeEvent, EventKind, InquiryKind, RequestKind, RobotStatus, StopReason,
 };
-use prehend_link::{Link, Queue};
 use prehend_robot::Robot;
 use prehend_sim::{SceneConfig, World};
 use prehend_types::{RobotState, Stamp};
 
+use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::sim_cell::SimCell;
-use crate::{DriverConfig, DriverError, Pace, Shell, WireReport, tick};
+use crate::{DriverConfig, DriverError, Pace, Shell, WireReport, arm_id, tick};
 
-/// Unread commands that are kept: two seconds at 1 kHz, more than building a scene takes.
-const COMMAND_QUEUE: usize = 2048;
-const REQUEST_QUEUE: usize = 64;
+/// Ticks between two sessions that are asked for, 0.2 s: however many are, the arm's own loop goes on, and a
+/// stop has its time to come.
+const SESSION_TICKS: u64 = 40;
 /// Physics steps between two snapshots for [`DriverHandle::report`].
 const SNAPSHOT_STEPS: u64 = 40;
 /// An arm whose joints are slower than this stands still, rad/s.
@@ -35,7 +35,8 @@ pub type Observer = Box<dyn FnMut(&World) + Send>;
 /// A driver that owns a simulated arm and speaks the messages that a real arm's driver would.
 ///
 /// Every 5 ms of wall time it takes the newest command, steps the physics and publishes a
-/// `RobotStatus`; clouds and `JointState` come at their own rates. A cloud's stamp is the stamp of
+/// `RobotStatus`; clouds and `JointState` come at their own rates. It starts with a scene and without a session:
+/// nothing moves until an operator asks for an episode. A cloud's stamp is the stamp of
 /// the status that was published just before it, so that a policy can pair the two. A late step is
 /// skipped: simulated time then falls behind the wall's rather than running in bursts.
 #[derive(Debug)]
@@ -142,13 +143,11 @@ impl Drop for DriverHandle {
 }
 
 struct Driver {
+    id: ArmId,
     cell: SimCell,
     shell: Shell,
     outbox: Outbox,
-    commands: Queue<JointCommand>,
-    requests: Queue<EpisodeRequest>,
-    stops: Queue<StopRequest>,
-    inquiries: Queue<Inquiry>,
+    inbox: Inbox,
     observer: Observer,
     shared: Arc<Shared>,
     pace: Pace,
@@ -157,10 +156,13 @@ struct Driver {
     steps: u64,
     statuses: u64,
     episode: u64,
-    /// The newest event of this episode, for those who come late.
-    last_event: EpisodeEvent,
+    /// Tick before which no further session is begun.
+    next_session: u64,
+    /// The newest event, for those who come late.
+    last_event: Option<EpisodeEvent>,
     is_over: bool,
-    wants_rearm: bool,
+    /// A new session in the same scene is asked for, once the arm stands; whether it acknowledges a fault.
+    wants_rearm: Option<bool>,
     /// Session of which it was said that it begins too far from the arm.
     told_too_far: Option<u64>,
 }
@@ -182,18 +184,18 @@ impl Driver {
         )?;
         let bounds = joint_bounds(robot)?;
         let bounds = &bounds[..robot.n_joints().min(bounds.len())];
-        // The clock never repeats while the machine runs: no epoch of an earlier driver comes back.
+        // The clock never repeats while the machine runs: no epoch of an earlier driver comes back. This one is
+        // nobody's: the arm stands until an operator asks for the first session.
         let epoch = Stamp::now().as_nanos();
-        let shell = Shell::new(config.shell(), bounds, &cell.state(), epoch)?;
-        let last_event = event(&cell, epoch, 1, EventKind::Started, String::new());
+        let shell = Shell::new(config.shell(), link.robot(), bounds, &cell.state(), epoch)?;
+        let inbox = Inbox::new(link)?;
+        inbox.listen_for_stops_of(epoch);
         Ok(Self {
             cell,
             shell,
             outbox: Outbox::new(link, robot)?,
-            commands: link.queue(COMMAND_QUEUE)?,
-            requests: link.queue(REQUEST_QUEUE)?,
-            stops: link.queue(REQUEST_QUEUE)?,
-            inquiries: link.queue(REQUEST_QUEUE)?,
+            id: arm_id(link.robot(), robot),
+            inbox,
             observer,
             shared,
             pace: Pace::new(Duration::from_secs_f64(World::DT), Stamp::now()),
@@ -201,16 +203,16 @@ impl Driver {
             joint_state_steps: DriverConfig::steps_per(config.joint_state_rate_hz),
             steps: 0,
             statuses: 0,
-            episode: 1,
-            last_event,
-            is_over: false,
-            wants_rearm: false,
+            episode: 0,
+            next_session: 0,
+            last_event: None,
+            is_over: true,
+            wants_rearm: None,
             told_too_far: None,
         })
     }
 
     fn run(&mut self) -> WireReport {
-        self.outbox.event(&self.last_event);
         self.pace.restart(Stamp::now());
         while !self.shared.stop.load(Ordering::Relaxed) {
             self.serve_requests();
@@ -240,18 +242,11 @@ impl Driver {
             std::thread::sleep(wait);
         }
         self.pace.advance(Stamp::now());
-        while let Some(received) = self.commands.take() {
+        for received in self.inbox.commands() {
             self.shell.receive(&received);
         }
         self.tell_arm_error();
-        // After the commands: a stop has the last word.
-        while let Some(received) = self.stops.take() {
-            if received.message.epoch == self.shell.epoch() {
-                self.shell.stop(StopReason::Requested);
-                // Who asked for a new session before it did not know of this stop.
-                self.wants_rearm = false;
-            }
-        }
+        self.hear_stop();
         let Ok(state) = tick(&mut self.shell, &mut self.cell);
         self.publish_status(&state);
         if self.steps.is_multiple_of(self.camera_steps) {
@@ -273,9 +268,9 @@ impl Driver {
         }
         self.steps += 1;
         self.judge();
-        if self.wants_rearm && self.stands_still() {
-            self.wants_rearm = false;
-            self.rearm(&state);
+        if self.wants_rearm.is_some() && self.stands_still() {
+            let acknowledges = self.wants_rearm.take() == Some(true);
+            self.rearm(&state, acknowledges);
         }
     }
 
@@ -291,13 +286,16 @@ impl Driver {
     }
 
     fn publish_status(&mut self, state: &RobotState) {
-        let status = RobotStatus::new(
+        let mut status = RobotStatus::new(
+            &self.id,
             self.shell.epoch(),
             self.statuses,
             state,
             self.shell.newest(state.stamp),
             self.shell.stop_reason(),
         );
+        status.acknowledged = self.shell.is_acknowledged();
+        status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
         self.outbox.status(&status);
     }
@@ -317,48 +315,62 @@ impl Driver {
     }
 
     fn say(&mut self, kind: EventKind, detail: String) {
-        self.last_event = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
-        self.outbox.event(&self.last_event);
+        let event = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
+        self.outbox.event(self.last_event.insert(event));
+    }
+
+    /// Who asked for a new session before a stop did not know of it: the stop has the last word.
+    fn hear_stop(&mut self) {
+        if self.inbox.takes_stop(self.shell.epoch()) {
+            self.shell.stop(StopReason::Requested);
+            self.wants_rearm = None;
+            drop(self.inbox.request());
+        }
     }
 
     fn serve_requests(&mut self) {
-        while let Some(received) = self.requests.take() {
-            match received.message.kind {
-                RequestKind::Reset => self.reset(received.message.seed),
+        self.hear_stop();
+        if self.statuses >= self.next_session
+            && let Some(request) = self.inbox.request()
+        {
+            self.next_session = self.statuses + SESSION_TICKS;
+            match (request.kind, self.shell.fault()) {
+                (_, Some(reason)) if !request.acknowledge => {
+                    let error = ControlError::Fault { reason };
+                    self.refuse(EventKind::AtFault, request.seed, error.to_string());
+                }
+                (RequestKind::Reset, _) => self.reset(request.seed, request.acknowledge),
                 // Asked for while nothing is latched, it would undo a stop that is still to come.
-                RequestKind::Rearm => self.wants_rearm = self.shell.is_latched(),
+                (RequestKind::Rearm, _) => {
+                    self.wants_rearm = self.shell.is_latched().then_some(request.acknowledge);
+                }
             }
         }
-        while let Some(received) = self.inquiries.take() {
-            match received.message.kind {
-                InquiryKind::Report => {
-                    let report = self.report();
-                    self.outbox.report(&report);
-                }
-                InquiryKind::Repeat => self.outbox.event(&self.last_event),
-            }
+        if self.inbox.inquires(InquiryKind::Report) {
+            let report = self.report();
+            self.outbox.report(&report);
+        }
+        if self.inbox.inquires(InquiryKind::Repeat)
+            && let Some(event) = &self.last_event
+        {
+            self.outbox.event(event);
         }
     }
 
     /// A new scene with the arm at home, at rest: the simulated arm is put there, not moved.
-    fn reset(&mut self, seed: u64) {
+    fn reset(&mut self, seed: u64, acknowledges: bool) {
         if !self.is_over {
             let reason = self.shell.stop_reason();
             self.say(EventKind::Aborted, format!("reset; stop reason {reason:?}"));
             self.is_over = true;
         }
         if let Err(error) = self.cell.rebuild(seed) {
-            let mut refused = self.last_event.clone();
-            refused.kind = EventKind::Refused;
-            refused.seed = seed;
             // An event is one line.
-            refused.detail = error.to_string().replace(char::is_control, " ");
-            self.outbox.event(&refused);
-            self.last_event = refused;
-            return;
+            let detail = error.to_string().replace(char::is_control, " ");
+            return self.refuse(EventKind::Refused, seed, detail);
         }
-        self.wants_rearm = false;
-        self.rearm(&self.cell.state());
+        self.wants_rearm = None;
+        self.rearm(&self.cell.state(), acknowledges);
         self.episode += 1;
         self.is_over = false;
         self.steps = self.steps.next_multiple_of(self.camera_steps);
@@ -366,15 +378,28 @@ impl Driver {
         self.pace.restart(Stamp::now());
     }
 
-    fn rearm(&mut self, state: &RobotState) {
-        if let Err(error) = self.shell.arm(self.shell.epoch() + 1, state) {
+    fn refuse(&mut self, kind: EventKind, seed: u64, detail: String) {
+        let mut refused = event(&self.cell, self.shell.epoch(), self.episode, kind, detail);
+        refused.seed = seed;
+        self.outbox.event(self.last_event.insert(refused));
+    }
+
+    fn rearm(&mut self, state: &RobotState, acknowledges: bool) {
+        let epoch = self.shell.epoch() + 1;
+        let armed = match acknowledges {
+            true => self.shell.arm_acknowledging(epoch, state),
+            false => self.shell.arm(epoch, state),
+        };
+        if let Err(error) = armed {
             tracing::error!(%error, "driver: not armed");
         }
+        // Before a status tells of the session: who reads it may stop it.
+        self.inbox.listen_for_stops_of(self.shell.epoch());
     }
 
     fn report(&self) -> WireReport {
         WireReport {
-            link: self.commands.counts(),
+            link: self.inbox.counts(),
             steps: self.statuses,
             overruns: self.pace.overruns(),
             ..self.shell.report()

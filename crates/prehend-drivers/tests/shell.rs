@@ -13,6 +13,7 @@ use prehend_types::{
 use proptest::prelude::*;
 
 const N: usize = 3;
+const ROBOT: &str = "fr3";
 const EPOCH: u64 = 100;
 const DT_NANOS: u64 = 5_000_000;
 const COMMAND_NANOS: u64 = 2_000_000;
@@ -48,7 +49,9 @@ fn shell() -> Shell {
         max_valid_for: Duration::from_millis(200),
         max_jump_rad: 0.1,
     };
-    Shell::new(config, &bounds(), &state(0.0), EPOCH).expect("valid")
+    let mut shell = Shell::new(config, ROBOT, &bounds(), &state(0.0), 0).expect("valid");
+    shell.arm(EPOCH, &state(0.0)).expect("the first session");
+    shell
 }
 
 /// Position, velocity: speeds up with 4 rad/s² to 1 rad/s, then goes on evenly.
@@ -63,6 +66,7 @@ fn ramp(t: f64) -> (f64, f64) {
 fn message(seq: u64, sent_nanos: u64) -> Message {
     let (q, dq) = ramp(sent_nanos as f64 * 1e-9);
     Message {
+        robot: ROBOT.to_owned(),
         epoch: EPOCH,
         seq,
         stamp_nanos: sent_nanos,
@@ -125,6 +129,31 @@ fn extremes(told: &[JointCommand]) -> (f64, f64) {
         .windows(2)
         .fold(0.0_f64, |max, w| max.max(((w[1] - w[0]) / dt).abs()));
     (fastest, hardest)
+}
+
+/// The arm is where its sensors say, not where it is told to be: held by something, or moved by hand.
+#[test]
+fn an_arm_that_is_not_where_it_is_told_to_be_is_not_armed() {
+    let mut shell = shell();
+    let mut elsewhere = state(0.0);
+    elsewhere.q[1] += 0.3;
+    shell.observe(&elsewhere);
+    let refusal = shell.refusal().expect("0.3 rad");
+    assert_eq!((refusal.joint_idx, refusal.limit_rad), (1, 0.1));
+    assert!((refusal.distance_rad - 0.3).abs() < 1e-12);
+    // A command that would begin where the arm is told to be, and one that begins where it is.
+    for (seq, q) in [(1, 0.0), (2, 0.3)] {
+        let mut command = message(seq, 0);
+        command.q_d[1] = q;
+        shell.receive(&received(&command, Stamp::ZERO));
+        assert_eq!(shell.next(Stamp::ZERO).1, None, "nothing is followed");
+    }
+    assert_eq!(shell.report().refused_at_arming, 2);
+    // Put back, it is armed.
+    shell.observe(&state(0.0));
+    assert_eq!(shell.refusal(), None);
+    shell.receive(&received(&message(3, 0), Stamp::ZERO));
+    assert!(shell.next(Stamp::ZERO).1.is_some());
 }
 
 #[test]
@@ -317,6 +346,24 @@ fn a_session_that_was_used_is_never_armed_again() {
         assert_eq!(shell.stop_reason(), StopReason::None, "it goes on");
     }
     shell.arm(EPOCH + 1, &state(0.0)).expect("a new one");
+}
+
+/// What breaks has to be seen to: asking for a session is not enough.
+#[test]
+fn a_fault_is_left_only_by_who_acknowledges_it() {
+    let mut shell = shell();
+    run(&mut shell, 1, 100, |_| true);
+    shell.stop(StopReason::Fault);
+    let told = run(&mut shell, 101, 100, |_| true);
+    let here = state(told[99].q_d[0]);
+    let refused = shell.arm(EPOCH + 1, &here).expect_err("at fault");
+    assert!(refused.to_string().contains("acknowledges"), "{refused}");
+    assert_eq!(shell.stop_reason(), StopReason::Fault);
+    assert!(shell.fault().is_some() && !shell.is_acknowledged());
+    shell.arm_acknowledging(EPOCH + 1, &here).expect("seen to");
+    assert!(shell.fault().is_none() && shell.is_acknowledged());
+    shell.arm(EPOCH + 2, &here).expect("nothing broke since");
+    assert!(!shell.is_acknowledged());
 }
 
 /// 1e5 stops in one tick, of which each would do.

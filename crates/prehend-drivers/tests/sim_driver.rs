@@ -1,6 +1,7 @@
 //! The simulated driver in real time over loopback, as another process would see it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use prehend_drivers::{DriverConfig, DriverHandle, SimDriver, WireReport};
@@ -60,7 +61,14 @@ fn hold(status: &RobotStatus, seq: u64) -> JointCommand {
         gripper: types::GripperCommand { opening: 0.5 },
     };
     let valid_for = Duration::from_millis(100);
-    JointCommand::track(status.epoch, seq, Stamp::now(), valid_for, &command)
+    JointCommand::track(
+        &status.robot,
+        status.epoch,
+        seq,
+        Stamp::now(),
+        valid_for,
+        &command,
+    )
 }
 
 #[test]
@@ -76,8 +84,21 @@ fn a_session_from_start_to_report() {
     let inquiries = connected::<Inquiry>(&link);
     let stops = connected::<StopRequest>(&link);
 
-    let first = wait_until(&statuses, |_| true);
+    // It starts without a session: nobody moves the arm who merely knows the number that it shows.
+    let before = wait_until(&statuses, |_| true);
+    assert_eq!(before.stop_reason, StopReason::NoSession);
+    commands.send(&hold(&before, 0)).expect("open");
+    for _ in 0..20 {
+        let status = wait_until(&statuses, |_| true);
+        assert_eq!(status.stop_reason, StopReason::NoSession);
+    }
+    assert!(events.take().is_none(), "nothing has happened yet");
+    requests
+        .send(&EpisodeRequest::reset("fr3", 7))
+        .expect("open");
+    let first = wait_until(&statuses, |status| status.epoch != before.epoch);
     assert_eq!(first.stop_reason, StopReason::NotArmed);
+    wait_until(&events, |event| event.kind == EventKind::Started);
     let kind = InquiryKind::Repeat;
     inquiries.send(&Inquiry { kind }).expect("open");
     let started = wait_until(&events, |event| event.kind == EventKind::Started);
@@ -113,7 +134,7 @@ fn a_session_from_start_to_report() {
     commands.send(&hold(&stopped, seq + 1)).expect("open");
     std::thread::sleep(Duration::from_millis(50));
     let rearmed = {
-        requests.send(&EpisodeRequest::rearm()).expect("open");
+        requests.send(&EpisodeRequest::rearm("fr3")).expect("open");
         wait_until(&statuses, |status| status.epoch != first.epoch)
     };
     assert_eq!(rearmed.stop_reason, StopReason::NotArmed);
@@ -142,7 +163,9 @@ fn a_session_from_start_to_report() {
     }
 
     // Another scene.
-    requests.send(&EpisodeRequest::reset(8)).expect("open");
+    requests
+        .send(&EpisodeRequest::reset("fr3", 8))
+        .expect("open");
     wait_until(&events, |event| event.kind == EventKind::Aborted);
     let second = wait_until(&events, |event| event.kind == EventKind::Started);
     assert_eq!((second.seed, second.episode), (8, 2));
@@ -174,6 +197,54 @@ fn a_session_from_start_to_report() {
     assert!(reports.wait(SOON).is_some(), "the last report is published");
 }
 
+/// Whoever may ask for sessions asks without a pause, and others ask for accounts.
+#[test]
+fn a_flood_of_requests_leaves_the_arms_loop_and_a_stop_their_time() {
+    let (handle, link) = driver();
+    let statuses = link.queue::<RobotStatus>(4096).expect("declares");
+    let requests = connected::<EpisodeRequest>(&link);
+    let inquiries = connected::<Inquiry>(&link);
+    let stops = connected::<StopRequest>(&link);
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for seed in 0.. {
+                if ends.load(Ordering::Relaxed) {
+                    return;
+                }
+                let request = EpisodeRequest::reset("fr3", seed % 4);
+                requests.send(&request).expect("open");
+                let kind = InquiryKind::Report;
+                inquiries.send(&Inquiry { kind }).expect("open");
+            }
+        });
+        let mut begun = Vec::new();
+        while begun.len() < 5 {
+            let known = begun.last().map_or(0, |status: &RobotStatus| status.epoch);
+            begun.push(wait_until(&statuses, |status| {
+                status.stop_reason != StopReason::NoSession && status.epoch > known
+            }));
+        }
+        for pair in begun.windows(2) {
+            let ticks = pair[1].seq - pair[0].seq;
+            assert!(ticks >= 40, "{ticks} ticks between two sessions");
+        }
+        let asked = Instant::now();
+        loop {
+            let status = wait_until(&statuses, |_| true);
+            if status.stop_reason == StopReason::Requested {
+                break;
+            }
+            let epoch = status.epoch;
+            stops.send(&StopRequest { epoch }).expect("open");
+            assert!(asked.elapsed() < SOON, "never stopped");
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+    let report = handle.stop().expect("no panic");
+    println!("{} steps, {} skipped", report.steps, report.overruns);
+}
+
 /// Prints the round trip of a command: sent here, followed by the driver, seen in a status here.
 #[test]
 #[ignore = "a measurement: run with --ignored --nocapture on a quiet machine"]
@@ -182,6 +253,13 @@ fn round_trip() {
     let (handle, link) = driver();
     let statuses = link.queue::<RobotStatus>(4096).expect("declares");
     let commands = connected::<JointCommand>(&link);
+    let requests = connected::<EpisodeRequest>(&link);
+    requests
+        .send(&EpisodeRequest::reset("fr3", 7))
+        .expect("open");
+    wait_until(&statuses, |status| {
+        status.stop_reason == StopReason::NotArmed
+    });
     let mut millis = Vec::new();
     for seq in 0..1000 {
         let status = wait_until(&statuses, |_| true);

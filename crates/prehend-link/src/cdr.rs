@@ -26,6 +26,12 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
     /// Largest payload that is looked at, bytes with header.
     const MAX_BYTES: usize;
 
+    /// The robot that it is about or for, if it says so: subscriptions of another robot's link refuse and
+    /// count it, whatever key it came on. A command's receiver does that itself, beside its other reasons.
+    fn robot(&self) -> Option<&str> {
+        None
+    }
+
     /// Checks what the byte layout cannot express: lengths that belong together, numbers that must be
     /// finite.
     ///

@@ -10,7 +10,8 @@ const MAX_ENDPOINTS: usize = 16;
 /// endpoints written here, and peers do not relay, so every pair that talks needs a connection.
 ///
 /// Commands have a session of their own wherever endpoints for it are given: nothing else is queued
-/// before them, waits on their connection, or fills its buffers. Without, one session carries all.
+/// before them, waits on their connection, or fills its buffers. So has what a control loop says of itself:
+/// whoever watches it is connected to nothing else of it. Without such endpoints one session carries all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
@@ -31,6 +32,12 @@ pub struct LinkConfig {
     /// Endpoints that the session for commands connects to. Default none.
     #[serde(default)]
     pub connect_commands: Vec<String>,
+    /// Endpoints that the session for statistics listens on. Default none.
+    #[serde(default)]
+    pub listen_statistics: Vec<String>,
+    /// Endpoints that the session for statistics connects to. Default none.
+    #[serde(default)]
+    pub connect_statistics: Vec<String>,
     /// How long `open` retries until all of them answer, ms. Default 10,000.
     #[serde(default = "default_connect_timeout_millis")]
     pub connect_timeout_millis: u32,
@@ -59,6 +66,8 @@ impl LinkConfig {
             connect: Vec::new(),
             listen_commands: Vec::new(),
             connect_commands: Vec::new(),
+            listen_statistics: Vec::new(),
+            connect_statistics: Vec::new(),
             connect_timeout_millis: default_connect_timeout_millis(),
             tls: None,
         }
@@ -95,20 +104,24 @@ impl LinkConfig {
         self.check_endpoints("listen", &self.listen)?;
         self.check_endpoints("connect", &self.connect)?;
         self.check_endpoints("listen_commands", &self.listen_commands)?;
-        self.check_endpoints("connect_commands", &self.connect_commands)
+        self.check_endpoints("connect_commands", &self.connect_commands)?;
+        self.check_endpoints("listen_statistics", &self.listen_statistics)?;
+        self.check_endpoints("connect_statistics", &self.connect_statistics)
     }
 
     /// Where the session for this listens, and whom it calls.
     pub(crate) fn endpoints(&self, carries: Carries) -> (&[String], &[String]) {
         match carries {
             Carries::Commands => (&self.listen_commands, &self.connect_commands),
+            Carries::Statistics => (&self.listen_statistics, &self.connect_statistics),
             Carries::Rest => (&self.listen, &self.connect),
         }
     }
 
-    /// Whether commands have a session of their own.
-    pub(crate) fn separates_commands(&self) -> bool {
-        !(self.listen_commands.is_empty() && self.connect_commands.is_empty())
+    /// Whether these have a session of their own.
+    pub(crate) fn separates(&self, carries: Carries) -> bool {
+        let (listen, connect) = self.endpoints(carries);
+        !(listen.is_empty() && connect.is_empty())
     }
 
     fn check_endpoints(&self, field: &'static str, endpoints: &[String]) -> Result<(), LinkError> {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use prehend_types::{self as types, Stamp};
+use prehend_types::{self as types, Stamp, ahead};
 use serde::{Deserialize, Serialize};
 
 use crate::messages::{CommandMode, JointCommand};
@@ -15,10 +15,17 @@ use crate::{Received, SenderId};
 /// clock, so anything more is another machine's clock, by which nothing can be timed.
 const CLOCK_TOLERANCE: Duration = Duration::from_millis(1);
 
+/// How far a command's number may be ahead of the newest: more than a month of them at 1 kHz. What is further
+/// ahead is no number of this session, and must not make its own look old.
+const FURTHEST: i64 = 1 << 32;
+
 /// Why a command was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// It is for another robot: keys are crossed, or somebody means another arm.
+    #[error("it is for another robot")]
+    OtherRobot,
     /// It belongs to another session: a sender that missed a stop or a new episode.
     #[error("epoch {got}, the session is {current}")]
     Epoch {
@@ -27,8 +34,8 @@ pub enum Rejection {
         /// Epoch of the session.
         current: u64,
     },
-    /// It repeats or precedes an accepted one.
-    #[error("sequence number {got} is not above {newest}")]
+    /// It repeats or precedes an accepted one, or is too far ahead to follow it.
+    #[error("sequence number {got} does not follow {newest}")]
     NotNewer {
         /// Number of the command.
         got: u64,
@@ -85,9 +92,11 @@ pub struct Accepted {
 pub struct GateCounts {
     /// Accepted.
     pub accepted: u64,
+    /// Refused: for another robot.
+    pub other_robot: u64,
     /// Refused: of another session.
     pub wrong_epoch: u64,
-    /// Refused: repeated or overtaken.
+    /// Refused: repeated, overtaken, or too far ahead.
     pub not_newer: u64,
     /// Refused: of another sender than the one that moves the arm.
     pub other_sender: u64,
@@ -104,6 +113,7 @@ pub struct GateCounts {
 /// Decides which commands may move an arm.
 #[derive(Debug, Clone)]
 pub struct CommandGate {
+    robot: String,
     n_joints: usize,
     max_valid_for: Duration,
     epoch: u64,
@@ -117,10 +127,11 @@ impl CommandGate {
     /// Longest time to live that a receiver grants by default.
     pub const MAX_VALID_FOR: Duration = Duration::from_millis(200);
 
-    /// A gate for an arm of `n_joints` in session `epoch`, granting at most `max_valid_for`.
+    /// A gate for the arm of `robot`, of `n_joints`, in session `epoch`, granting at most `max_valid_for`.
     #[must_use]
-    pub fn new(n_joints: usize, epoch: u64, max_valid_for: Duration) -> Self {
+    pub fn new(robot: &str, n_joints: usize, epoch: u64, max_valid_for: Duration) -> Self {
         Self {
+            robot: robot.to_owned(),
             n_joints,
             max_valid_for,
             epoch,
@@ -163,6 +174,7 @@ impl CommandGate {
                 }
                 &mut self.counts.accepted
             }
+            Err(Rejection::OtherRobot) => &mut self.counts.other_robot,
             Err(Rejection::OtherSender) => &mut self.counts.other_sender,
             Err(Rejection::Epoch { .. }) => &mut self.counts.wrong_epoch,
             Err(Rejection::NotNewer { .. }) => &mut self.counts.not_newer,
@@ -177,6 +189,9 @@ impl CommandGate {
 
     fn judge(&self, received: &Received<JointCommand>) -> Result<Accepted, Rejection> {
         let (message, arrived) = (&received.message, received.at);
+        if message.robot != self.robot {
+            return Err(Rejection::OtherRobot);
+        }
         if message.epoch != self.epoch {
             return Err(Rejection::Epoch {
                 got: message.epoch,
@@ -189,7 +204,7 @@ impl CommandGate {
         }
         if let Some(newest) = self.newest
             && moves
-            && message.seq <= newest
+            && !(1..=FURTHEST).contains(&ahead(message.seq, newest))
         {
             return Err(Rejection::NotNewer {
                 got: message.seq,
@@ -245,6 +260,7 @@ mod tests {
     /// Sent at 1,000 ms with 50 ms to live.
     fn command(seq: u64) -> JointCommand {
         JointCommand {
+            robot: "fr3".to_owned(),
             epoch: EPOCH,
             seq,
             stamp_nanos: 1000 * MS,
@@ -258,7 +274,7 @@ mod tests {
     }
 
     fn gate() -> CommandGate {
-        CommandGate::new(7, EPOCH, CommandGate::MAX_VALID_FOR)
+        CommandGate::new("fr3", 7, EPOCH, CommandGate::MAX_VALID_FOR)
     }
 
     fn admit(
@@ -311,6 +327,24 @@ mod tests {
     }
 
     #[test]
+    fn the_command_for_another_robot_never_passes_whatever_else_it_gets_right() {
+        let mut gate = gate();
+        for robot in ["fr3-left", "FR3", "fr", ""] {
+            for mode in [CommandMode::Track, CommandMode::Stop] {
+                let crossed = JointCommand {
+                    robot: robot.to_owned(),
+                    mode,
+                    ..command(1)
+                };
+                let verdict = admit(&mut gate, &crossed, at_millis(1001));
+                assert_eq!(verdict, Err(Rejection::OtherRobot), "{robot:?}");
+            }
+        }
+        assert_eq!((gate.counts().other_robot, gate.counts().accepted), (8, 0));
+        assert!(admit(&mut gate, &command(0), at_millis(1001)).is_ok());
+    }
+
+    #[test]
     fn a_fresh_command_passes_until_it_expires() {
         let accepted = admit(&mut gate(), &command(0), at_millis(1010)).expect("fresh");
         assert_eq!(accepted.expires, at_millis(1050));
@@ -354,8 +388,11 @@ mod tests {
             (3, false),
             (2, false),
             (4, true),
-            (u64::MAX, true),
-            (0, false),
+            (2, false),
+            (1 << 20, true),
+            (4, false),
+            (1 << 40, false),
+            (u64::MAX, false),
         ] {
             assert_eq!(
                 admit(&mut gate, &command(seq), at_millis(1001)).is_ok(),
@@ -363,7 +400,26 @@ mod tests {
                 "{seq}"
             );
         }
-        assert_eq!((gate.counts().accepted, gate.counts().not_newer), (3, 3));
+        assert_eq!((gate.counts().accepted, gate.counts().not_newer), (3, 6));
+    }
+
+    /// Numbers begin anew after the last of u64, and nothing happens at the last of u32.
+    #[test]
+    fn numbers_go_on_after_the_last() {
+        for last in [u64::from(u32::MAX), u64::MAX] {
+            let mut gate = gate();
+            let numbers: Vec<u64> = (0..5).map(|k| (last - 2).wrapping_add(k)).collect();
+            for seq in &numbers {
+                assert!(
+                    admit(&mut gate, &command(*seq), at_millis(1001)).is_ok(),
+                    "{seq}"
+                );
+            }
+            for seq in numbers {
+                let again = admit(&mut gate, &command(seq), at_millis(1001));
+                assert!(matches!(again, Err(Rejection::NotNewer { .. })), "{seq}");
+            }
+        }
     }
 
     #[test]

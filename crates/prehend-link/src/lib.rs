@@ -12,7 +12,7 @@
 //!
 //! let link = Link::open(&LinkConfig::for_robot("fr3"))?;
 //! let requests = link.queue::<EpisodeRequest>(8)?;
-//! link.publisher::<EpisodeRequest>()?.send(&EpisodeRequest::reset(900_000))?;
+//! link.publisher::<EpisodeRequest>()?.send(&EpisodeRequest::reset("fr3", 900_000))?;
 //! let received = requests.wait(std::time::Duration::from_secs(1)).expect("sent just now");
 //! assert_eq!(received.message.seed, 900_000);
 //! # Ok::<(), prehend_link::LinkError>(())
@@ -23,6 +23,7 @@
 mod access;
 mod cdr;
 mod certs;
+mod closing;
 mod config;
 mod endpoint;
 mod error;

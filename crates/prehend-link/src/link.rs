@@ -4,17 +4,20 @@ use std::sync::{Arc, atomic::AtomicU32};
 
 use zenoh::Wait;
 
+use crate::closing::OpenSession;
 use crate::session::{self, Carries};
 use crate::{LinkConfig, LinkError, Message, Publisher, Topic, endpoint, publisher::PublisherId};
 
-/// One or two zenoh sessions that carry one robot's topics. Cheap to clone; closes when the last clone and
+/// One to three zenoh sessions that carry one robot's topics. Cheap to clone; closes when the last clone and
 /// everything declared on it are gone.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// Carries all but commands.
-    pub(crate) session: zenoh::Session,
+    /// Carries what has no session of its own.
+    pub(crate) session: Arc<OpenSession>,
     /// Carries commands: a session of its own, or the same.
-    commands: zenoh::Session,
+    commands: Arc<OpenSession>,
+    /// Carries statistics, likewise.
+    statistics: Arc<OpenSession>,
     robot: Arc<str>,
     pub(crate) node: Arc<str>,
     /// Counts the publishers and subscriptions.
@@ -31,16 +34,23 @@ impl Link {
         if let Some(tls) = &config.tls {
             tls.check()?;
         }
-        endpoint::probe(config.listen.iter().chain(&config.listen_commands))?;
-        let session = session::open(config, Carries::Rest)?;
-        let commands = if config.separates_commands() {
-            session::open(config, Carries::Commands)?
-        } else {
-            session.clone()
+        let listened = [
+            &config.listen,
+            &config.listen_commands,
+            &config.listen_statistics,
+        ];
+        endpoint::probe(listened.into_iter().flatten())?;
+        let session = Arc::new(session::open(config, Carries::Rest)?);
+        let own_or_shared = |carries: Carries| match config.separates(carries) {
+            true => session::open(config, carries).map(Arc::new),
+            false => Ok(Arc::clone(&session)),
         };
+        let commands = own_or_shared(Carries::Commands)?;
+        let statistics = own_or_shared(Carries::Statistics)?;
         Ok(Self {
             session,
             commands,
+            statistics,
             robot: config.robot.as_str().into(),
             node: config.node.as_str().into(),
             ends: Arc::default(),
@@ -54,14 +64,22 @@ impl Link {
     }
 
     /// The session that carries a topic.
-    pub(crate) fn session(&self, topic: Topic) -> &zenoh::Session {
+    pub(crate) fn session(&self, topic: Topic) -> &Arc<OpenSession> {
         match topic {
             Topic::Command => &self.commands,
+            Topic::Statistics => &self.statistics,
             _ => &self.session,
         }
     }
 
-    /// How many other processes the session for everything but commands is connected to.
+    /// The sessions on which a process shows what it sends and receives: who watches statistics may be
+    /// connected to nothing else of it. Those who take commands are seen where the rest is.
+    pub(crate) fn shown_on(&self) -> impl Iterator<Item = &Arc<OpenSession>> {
+        let own = (!Arc::ptr_eq(&self.session, &self.statistics)).then_some(&self.statistics);
+        [&self.session].into_iter().chain(own)
+    }
+
+    /// How many other processes the session for what has none of its own is connected to.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.session.info().peers_zid().wait().count()
@@ -75,18 +93,22 @@ impl Link {
         Publisher::declare(self)
     }
 
-    /// Closes the sessions. Under heavy loss zenoh may take seconds: never call it on a thread that
-    /// moves an arm.
+    /// Closes the sessions. Takes a moment for each at most, 1.5 s together, also on connections that do not move:
+    /// never call it, or drop the last clone, on a thread that moves an arm.
     ///
     /// # Errors
-    /// [`LinkError::Topic`] if zenoh cannot say goodbye; the sessions are gone all the same.
+    /// [`LinkError::Topic`] if zenoh cannot say goodbye, or not in time; the sessions are gone all the same.
     pub fn close(self) -> Result<(), LinkError> {
-        let commands = self.commands.close().wait();
-        let rest = self.session.close().wait();
-        commands.and(rest).map_err(|error| LinkError::Topic {
-            key: format!("prehend/{}", self.robot),
-            reason: error.to_string(),
-        })
+        let commands = self.commands.close();
+        let statistics = self.statistics.close();
+        let rest = self.session.close();
+        commands
+            .and(statistics)
+            .and(rest)
+            .map_err(|reason| LinkError::Topic {
+                key: format!("prehend/{}", self.robot),
+                reason,
+            })
     }
 
     pub(crate) fn next_id(&self) -> PublisherId {

@@ -63,20 +63,29 @@ pub fn measure_loopback(
     }
     let end = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| answer(&received, &statuses, &end));
-        let times = measure(&commands, &answers, n, rate_hz, go_on);
+        scope.spawn(|| answer(&robot, &received, &statuses, &end));
+        let times = measure(&robot, &commands, &answers, n, rate_hz, go_on);
         end.store(true, Ordering::Relaxed);
         times
     })
 }
 
-fn answer(received: &Latest<JointCommand>, statuses: &Publisher<RobotStatus>, end: &AtomicBool) {
+fn answer(
+    robot: &str,
+    received: &Latest<JointCommand>,
+    statuses: &Publisher<RobotStatus>,
+    end: &AtomicBool,
+) {
     while !end.load(Ordering::Relaxed) {
         let Some(command) = received.wait(Duration::from_millis(50)) else {
             continue;
         };
         let status = RobotStatus {
+            robot: robot.to_owned(),
+            model: String::new(),
+            model_hash: String::new(),
             epoch: 1,
+            acknowledged: false,
             seq: command.message.seq,
             stamp_nanos: command.at.as_nanos(),
             q: command.message.q_d,
@@ -87,6 +96,7 @@ fn answer(received: &Latest<JointCommand>, statuses: &Publisher<RobotStatus>, en
             command_seq: command.message.seq,
             command_age_nanos: 0,
             stop_reason: StopReason::None,
+            refusal: Vec::new(),
         };
         // The near end counts what it misses.
         let _ = statuses.send(&status);
@@ -94,6 +104,7 @@ fn answer(received: &Latest<JointCommand>, statuses: &Publisher<RobotStatus>, en
 }
 
 fn measure(
+    robot: &str,
     commands: &Publisher<JointCommand>,
     answers: &Latest<RobotStatus>,
     n: u64,
@@ -101,6 +112,7 @@ fn measure(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<LoopbackTimes, LinkError> {
     let mut command = JointCommand {
+        robot: robot.to_owned(),
         epoch: 1,
         seq: 0,
         stamp_nanos: 0,

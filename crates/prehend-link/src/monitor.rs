@@ -12,6 +12,7 @@ use std::time::Duration;
 use prehend_types::Stamp;
 use zenoh::{Wait, sample::Sample};
 
+use crate::closing::OpenSession;
 use crate::sequence::{Attachment, SequenceTracker, Step};
 use crate::{Link, LinkError, SenderId, Spread, Topic};
 
@@ -95,7 +96,7 @@ pub struct TopicMonitor {
     shared: Arc<Shared>,
     kept: Option<crossbeam_channel::Receiver<RawMessage>>,
     // zenoh's subscriber does not keep its session open.
-    subscribers: Vec<(zenoh::pubsub::Subscriber<()>, zenoh::Session)>,
+    subscribers: Vec<(zenoh::pubsub::Subscriber<()>, Arc<OpenSession>)>,
 }
 
 impl TopicMonitor {
@@ -151,7 +152,7 @@ impl TopicMonitor {
                 key,
                 reason: error.to_string(),
             })?;
-        self.subscribers.push((subscriber, session.clone()));
+        self.subscribers.push((subscriber, Arc::clone(session)));
         Ok(())
     }
 

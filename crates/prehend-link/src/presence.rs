@@ -50,7 +50,7 @@ pub struct Presence {
 /// Keeps a presence shown until it is dropped.
 #[derive(Debug)]
 pub(crate) struct PresenceToken {
-    _token: LivelinessToken,
+    _tokens: Vec<LivelinessToken>,
 }
 
 /// Shows one end of a topic to visitors.
@@ -66,12 +66,16 @@ pub(crate) fn declare(
         "prehend/{}/alive/{node}/{way}/{name}/{id:032x}",
         link.robot()
     );
-    let token = link.session.liveliness().declare_token(key.clone()).wait();
-    let token = token.map_err(|error| LinkError::Topic {
-        key,
-        reason: error.to_string(),
-    })?;
-    Ok(PresenceToken { _token: token })
+    let tokens = link.shown_on().map(|session| {
+        let token = session.liveliness().declare_token(key.clone()).wait();
+        token.map_err(|error| LinkError::Topic {
+            key: key.clone(),
+            reason: error.to_string(),
+        })
+    });
+    Ok(PresenceToken {
+        _tokens: tokens.collect::<Result<_, _>>()?,
+    })
 }
 
 /// Keys under which a process may show itself that sends and receives these topics.

@@ -1,11 +1,13 @@
 //! Sends one type of message on its topic.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use zenoh::{Wait, bytes::Encoding, session::ZenohId};
 
+use crate::closing::OpenSession;
 use crate::presence::{self, PresenceToken, Way};
 use crate::{Link, LinkError, Message, encode, sequence::Attachment};
 
@@ -14,7 +16,7 @@ use crate::{Link, LinkError, Message, encode, sequence::Attachment};
 pub struct Publisher<M> {
     inner: zenoh::pubsub::Publisher<'static>,
     // zenoh's publisher does not keep its session open.
-    _session: zenoh::Session,
+    _session: Arc<OpenSession>,
     // Held for its drop: who is gone is not shown any more.
     _token: PresenceToken,
     id: PublisherId,
@@ -41,7 +43,7 @@ impl<M: Message> Publisher<M> {
             })?;
         Ok(Self {
             inner,
-            _session: session.clone(),
+            _session: Arc::clone(session),
             _token: token,
             id,
             sent: AtomicU64::new(0),

@@ -49,22 +49,22 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// Whether others may call it: its certificate then also holds for a server. The other roles only call,
-    /// so that a viewer's certificate is of no use to pose as the driver.
+    /// Whether others may call it, the controller for what it says of itself: its certificate then also holds for
+    /// a server. The other roles only call, so that a viewer's certificate is of no use to pose as the driver.
     #[must_use]
     pub const fn listens(self) -> bool {
-        matches!(self, Self::Driver | Self::Policy)
+        matches!(self, Self::Driver | Self::Policy | Self::Controller)
     }
 
     /// Topics that it may send. Everybody may stop the arm.
     #[must_use]
     pub const fn may_send(self) -> &'static [Topic] {
         use Topic::{
-            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop, Swap,
-            SwapAnswer,
+            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Statistics, Status,
+            Stop, Swap, SwapAnswer,
         };
         match self {
-            Self::Controller => &[Command, Stop],
+            Self::Controller => &[Command, Stop, Statistics],
             Self::Driver => &[Status, JointState, Cloud, Event, Report],
             Self::Policy => &[Chunk, Inquiry, Stop, SwapAnswer],
             Self::Operator => &[Request, Inquiry, Stop, Swap],
@@ -76,16 +76,16 @@ impl Role {
     #[must_use]
     pub const fn may_hear(self) -> &'static [Topic] {
         use Topic::{
-            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop, Swap,
-            SwapAnswer,
+            Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Statistics, Status,
+            Stop, Swap, SwapAnswer,
         };
         match self {
             Self::Controller => &[Status, Chunk],
             Self::Driver => &[Command, Request, Stop, Inquiry],
             Self::Policy => &[Status, Cloud, Event, Swap],
-            Self::Operator | Self::Viewer => {
-                &[Status, JointState, Cloud, Chunk, Event, Report, SwapAnswer]
-            }
+            Self::Operator | Self::Viewer => &[
+                Status, JointState, Cloud, Chunk, Event, Report, Statistics, SwapAnswer,
+            ],
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The number travels as rmw_zenoh's attachment does: i64 sequence, i64 source time in wall
 //! nanoseconds, a length byte 16, and sixteen bytes that name the publisher.
 
+use prehend_types::ahead;
+
 /// Publishers of one topic that are told apart at a time.
 const MAX_PUBLISHERS: usize = 8;
 const BYTES: usize = 33;
@@ -61,15 +63,14 @@ impl SequenceTracker {
             ..
         } = *attachment;
         if let Some((_, last)) = self.last.iter_mut().find(|(id, _)| *id == publisher) {
-            if sequence <= *last {
-                return Step::Old;
+            let steps = ahead(sequence as u64, *last as u64);
+            if steps > 0 {
+                *last = sequence;
             }
-            let missing = sequence.abs_diff(*last) - 1;
-            *last = sequence;
-            return if missing == 0 {
-                Step::Next
-            } else {
-                Step::Gap(missing)
+            return match steps {
+                ..=0 => Step::Old,
+                1 => Step::Next,
+                _ => Step::Gap(steps.unsigned_abs() - 1),
             };
         }
         if self.last.len() == MAX_PUBLISHERS {
@@ -108,10 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn extreme_numbers_do_not_overflow() {
+    fn numbers_go_on_after_the_last() {
         let mut tracker = SequenceTracker::default();
-        assert_eq!(step(&mut tracker, 1, i64::MIN), Step::Next);
-        assert_eq!(step(&mut tracker, 1, i64::MAX), Step::Gap(u64::MAX - 1));
+        // As our own publishers count: up to the last of u64, which is -1 here, and from 0 on.
+        for last in [i64::from(u32::MAX), i64::MAX, -1] {
+            assert_eq!(step(&mut tracker, last as u8, last), Step::Next);
+            assert_eq!(
+                step(&mut tracker, last as u8, last.wrapping_add(1)),
+                Step::Next
+            );
+            assert_eq!(step(&mut tracker, last as u8, last), Step::Old);
+            assert_eq!(
+                step(&mut tracker, last as u8, last.wrapping_add(4)),
+                Step::Gap(2)
+            );
+        }
     }
 
     #[test]

@@ -3,12 +3,16 @@
 use serde_json::{Value, json};
 use zenoh::Wait;
 
+use crate::closing::OpenSession;
 use crate::endpoint::protocol;
 use crate::{LinkConfig, LinkError, TlsConfig, access};
 
 /// Longest silence of a peer before its connection counts as gone, ms; it says that it is there four times
 /// as often. Nothing about safety hangs on it: an arm stops when its commands expire, much earlier.
 const LEASE_MILLIS: u32 = 3000;
+/// A connection on which something that must arrive, the end of a subscription say, found no room for so long
+/// is given up, us.
+const STUCK_MICROS: u32 = 1_000_000;
 /// Longest that a stranger may take to introduce itself, ms, and how many may be at it at a time.
 const ACCEPT_MILLIS: u32 = 2000;
 const ACCEPT_PENDING: u32 = 32;
@@ -19,7 +23,9 @@ const MAX_PEERS: u32 = 64;
 pub(crate) enum Carries {
     /// Joint commands and nothing else.
     Commands,
-    /// Everything but commands that have a session of their own.
+    /// What the control loop says of itself, and nothing else.
+    Statistics,
+    /// Everything that has no session of its own.
     Rest,
 }
 
@@ -28,17 +34,18 @@ impl Carries {
     /// away as it comes.
     const fn max_message_bytes(self) -> u32 {
         match self {
-            Self::Commands => 1 << 20,
+            Self::Commands | Self::Statistics => 1 << 20,
             Self::Rest => 64 << 20,
         }
     }
 }
 
 /// Opens the session for one of the two.
-pub(crate) fn open(config: &LinkConfig, carries: Carries) -> Result<zenoh::Session, LinkError> {
+pub(crate) fn open(config: &LinkConfig, carries: Carries) -> Result<OpenSession, LinkError> {
     let (listen, connect) = config.endpoints(carries);
     zenoh::open(config.to_zenoh(carries)?)
         .wait()
+        .map(OpenSession::new)
         .map_err(|error| LinkError::Open {
             listen: listen.to_vec(),
             connect: connect.to_vec(),
@@ -78,6 +85,10 @@ impl LinkConfig {
             (
                 "transport/link/rx/max_message_size",
                 json!(carries.max_message_bytes()),
+            ),
+            (
+                "transport/link/tx/queue/congestion_control/block/wait_before_close",
+                json!(STUCK_MICROS),
             ),
             // The default of 2 drops commands whenever the sending thread is a few milliseconds late.
             ("transport/link/tx/queue/size/real_time", json!(16)),

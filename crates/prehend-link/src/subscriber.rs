@@ -9,6 +9,7 @@ use prehend_types::Stamp;
 use serde::{Deserialize, Serialize};
 use zenoh::{Wait, sample::Sample};
 
+use crate::closing::OpenSession;
 use crate::presence::{self, PresenceToken, Way};
 use crate::sequence::{Attachment, SequenceTracker, Step};
 use crate::{DecodeError, Link, LinkError, Message, decode};
@@ -34,6 +35,8 @@ pub struct LinkCounts {
     pub received: u64,
     /// Payloads that were refused.
     pub decode_errors: u64,
+    /// Messages for or of another robot, refused.
+    pub other_robot: u64,
     /// Messages lost on the way, from jumps of the running number.
     pub lost: u64,
     /// Messages that arrived twice or after a newer one. They are delivered all the same.
@@ -46,6 +49,7 @@ pub struct LinkCounts {
 struct Counters {
     received: AtomicU64,
     decode_errors: AtomicU64,
+    other_robot: AtomicU64,
     lost: AtomicU64,
     out_of_order: AtomicU64,
     overflowed: AtomicU64,
@@ -57,7 +61,7 @@ pub struct Subscription<M> {
     // Held for its drop, which undeclares the subscriber.
     _inner: zenoh::pubsub::Subscriber<()>,
     // zenoh's subscriber does not keep its session open.
-    _session: zenoh::Session,
+    _session: Arc<OpenSession>,
     // Held for its drop: who is gone is not shown any more.
     _token: PresenceToken,
     counters: Arc<Counters>,
@@ -72,6 +76,7 @@ impl<M: Message> Subscription<M> {
         LinkCounts {
             received: read(&self.counters.received),
             decode_errors: read(&self.counters.decode_errors),
+            other_robot: read(&self.counters.other_robot),
             lost: read(&self.counters.lost),
             out_of_order: read(&self.counters.out_of_order),
             overflowed: read(&self.counters.overflowed),
@@ -115,8 +120,22 @@ impl Link {
     /// # Errors
     /// [`LinkError::Topic`].
     pub fn queue<M: Message>(&self, capacity: usize) -> Result<Queue<M>, LinkError> {
+        self.queue_watched(capacity, |_| {})
+    }
+
+    /// As [`Self::queue`]; `watch` sees every message as it arrives, those too that the queue has no room for.
+    /// It runs where [`Self::subscribe`]'s handle does.
+    ///
+    /// # Errors
+    /// [`LinkError::Topic`].
+    pub fn queue_watched<M: Message>(
+        &self,
+        capacity: usize,
+        mut watch: impl FnMut(&Received<M>) + Send + Sync + 'static,
+    ) -> Result<Queue<M>, LinkError> {
         let (sender, receiver) = crossbeam_channel::bounded(capacity.max(1));
         let subscription = self.subscribe_counted(move |received, counters| {
+            watch(&received);
             if sender.try_send(received).is_err() {
                 counters.overflowed.fetch_add(1, Ordering::Relaxed);
             }
@@ -136,6 +155,7 @@ impl Link {
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         let mut tracker = SequenceTracker::default();
+        let own: Arc<str> = self.robot().into();
         let session = self.session(M::TOPIC);
         let inner = session
             .declare_subscriber(key.clone())
@@ -143,6 +163,9 @@ impl Link {
                 let at = Stamp::now();
                 let sender = shared.note_sequence(&mut tracker, &sample);
                 match decode::<M>(&sample.payload().to_bytes()) {
+                    Ok(message) if message.robot().is_some_and(|robot| *robot != *own) => {
+                        shared.note_other_robot(&sample, message.robot().unwrap_or_default());
+                    }
                     Ok(message) => {
                         shared.received.fetch_add(1, Ordering::Relaxed);
                         let received = Received {
@@ -162,7 +185,7 @@ impl Link {
             })?;
         Ok(Subscription {
             _inner: inner,
-            _session: session.clone(),
+            _session: Arc::clone(session),
             _token: token,
             counters,
             message: PhantomData,
@@ -182,6 +205,14 @@ impl Counters {
             Some(Step::Next) | None => {}
         }
         attachment.map(|attachment| attachment.publisher)
+    }
+
+    /// Crossed keys, or a peer that means another robot. Logged as below.
+    fn note_other_robot(&self, sample: &Sample, robot: &str) {
+        let so_far = self.other_robot.fetch_add(1, Ordering::Relaxed) + 1;
+        if so_far.is_power_of_two() {
+            tracing::warn!(key = %sample.key_expr(), so_far, robot, "link: message of another robot refused");
+        }
     }
 
     /// Logged at powers of two only: a flood of junk must not become a flood of log lines.

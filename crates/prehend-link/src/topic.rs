@@ -3,8 +3,8 @@
 use zenoh::qos::{CongestionControl, Priority};
 
 use crate::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, Inquiry, JointCommand, JointState, PointCloud2,
-    Report, RobotStatus, StopRequest, SwapAnswer, SwapRequest,
+    ActionChunk, ControlStatistics, EpisodeEvent, EpisodeRequest, Inquiry, JointCommand,
+    JointState, PointCloud2, Report, RobotStatus, StopRequest, SwapAnswer, SwapRequest,
 };
 use crate::{DecodeError, Message, decode};
 
@@ -32,6 +32,8 @@ pub enum Topic {
     Inquiry,
     /// The driver's account of the commands it received.
     Report,
+    /// What the control loop has done, once per second.
+    Statistics,
     /// Another policy that is asked for.
     Swap,
     /// What became of it.
@@ -48,7 +50,7 @@ pub(crate) struct Qos {
 
 impl Topic {
     /// Every topic, in the order of the data flow.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Status,
         Self::JointState,
         Self::Cloud,
@@ -61,6 +63,7 @@ impl Topic {
         Self::SwapAnswer,
         Self::Event,
         Self::Report,
+        Self::Statistics,
     ];
 
     /// The topic of this name.
@@ -83,6 +86,7 @@ impl Topic {
             Self::Stop => StopRequest::TYPE_NAME,
             Self::Inquiry => Inquiry::TYPE_NAME,
             Self::Report => Report::TYPE_NAME,
+            Self::Statistics => ControlStatistics::TYPE_NAME,
             Self::Swap => SwapRequest::TYPE_NAME,
             Self::SwapAnswer => SwapAnswer::TYPE_NAME,
         }
@@ -102,6 +106,7 @@ impl Topic {
             Self::Stop => StopRequest::MAX_BYTES,
             Self::Inquiry => Inquiry::MAX_BYTES,
             Self::Report => Report::MAX_BYTES,
+            Self::Statistics => ControlStatistics::MAX_BYTES,
             Self::Swap => SwapRequest::MAX_BYTES,
             Self::SwapAnswer => SwapAnswer::MAX_BYTES,
         }
@@ -124,6 +129,7 @@ impl Topic {
             Self::Stop => json::<StopRequest>(payload),
             Self::Inquiry => json::<Inquiry>(payload),
             Self::Report => json::<Report>(payload),
+            Self::Statistics => json::<ControlStatistics>(payload),
             Self::Swap => json::<SwapRequest>(payload),
             Self::SwapAnswer => json::<SwapAnswer>(payload),
         }
@@ -149,6 +155,7 @@ impl Topic {
             Self::Stop => "stop",
             Self::Inquiry => "inquiry",
             Self::Report => "report",
+            Self::Statistics => "statistics",
             Self::Swap => "swap",
             Self::SwapAnswer => "swap_answer",
         }
@@ -177,7 +184,7 @@ impl Topic {
             Self::Request => (Priority::InteractiveLow, CongestionControl::Block, true),
             Self::Cloud => (Priority::DataHigh, CongestionControl::Drop, true),
             Self::JointState => (Priority::DataLow, CongestionControl::Drop, false),
-            Self::Report => (Priority::DataLow, CongestionControl::Drop, true),
+            Self::Report | Self::Statistics => (Priority::DataLow, CongestionControl::Drop, true),
         };
         Qos {
             priority,

@@ -6,9 +6,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, JointCommand,
-    JointState, PointCloud2, Report, RobotStatus, StopReason, StopRequest, SwapAnswer, SwapRequest,
-    SwapState,
+    ActionChunk, ArmId, ControlStatistics, Count, EpisodeEvent, EpisodeRequest, EventKind, Inquiry,
+    InquiryKind, JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason,
+    StopRequest, SwapAnswer, SwapRequest, SwapState, Timing,
 };
 use prehend_link::{Message, Topic, decode, encode};
 use prehend_types as types;
@@ -24,6 +24,50 @@ struct Largest;
 
 thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+fn statistics() -> ControlStatistics {
+    let timing = Timing {
+        n: 7,
+        p50_us: 2000.0,
+        p99_us: 2001.5,
+        p999_us: 2001.5,
+        max_us: 2001.5,
+        bins: vec![0, 1, 6],
+    };
+    let count = |name: &str, count| Count {
+        name: name.to_owned(),
+        count,
+    };
+    ControlStatistics {
+        robot: "fr3".to_owned(),
+        seq: 3,
+        stamp_nanos: 17,
+        epoch: 7,
+        mode: "tracking".to_owned(),
+        rate_hz: 500.0,
+        ticks: 8,
+        deadline_misses: 1,
+        period: timing.clone(),
+        compute: timing.clone(),
+        command_age: timing,
+        commands: 5,
+        commands_lost: 0,
+        interventions: vec![count("jerk", 2), count("velocity", 0)],
+        late: vec![count("wake", 1)],
+        stops: vec![],
+        armed: 1,
+        arm_refused: 1,
+        arm_error: "joint 2 is 0.3 rad off".to_owned(),
+    }
+}
+
+fn arm_id() -> ArmId {
+    ArmId {
+        robot: "fr3".to_owned(),
+        model: "fr3".to_owned(),
+        model_hash: "0123456789abcdef".repeat(4),
+    }
 }
 
 fn note(bytes: usize) {
@@ -110,14 +154,16 @@ fn seeds() -> Vec<Vec<u8>> {
     let names: Vec<String> = (1..=7).map(|i| format!("fr3_joint{i}")).collect();
     [
         encode(&JointCommand::track(
+            "fr3",
             7,
             42,
             types::Stamp::ZERO,
             dt,
             &setpoint,
         )),
-        encode(&ActionChunk::new(7, &chunk, dt)),
+        encode(&ActionChunk::new("fr3", 7, &chunk, dt)),
         encode(&RobotStatus::new(
+            &arm_id(),
             7,
             12,
             &state,
@@ -125,7 +171,7 @@ fn seeds() -> Vec<Vec<u8>> {
             StopReason::None,
         )),
         encode(&event),
-        encode(&EpisodeRequest::reset(1)),
+        encode(&EpisodeRequest::reset("fr3", 1)),
         encode(&StopRequest { epoch: 1 }),
         encode(&Inquiry {
             kind: InquiryKind::Repeat,
@@ -146,6 +192,7 @@ fn seeds() -> Vec<Vec<u8>> {
             state: SwapState::Refused,
             detail: "it disagrees".to_owned(),
         }),
+        encode(&statistics()),
     ]
     .map(|bytes| bytes.expect("valid"))
     .into()
@@ -217,7 +264,7 @@ fn read<M: Message>(bytes: &[u8]) -> bool {
 fn two_million_damaged_payloads_do_no_harm() {
     let seeds = seeds();
     let mut random = Random(900_000);
-    let mut accepted = [0_u64; 12];
+    let mut accepted = [0_u64; 13];
     for index in 0..N {
         let bytes = damage(&mut random, &seeds);
         let verdicts = [
@@ -233,6 +280,7 @@ fn two_million_damaged_payloads_do_no_harm() {
             read::<Report>(&bytes),
             read::<SwapRequest>(&bytes),
             read::<SwapAnswer>(&bytes),
+            read::<ControlStatistics>(&bytes),
         ];
         for (count, is_accepted) in accepted.iter_mut().zip(verdicts) {
             *count += u64::from(is_accepted);

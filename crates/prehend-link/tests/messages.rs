@@ -4,13 +4,58 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, CommandMode, EpisodeEvent, EpisodeRequest, EventKind, FingerState, Inquiry,
-    InquiryKind, JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason,
-    StopRequest, SwapAnswer, SwapRequest, SwapState,
+    ActionChunk, ArmId, ArmRefusal, CommandMode, ControlStatistics, Count, EpisodeEvent,
+    EpisodeRequest, EventKind, FingerState, Inquiry, InquiryKind, JointCommand, JointState,
+    PointCloud2, Report, RobotStatus, StopReason, StopRequest, SwapAnswer, SwapRequest, SwapState,
+    Timing,
 };
 use prehend_link::{DecodeError, Message, decode, encode};
 use prehend_types as types;
 use proptest::prelude::*;
+
+fn statistics() -> ControlStatistics {
+    let timing = Timing {
+        n: 7,
+        p50_us: 2000.0,
+        p99_us: 2001.5,
+        p999_us: 2001.5,
+        max_us: 2001.5,
+        bins: vec![0, 1, 6],
+    };
+    let count = |name: &str, count| Count {
+        name: name.to_owned(),
+        count,
+    };
+    ControlStatistics {
+        robot: "fr3".to_owned(),
+        seq: 3,
+        stamp_nanos: 17,
+        epoch: 7,
+        mode: "tracking".to_owned(),
+        rate_hz: 500.0,
+        ticks: 8,
+        deadline_misses: 1,
+        period: timing.clone(),
+        compute: timing.clone(),
+        command_age: timing,
+        commands: 5,
+        commands_lost: 0,
+        interventions: vec![count("jerk", 2), count("velocity", 0)],
+        late: vec![count("wake", 1)],
+        stops: vec![],
+        armed: 1,
+        arm_refused: 1,
+        arm_error: "joint 2 is 0.3 rad off".to_owned(),
+    }
+}
+
+fn arm_id() -> ArmId {
+    ArmId {
+        robot: "fr3".to_owned(),
+        model: "fr3".to_owned(),
+        model_hash: "0123456789abcdef".repeat(4),
+    }
+}
 
 fn state() -> types::RobotState {
     types::RobotState {
@@ -84,11 +129,12 @@ fn event() -> EpisodeEvent {
 
 fn status() -> RobotStatus {
     let command = Some((41, Duration::from_micros(900)));
-    RobotStatus::new(7, 12, &state(), command, StopReason::None)
+    RobotStatus::new(&arm_id(), 7, 12, &state(), command, StopReason::None)
 }
 
 fn command() -> JointCommand {
     JointCommand::track(
+        "fr3",
         7,
         42,
         types::Stamp::ZERO,
@@ -125,14 +171,21 @@ fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
 fn every_message_survives_and_no_cut_or_longer_one_does() {
     survives(&command());
     survives(&JointCommand::stop(
+        "fr3",
         7,
         43,
         Duration::from_millis(50),
         &setpoint(),
     ));
-    survives(&ActionChunk::new(7, &chunk(), Duration::from_millis(1)));
+    survives(&ActionChunk::new(
+        "fr3",
+        7,
+        &chunk(),
+        Duration::from_millis(1),
+    ));
     survives(&status());
     survives(&RobotStatus::new(
+        &arm_id(),
         7,
         0,
         &state(),
@@ -140,8 +193,8 @@ fn every_message_survives_and_no_cut_or_longer_one_does() {
         StopReason::NotArmed,
     ));
     survives(&event());
-    survives(&EpisodeRequest::reset(u64::MAX));
-    survives(&EpisodeRequest::rearm());
+    survives(&EpisodeRequest::reset("fr3", u64::MAX));
+    survives(&EpisodeRequest::rearm("fr3"));
     survives(&StopRequest { epoch: u64::MAX });
     survives(&Inquiry {
         kind: InquiryKind::Repeat,
@@ -155,6 +208,15 @@ fn every_message_survives_and_no_cut_or_longer_one_does() {
     });
     survives(&swap_request("fr3_pick_place"));
     survives(&swap_answer());
+    survives(&statistics());
+    let mut refused = status();
+    refused.refusal.push(ArmRefusal {
+        joint_idx: 2,
+        distance_rad: 0.3,
+        limit_rad: 0.1,
+    });
+    survives(&refused);
+    survives(&EpisodeRequest::reset("fr3", 1).acknowledging());
 }
 
 fn swap_request(model: &str) -> SwapRequest {
@@ -197,7 +259,7 @@ fn types_come_back_from_messages() {
     assert_eq!(status().state(), Some(state()));
     assert_eq!(status().command_age(), Some(Duration::from_micros(900)));
     assert_eq!(
-        ActionChunk::new(7, &chunk(), Duration::ZERO).to_chunk(),
+        ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO).to_chunk(),
         Ok(chunk())
     );
     assert_eq!(
@@ -205,7 +267,7 @@ fn types_come_back_from_messages() {
         cloud(13)
     );
     assert_eq!(
-        JointCommand::stop(1, 1, Duration::ZERO, &setpoint()).mode,
+        JointCommand::stop("fr3", 1, 1, Duration::ZERO, &setpoint()).mode,
         CommandMode::Stop
     );
 }
@@ -236,12 +298,13 @@ fn joint_state_is_laid_out_as_ros_2_does() {
 
 #[test]
 fn big_endian_senders_are_understood() {
-    let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 0];
-    bytes.extend([0; 4]); // padding before the seed
+    let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 4, b'f', b'r', b'3', 0];
+    bytes.extend([0; 8]); // the kind, and padding before the seed
     bytes.extend(9_u64.to_be_bytes());
+    bytes.push(0); // nothing is acknowledged
     assert_eq!(
         decode::<EpisodeRequest>(&bytes).expect("valid"),
-        EpisodeRequest::reset(9)
+        EpisodeRequest::reset("fr3", 9)
     );
 }
 
@@ -317,7 +380,7 @@ fn non_finite_numbers_are_refused_where_nobody_counts_them() {
     let mut counted = command();
     counted.q_d[0] = f64::NAN;
     assert!(encode(&counted).is_ok(), "the gate counts these");
-    let mut counted = ActionChunk::new(7, &chunk(), Duration::ZERO);
+    let mut counted = ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO);
     counted.actions[7].rotation[1] = f64::INFINITY;
     assert!(encode(&counted).is_ok(), "the controller counts these");
 }
@@ -342,6 +405,7 @@ fn never_panics_as_anything(bytes: &[u8]) {
     never_panics::<Report>(bytes);
     never_panics::<SwapRequest>(bytes);
     never_panics::<SwapAnswer>(bytes);
+    never_panics::<ControlStatistics>(bytes);
     never_panics::<PointCloud2>(bytes);
     if let Ok(cloud) = decode::<PointCloud2>(bytes) {
         let _ = cloud.to_cloud();
@@ -359,17 +423,18 @@ proptest! {
 
     #[test]
     fn mutated_messages_never_panic(
-        which in 0..7_usize,
+        which in 0..8_usize,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in any::<prop::sample::Index>(),
     ) {
         let mut bytes = match which {
             0 => encode(&command()),
-            1 => encode(&ActionChunk::new(7, &chunk(), Duration::ZERO)),
+            1 => encode(&ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO)),
             2 => encode(&status()),
             3 => encode(&event()),
-            4 => encode(&EpisodeRequest::reset(1)),
+            4 => encode(&EpisodeRequest::reset("fr3", 1)),
             5 => encode(&joint_state()),
+            6 => encode(&statistics()),
             _ => encode(&PointCloud2::new(&cloud(7))),
         }.expect("valid");
         for (index, value) in changes {
@@ -457,7 +522,7 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&command()),
         defined_names(include_str!("../msg/JointCommand.msg"))
     );
-    let message = ActionChunk::new(7, &chunk(), Duration::ZERO);
+    let message = ActionChunk::new("fr3", 7, &chunk(), Duration::ZERO);
     assert_eq!(
         field_names(&message),
         defined_names(include_str!("../msg/ActionChunk.msg"))
@@ -470,7 +535,7 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&event()),
         defined_names(include_str!("../msg/EpisodeEvent.msg"))
     );
-    let message = EpisodeRequest::reset(1);
+    let message = EpisodeRequest::reset("fr3", 1);
     assert_eq!(
         field_names(&message),
         defined_names(include_str!("../msg/EpisodeRequest.msg"))
@@ -492,6 +557,10 @@ fn definitions_name_the_fields_in_the_order_of_the_wire() {
         field_names(&swap_answer()),
         defined_names(include_str!("../msg/SwapAnswer.msg"))
     );
+    assert_eq!(
+        field_names(&statistics()),
+        defined_names(include_str!("../msg/ControlStatistics.msg"))
+    );
 }
 
 #[test]
@@ -509,6 +578,7 @@ fn every_message_has_a_key_of_its_own() {
         Report::TOPIC,
         SwapRequest::TOPIC,
         SwapAnswer::TOPIC,
+        ControlStatistics::TOPIC,
     ]
     .map(|topic| topic.key("fr3"));
     assert_eq!(keys[0], "prehend/fr3/command");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::{
-    EpisodeRequest, JointCommand, PointCloud2, RobotStatus, StopReason, StopRequest,
+    ArmId, EpisodeRequest, JointCommand, PointCloud2, RobotStatus, StopReason, StopRequest,
 };
 use prehend_link::{
     CommandGate, GateCounts, Link, LinkConfig, Message, NewCertificates, Publisher, Queue, Role,
@@ -26,6 +26,14 @@ const A_WHILE: Duration = Duration::from_millis(300);
 const EPOCH: u64 = 7;
 const VALID_FOR: Duration = Duration::from_millis(200);
 const N: u64 = 100;
+
+fn arm_id() -> ArmId {
+    ArmId {
+        robot: "fr3".to_owned(),
+        model: "fr3".to_owned(),
+        model_hash: "0123456789abcdef".repeat(4),
+    }
+}
 
 fn endpoint() -> String {
     let endpoint = free_loopback_endpoint().expect("a free port");
@@ -69,7 +77,7 @@ impl Arm {
             commands: link.queue(4096).expect("declares"),
             requests: link.queue(64).expect("declares"),
             stops: link.queue(64).expect("declares"),
-            gate: CommandGate::new(7, epoch, VALID_FOR),
+            gate: CommandGate::new(robot, 7, epoch, VALID_FOR),
             link,
             endpoint,
             command_endpoint,
@@ -99,7 +107,7 @@ fn command(epoch: u64, seq: u64) -> JointCommand {
         dq_d: types::JointVelocities::zeros(7).expect("fits"),
         gripper: types::GripperCommand { opening: 1.0 },
     };
-    JointCommand::track(epoch, seq, Stamp::now(), VALID_FOR, &setpoint)
+    JointCommand::track("fr3", epoch, seq, Stamp::now(), VALID_FOR, &setpoint)
 }
 
 fn connected<M: Message>(link: &Link) -> Publisher<M> {
@@ -351,7 +359,7 @@ fn operators_ask_for_sessions_and_everybody_listed_may_stop() {
     let certs = certificates();
     let arm = Arm::new("fr3", certs.path(), EPOCH);
     let (request, stop) = (Topic::Request.key("fr3"), Topic::Stop.key("fr3"));
-    let rearm = encode(&EpisodeRequest::rearm()).expect("valid");
+    let rearm = encode(&EpisodeRequest::rearm("fr3")).expect("valid");
     let halt = encode(&StopRequest { epoch: EPOCH }).expect("valid");
     let others = [Role::Viewer, Role::Policy, Role::Controller];
     for role in others {
@@ -425,14 +433,15 @@ fn a_recorded_stream_moves_nothing_a_second_time() {
 fn a_command_for_one_robot_moves_no_other() {
     let certs = certificates();
     let mut left = Arm::new("left", certs.path(), EPOCH);
-    let mut right = Arm::new("right", certs.path(), EPOCH + 1_000_000_007);
-    // The left controller is wired to the right arm by mistake, on its own key and on the other's.
+    let mut right = Arm::new("right", certs.path(), EPOCH);
+    // Another controller is wired to the right arm by mistake, on its own key and on that arm's, in a session
+    // of the same number: what it sends does not name the right robot.
     let session = listed(&right, &Papers::of(certs.path(), Role::Controller));
     attack(&session, "prehend/left/command", left.gate.epoch(), N);
     assert_eq!(right.commands.counts().received, 0);
     attack(&session, "prehend/right/command", left.gate.epoch(), N);
     let counts = right.counts();
-    assert!(counts.wrong_epoch > 0, "{counts:?}");
+    assert!(counts.other_robot > 0, "{counts:?}");
     assert_eq!((counts.accepted, left.counts().accepted), (0, 0));
     // Robots that have an authority of their own do not even meet.
     let other = certificates();
@@ -480,7 +489,7 @@ fn all_that_belong_to_a_cell_work_together() {
     let clouds = policy.queue::<PointCloud2>(8).expect("declares");
     let statuses = viewer.queue::<RobotStatus>(8).expect("declares");
     connected::<EpisodeRequest>(&operator)
-        .send(&EpisodeRequest::reset(3))
+        .send(&EpisodeRequest::reset("fr3", 3))
         .expect("open");
     assert_eq!(arm.requests.wait(SOON).expect("asked").message.seed, 3);
     connected::<StopRequest>(&viewer)
@@ -497,7 +506,7 @@ fn all_that_belong_to_a_cell_work_together() {
             is_grasping: false,
         },
     };
-    let status = RobotStatus::new(EPOCH, 1, &state, None, StopReason::NotArmed);
+    let status = RobotStatus::new(&arm_id(), EPOCH, 1, &state, None, StopReason::NotArmed);
     connected(&arm.link).send(&status).expect("open");
     assert!(statuses.wait(SOON).is_some());
     // Larger than a batch: in fragments.

@@ -1,6 +1,9 @@
 //! Two processes' worth of sessions over loopback, each test on free ports of its own.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::{EpisodeRequest, JointCommand};
@@ -36,6 +39,7 @@ fn command(seq: u64) -> JointCommand {
         gripper: types::GripperCommand { opening: 1.0 },
     };
     JointCommand::track(
+        "fr3",
         1,
         seq,
         types::Stamp::now(),
@@ -78,7 +82,9 @@ fn a_full_queue_drops_and_counts() {
     let queue = link.queue::<EpisodeRequest>(3).expect("declares");
     let publisher = link.publisher::<EpisodeRequest>().expect("declares");
     for seed in 0..7 {
-        publisher.send(&EpisodeRequest::reset(seed)).expect("open");
+        publisher
+            .send(&EpisodeRequest::reset("fr3", seed))
+            .expect("open");
     }
     let kept: Vec<u64> = std::iter::from_fn(|| queue.take())
         .map(|r| r.message.seed)
@@ -97,10 +103,31 @@ fn robots_do_not_hear_each_other() {
     let heard_right = right.queue::<EpisodeRequest>(8).expect("declares");
     right
         .publisher::<EpisodeRequest>()
-        .and_then(|publisher| publisher.send(&EpisodeRequest::reset(1)))
+        .and_then(|publisher| publisher.send(&EpisodeRequest::reset("right", 1)))
         .expect("sends");
     assert!(heard_right.wait(SOON).is_some());
     assert!(heard_left.wait(Duration::from_millis(200)).is_none());
+}
+
+/// Keys that are crossed on the way, by a bridge say, carry what was meant for somebody else.
+#[test]
+fn what_another_robot_is_meant_by_is_refused_and_counted() {
+    let endpoint = free_loopback_endpoint().expect("a free port");
+    let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+    let requests = driver.queue::<EpisodeRequest>(8).expect("declares");
+    let crossed = stranger(&endpoint);
+    let put = |request: &EpisodeRequest| {
+        let bytes = encode(request).expect("valid");
+        crossed
+            .put("prehend/fr3/request", bytes)
+            .wait()
+            .expect("open");
+    };
+    put(&EpisodeRequest::reset("left", 1));
+    put(&EpisodeRequest::reset("fr3", 2));
+    assert_eq!(requests.wait(SOON).expect("ours").message.seed, 2);
+    let counts = requests.counts();
+    assert_eq!((counts.received, counts.other_robot), (1, 1));
 }
 
 #[test]
@@ -195,7 +222,9 @@ fn a_process_in_the_middle_does_not_relay() {
     let queue = left.queue::<EpisodeRequest>(8).expect("declares");
     let publisher = right.publisher::<EpisodeRequest>().expect("declares");
     std::thread::sleep(Duration::from_millis(300));
-    publisher.send(&EpisodeRequest::reset(1)).expect("open");
+    publisher
+        .send(&EpisodeRequest::reset("fr3", 1))
+        .expect("open");
     assert!(queue.wait(Duration::from_millis(300)).is_none());
 }
 
@@ -238,7 +267,7 @@ fn commands_go_over_a_session_of_their_own_and_the_rest_over_the_other() {
     assert_eq!(queue.wait(SOON).expect("arrives").message.seq, 3);
     let asks = control.publisher::<EpisodeRequest>().expect("declares");
     wait_for_subscriber(&asks);
-    asks.send(&EpisodeRequest::reset(5)).expect("open");
+    asks.send(&EpisodeRequest::reset("fr3", 5)).expect("open");
     assert_eq!(requests.wait(SOON).expect("arrives").message.seed, 5);
 
     // Who calls one of the sessions reaches nothing of the other.
@@ -249,7 +278,7 @@ fn commands_go_over_a_session_of_their_own_and_the_rest_over_the_other() {
     let other = Link::open(&only_rest).expect("connects");
     let publisher = other.publisher::<JointCommand>().expect("declares");
     let on_commands = stranger(&commands);
-    let request = encode(&EpisodeRequest::reset(6)).expect("valid");
+    let request = encode(&EpisodeRequest::reset("fr3", 6)).expect("valid");
     std::thread::sleep(Duration::from_millis(300));
     publisher.send(&command(4)).expect("open");
     let put = on_commands.put("prehend/fr3/request", request);
@@ -389,4 +418,80 @@ fn a_visitor_that_does_not_read_holds_nobody_up() {
     let kept = std::iter::from_fn(|| lazy.wait(Duration::ZERO)).count() as u64;
     assert_eq!(kept, 1024, "as many as it keeps");
     assert_eq!(lazy.traffic().messages, kept + lazy.overflowed());
+}
+
+/// Passes bytes on between those who call and an endpoint, until it is told to keep them.
+struct Relay {
+    through: String,
+    holds: Arc<AtomicBool>,
+}
+
+impl Relay {
+    fn before(endpoint: &str) -> Self {
+        let upstream = endpoint.trim_start_matches("tcp/").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let through = format!("tcp/{}", listener.local_addr().expect("bound"));
+        let holds = Arc::<AtomicBool>::default();
+        let held = Arc::clone(&holds);
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let far = TcpStream::connect(&upstream).expect("listens");
+                for (mut from, mut to) in [(&near, &far), (&far, &near)]
+                    .map(|(from, to)| (from.try_clone(), to.try_clone()))
+                    .map(|(from, to)| (from.expect("open"), to.expect("open")))
+                {
+                    let held = Arc::clone(&held);
+                    std::thread::spawn(move || {
+                        let mut bytes = [0; 4096];
+                        while let Ok(n @ 1..) = from.read(&mut bytes) {
+                            while held.load(Ordering::SeqCst) {
+                                std::thread::sleep(Duration::from_millis(2));
+                            }
+                            if to.write_all(&bytes[..n]).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                }
+            }
+        });
+        Self { through, holds }
+    }
+}
+
+/// zenoh alone takes 10 s, in closing as in dropping the last handle.
+#[test]
+fn a_session_is_left_while_its_connection_does_not_move() {
+    for by_dropping in [false, true] {
+        let endpoint = free_loopback_endpoint().expect("a free port");
+        let far = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
+        let relay = Relay::before(&endpoint);
+        let config = LinkConfig::for_robot("fr3").connecting(&relay.through);
+        let near = Link::open(&config).expect("connects");
+        let _commands = far.queue::<JointCommand>(8).expect("declares");
+        let publisher = near.publisher::<JointCommand>().expect("declares");
+        wait_for_subscriber(&publisher);
+        relay.holds.store(true, Ordering::SeqCst);
+        for seq in 0..20_000 {
+            publisher.send(&command(seq)).expect("open");
+        }
+        drop(publisher);
+        let holds = Arc::clone(&relay.holds);
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(8));
+            holds.store(false, Ordering::SeqCst);
+        });
+        let begun = Instant::now();
+        if by_dropping {
+            drop(near);
+        } else {
+            // Whether the goodbye was said in time is no matter here.
+            let _ = near.close();
+        }
+        println!("left after {:.2} s", begun.elapsed().as_secs_f64());
+        assert!(
+            relay.holds.load(Ordering::SeqCst),
+            "left only when it moved again"
+        );
+    }
 }

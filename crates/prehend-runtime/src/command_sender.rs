@@ -1,12 +1,12 @@
 //! Turns the control loop's output ring into messages: the thread that may wait, so that the loop need not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_control::rt::{
-    Histogram, Quantiles, RealtimeConfig, SentCommand, TimedCommand, enter_realtime,
+    Histogram, Mark, Quantiles, RealtimeConfig, SentCommand, TimedCommand, enter_realtime,
 };
 use prehend_link::Publisher;
 use prehend_link::messages::{CommandMode, JointCommand};
@@ -35,7 +35,7 @@ pub struct SendReport {
 
 #[derive(Debug, Default)]
 struct Shared {
-    end: AtomicBool,
+    end: Mark,
     sent: AtomicU64,
     failed: AtomicU64,
     command_age: Histogram,
@@ -53,6 +53,7 @@ impl CommandSender {
     pub fn spawn(
         mut commands: Consumer<TimedCommand>,
         publisher: Publisher<JointCommand>,
+        robot: String,
         valid_for: Duration,
         realtime: &RealtimeConfig,
     ) -> Result<Self, RuntimeError> {
@@ -72,11 +73,11 @@ impl CommandSender {
             let _ = enter_realtime(&wishes);
             loop {
                 // Read before the ring: what the loop wrote before it ended is then still sent.
-                let end = own.end.load(Relaxed);
+                let end = own.end.get();
                 while let Ok(timed) = commands.pop() {
-                    own.send(&publisher, &timed, valid_for);
+                    own.send(&publisher, &robot, &timed, valid_for);
                 }
-                if end {
+                if end.is_some() {
                     return;
                 }
                 std::thread::sleep(LOOK);
@@ -95,6 +96,11 @@ impl CommandSender {
         })
     }
 
+    /// Times from a command's tick until it was handed to the link.
+    pub fn ages(&self) -> &Histogram {
+        &self.shared.command_age
+    }
+
     pub fn report(&self) -> SendReport {
         SendReport {
             sent: self.shared.sent.load(Relaxed),
@@ -106,7 +112,7 @@ impl CommandSender {
 
     /// Sends what is left, and ends.
     pub fn join(mut self) -> Result<SendReport, RuntimeError> {
-        self.shared.end.store(true, Relaxed);
+        self.shared.end.set(0);
         let ended = self.thread.take().map(JoinHandle::join);
         if let Some(Err(_)) = ended {
             return Err(RuntimeError::Loop {
@@ -119,13 +125,19 @@ impl CommandSender {
 
 impl Drop for CommandSender {
     fn drop(&mut self) {
-        self.shared.end.store(true, Relaxed);
+        self.shared.end.set(0);
     }
 }
 
 impl Shared {
-    fn send(&self, publisher: &Publisher<JointCommand>, timed: &TimedCommand, valid_for: Duration) {
-        let message = message(&SentCommand::from(timed), valid_for);
+    fn send(
+        &self,
+        publisher: &Publisher<JointCommand>,
+        robot: &str,
+        timed: &TimedCommand,
+        valid_for: Duration,
+    ) {
+        let message = message(&SentCommand::from(timed), robot, valid_for);
         let begun = Stamp::now();
         self.command_age
             .record(nanos(begun.saturating_since(timed.stamp)));
@@ -145,9 +157,15 @@ impl Shared {
 }
 
 /// The message of a command.
-pub(crate) fn message(sent: &SentCommand, valid_for: Duration) -> JointCommand {
-    let mut message =
-        JointCommand::track(sent.epoch, sent.seq, sent.stamp, valid_for, &sent.command);
+pub(crate) fn message(sent: &SentCommand, robot: &str, valid_for: Duration) -> JointCommand {
+    let mut message = JointCommand::track(
+        robot,
+        sent.epoch,
+        sent.seq,
+        sent.stamp,
+        valid_for,
+        &sent.command,
+    );
     // A command lives from the tick that made it: if this thread was held up, the driver must see how old
     // its commands are.
     message.sent_nanos = sent.stamp.as_nanos();

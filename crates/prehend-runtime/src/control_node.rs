@@ -9,7 +9,7 @@ use prehend_control::rt::{
     ControlLoop, LoopEvent, LoopMessage, LoopPorts, LoopReport, Monotonic, Realtime,
     RealtimeConfig, Tape,
 };
-use prehend_control::{ControlConfig, Controller, StopReason};
+use prehend_control::{ControlConfig, Controller, Mode, StopReason};
 use prehend_link::messages::{ActionChunk, RobotStatus};
 use prehend_link::{Latest, Link, LinkCounts, Queue};
 use prehend_robot::Robot;
@@ -20,6 +20,8 @@ use crate::command_sender::{CommandSender, SendReport};
 use crate::handover::Handover;
 use crate::live::Live;
 use crate::recording::{ControlRecorder, RecordReport, Recording};
+use crate::statistics::{Statistics, Times};
+use crate::takeover::{TakeoverError, check_takeover};
 use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
 
 const CHUNK_QUEUE: usize = 16;
@@ -121,9 +123,18 @@ impl ControlNode {
             commands,
             events,
         } = ports;
-        let sender =
-            CommandSender::spawn(commands, publisher, settings.valid_for, &settings.realtime)?;
+        let sender = CommandSender::spawn(
+            commands,
+            publisher,
+            link.robot().to_owned(),
+            settings.valid_for,
+            &settings.realtime,
+        )?;
         let feeder = Feeder {
+            robot: Arc::clone(robot),
+            told: None,
+            not_armed: None,
+            statistics: Statistics::new(link)?,
             statuses,
             chunks,
             states,
@@ -161,6 +172,12 @@ struct Counts {
 
 /// The thread that stands between the link and the loop's inputs.
 struct Feeder {
+    robot: Arc<Robot>,
+    /// Session that is not armed, and why: what was said of it.
+    told: Option<(u64, TakeoverError)>,
+    /// Why the newest session is not armed.
+    not_armed: Option<String>,
+    statistics: Statistics,
     statuses: Latest<RobotStatus>,
     chunks: Queue<ActionChunk>,
     states: Producer<prehend_types::RobotState>,
@@ -187,6 +204,14 @@ fn feed(
         if shown.elapsed() >= SNAPSHOT {
             shown = std::time::Instant::now();
             let report = feeder.report(control_loop.report(), &realtime, sender.report());
+            if feeder.statistics.is_due() {
+                let times = Times {
+                    period: control_loop.periods(),
+                    compute: control_loop.computes(),
+                    command_age: sender.ages(),
+                };
+                feeder.tell_statistics(&report, control_loop.mode(), &times);
+            }
             live.set(Some(report));
         }
     }
@@ -202,9 +227,19 @@ impl Feeder {
     fn pass(&mut self, control_loop: &ControlLoop) {
         if let Some(received) = self.statuses.wait(PATIENCE) {
             let status = received.message;
-            let verdict = self
-                .handover
-                .on_status(status.epoch, status.stop_reason, || control_loop.mode());
+            if status.epoch > self.handover.epoch() {
+                self.not_armed = None;
+            }
+            let takeover = check_takeover(&status, &self.robot);
+            let verdict = self.handover.on_status(
+                status.epoch,
+                status.stop_reason,
+                takeover.is_ok(),
+                status.acknowledged,
+                || control_loop.mode(),
+            );
+            let unacknowledged = (verdict.is_unacknowledged).then_some(TakeoverError::AtFault);
+            self.tell(status.epoch, takeover.err().or(unacknowledged));
             if verdict.driver_stopped {
                 let reason = status.stop_reason;
                 tracing::warn!(
@@ -235,6 +270,29 @@ impl Feeder {
         self.offer_chunk();
     }
 
+    fn not_arm(&mut self, error: String) {
+        self.not_armed = Some(error.clone());
+        self.counts.last_arm_error = Some(error);
+    }
+
+    fn tell_statistics(&mut self, report: &ControlReport, mode: Mode, times: &Times<'_>) {
+        let (epoch, not_armed) = (self.handover.epoch(), self.not_armed.as_deref());
+        (self.statistics).tell(report, kind(&mode), epoch, not_armed, times);
+    }
+
+    /// Says once per session and reason why it is not armed.
+    fn tell(&mut self, epoch: u64, refused: Option<TakeoverError>) {
+        let Some(error) = refused else {
+            return;
+        };
+        if self.told.as_ref() != Some(&(epoch, error.clone())) {
+            tracing::error!(%error, "control: not armed");
+            self.counts.arm_refused += 1;
+            self.not_arm(error.to_string());
+            self.told = Some((epoch, error));
+        }
+    }
+
     /// A chunk may come before its session is armed: then it waits, and the loop judges its age.
     fn offer_chunk(&mut self) {
         let Some(message) = self.waiting.take() else {
@@ -255,13 +313,16 @@ impl Feeder {
     fn drain_events(&mut self) {
         while let Ok(event) = self.events.pop() {
             match &event {
-                LoopEvent::Armed { .. } => self.counts.armed += 1,
+                LoopEvent::Armed { .. } => {
+                    self.counts.armed += 1;
+                    self.not_armed = None;
+                }
                 LoopEvent::ArmRefused(error) => {
                     self.counts.arm_refused += 1;
                     if self.counts.arm_refused.is_power_of_two() {
                         tracing::warn!(%error, "control: not armed, trying again");
                     }
-                    self.counts.last_arm_error = Some(error.to_string());
+                    self.not_arm(error.to_string());
                 }
                 LoopEvent::Chunk { outcome: Ok(_), .. } => self.counts.chunks_accepted += 1,
                 LoopEvent::Chunk {

@@ -1,5 +1,6 @@
 //! What can go wrong while a launch file runs.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use prehend_control::ControlError;
@@ -128,6 +129,12 @@ pub enum RuntimeError {
     /// The user stopped it before the node could do anything.
     #[error("stopped while waiting for the processes that this one connects to")]
     Interrupted,
+    /// Something broke, and the operator did not say that it was seen to.
+    #[error("not armed: {reason} (`prehend run --acknowledge`)")]
+    AtFault {
+        /// What the one at fault says.
+        reason: String,
+    },
     /// The nodes did not come alive together.
     #[error("{what} within {seconds:.0} s; {remedy}")]
     NotReady {
@@ -136,6 +143,6 @@ pub enum RuntimeError {
         /// How long it was waited for.
         seconds: f64,
         /// What to look at.
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
     },
 }

@@ -38,6 +38,8 @@ pub(crate) struct Verdict {
     pub message: Option<LoopMessage>,
     /// Whether this status says that the driver stopped an arm that the loop was commanding.
     pub driver_stopped: bool,
+    /// Whether the session is not armed because the loop is at fault and nobody has acknowledged that.
+    pub is_unacknowledged: bool,
 }
 
 impl Verdict {
@@ -46,6 +48,7 @@ impl Verdict {
             feed,
             message,
             driver_stopped: false,
+            is_unacknowledged: false,
         }
     }
 }
@@ -65,6 +68,11 @@ impl Handover {
         }
     }
 
+    /// The newest session that the driver announced; 0 before the first.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The session that chunks may belong to now.
     pub fn armed(&self) -> Option<u64> {
         (self.phase == Phase::Armed).then_some(self.epoch)
@@ -78,12 +86,15 @@ impl Handover {
         }
     }
 
-    /// Decides about a status of session `epoch` whose driver stands as `driver_stop` says; `mode` asks
-    /// the loop what it is doing.
+    /// Decides about a status of session `epoch` whose driver stands as `driver_stop` says; the loop is asked
+    /// to arm only while the session `may_be_armed`, and after a fault only if whoever asked for the session
+    /// acknowledged it. `mode` asks the loop what it is doing.
     pub fn on_status(
         &mut self,
         epoch: u64,
         driver_stop: DriverStop,
+        may_be_armed: bool,
+        is_acknowledged: bool,
         mode: impl FnOnce() -> Mode,
     ) -> Verdict {
         if epoch < self.epoch {
@@ -96,7 +107,8 @@ impl Handover {
             // Whatever it does, or was just asked to do, for the old session is over.
             return Verdict::new(false, Some(LoopMessage::Stop));
         }
-        if self.phase == Phase::Leaving && is_busy(mode()) {
+        let mode = (self.phase == Phase::Leaving).then(mode);
+        if mode.is_some_and(is_busy) {
             return Verdict::new(false, None);
         }
         if let Some(reason) = latched(driver_stop).filter(|_| self.phase != Phase::Latched) {
@@ -104,12 +116,22 @@ impl Handover {
         }
         let mut message = None;
         match self.phase {
+            Phase::Leaving if mode == Some(Mode::Fault) && !is_acknowledged => {
+                self.phase = Phase::Latched;
+                return Verdict {
+                    is_unacknowledged: true,
+                    ..Verdict::new(true, None)
+                };
+            }
             Phase::Leaving => {
                 // The state goes in with this status and the request with a later one, so that the
-                // loop cannot take the arm over where the old session left it. A driver begins a new
-                // session when an operator asks for one: that acknowledges what ended the last.
+                // loop cannot take the arm over where the old session left it.
                 self.phase = Phase::Settling { statuses: 1 };
-                message = Some(LoopMessage::Reset);
+                message = is_acknowledged.then_some(LoopMessage::Reset);
+            }
+            // Nothing is asked of the loop; once it may be armed it is asked at once.
+            Phase::Settling { .. } | Phase::Arming { .. } if !may_be_armed => {
+                self.phase = Phase::Settling { statuses: 1 };
             }
             Phase::Settling { statuses: 0 | 1 } | Phase::Arming { statuses: 0 | 1 } => {
                 self.phase = Phase::Arming {
@@ -141,6 +163,7 @@ impl Handover {
             feed: true,
             message: Some(LoopMessage::StopFor(reason)),
             driver_stopped: was_armed,
+            is_unacknowledged: false,
         }
     }
 
@@ -165,9 +188,10 @@ impl Handover {
 const fn latched(stop: DriverStop) -> Option<StopReason> {
     match stop {
         DriverStop::None | DriverStop::NotArmed => None,
-        DriverStop::Expired | DriverStop::Requested | DriverStop::Shutdown => {
-            Some(StopReason::Peer)
-        }
+        DriverStop::Expired
+        | DriverStop::Requested
+        | DriverStop::Shutdown
+        | DriverStop::NoSession => Some(StopReason::Peer),
         DriverStop::Fault => Some(StopReason::DriverFault),
     }
 }
@@ -193,7 +217,7 @@ mod tests {
         let wanted = [LoopMessage::Reset, LoopMessage::Arm { epoch }];
         let mut asked = Vec::new();
         while asked.last() != Some(&LoopMessage::Arm { epoch }) {
-            let verdict = handover.on_status(epoch, FREE, || Mode::Disarmed);
+            let verdict = handover.on_status(epoch, FREE, true, true, || Mode::Disarmed);
             asked.extend(verdict.message);
             assert!(asked.len() <= 3, "{asked:?}");
         }
@@ -211,7 +235,7 @@ mod tests {
         let mut handover = Handover::new();
         assert!(handover.may_arm(7));
         arm(&mut handover, 7);
-        let verdict = handover.on_status(7, FREE, || Mode::Tracking);
+        let verdict = handover.on_status(7, FREE, true, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(true, None));
         assert!(!handover.may_arm(6));
     }
@@ -220,11 +244,11 @@ mod tests {
     fn a_new_session_is_hidden_until_the_arm_stands() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(8, FREE, || Mode::Tracking);
+        let verdict = handover.on_status(8, FREE, true, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(false, Some(LoopMessage::Stop)));
         handover.on_event(&LoopEvent::Stopping(StopReason::Requested));
         assert_eq!(handover.armed(), None);
-        let verdict = handover.on_status(8, FREE, || Mode::Stopping);
+        let verdict = handover.on_status(8, FREE, true, true, || Mode::Stopping);
         assert_eq!(verdict, Verdict::new(false, None));
         arm(&mut handover, 8);
     }
@@ -235,7 +259,7 @@ mod tests {
         arm(&mut handover, 7);
         handover.on_event(&LoopEvent::Stopping(StopReason::StaleState));
         for _ in 0..100 {
-            let verdict = handover.on_status(7, FREE, || Mode::Stopped);
+            let verdict = handover.on_status(7, FREE, true, true, || Mode::Stopped);
             assert_eq!(verdict, Verdict::new(true, None));
         }
         assert!(!handover.may_arm(7) && handover.may_arm(8));
@@ -243,10 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn a_loop_at_fault_is_armed_only_by_who_acknowledges_it() {
+        let mut handover = Handover::new();
+        arm(&mut handover, 7);
+        handover.on_event(&LoopEvent::Stopping(StopReason::TrackingError));
+        let mut said = 0;
+        for _ in 0..100 {
+            let verdict = handover.on_status(8, FREE, true, false, || Mode::Fault);
+            said += u64::from(verdict.is_unacknowledged);
+            assert!(matches!(verdict.message, None | Some(LoopMessage::Stop)));
+        }
+        assert_eq!((said, handover.armed()), (1, None));
+        arm(&mut handover, 9);
+    }
+
+    #[test]
     fn an_older_session_changes_nothing() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(6, FREE, || Mode::Tracking);
+        let verdict = handover.on_status(6, FREE, true, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(false, None));
         assert_eq!(handover.armed(), Some(7));
     }
@@ -259,7 +298,7 @@ mod tests {
         let asked = (0..RETRY_STATUSES)
             .filter(|_| {
                 handover
-                    .on_status(7, FREE, || Mode::Disarmed)
+                    .on_status(7, FREE, true, true, || Mode::Disarmed)
                     .message
                     .is_some()
             })
@@ -273,23 +312,24 @@ mod tests {
         arm(&mut handover, 7);
         assert!(
             handover
-                .on_status(7, DriverStop::None, || Mode::Tracking)
+                .on_status(7, DriverStop::None, true, true, || Mode::Tracking)
                 .message
                 .is_none()
         );
-        let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Tracking);
+        let verdict = handover.on_status(7, DriverStop::Expired, true, true, || Mode::Tracking);
         assert_eq!(
             verdict,
             Verdict {
                 feed: true,
                 message: Some(LoopMessage::StopFor(StopReason::Peer)),
-                driver_stopped: true
+                driver_stopped: true,
+                is_unacknowledged: false,
             }
         );
         handover.on_event(&LoopEvent::Stopping(StopReason::Requested));
         // Said once, and no answer that was under way takes the arm back.
         handover.on_event(&LoopEvent::Armed { epoch: 7 });
-        let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Stopped);
+        let verdict = handover.on_status(7, DriverStop::Expired, true, true, || Mode::Stopped);
         assert_eq!(verdict, Verdict::new(true, None));
         assert!(handover.armed().is_none() && !handover.may_arm(7));
         arm(&mut handover, 8);
@@ -299,7 +339,7 @@ mod tests {
     fn a_driver_that_had_stopped_before_is_not_armed() {
         let mut handover = Handover::new();
         for status in 0..5 * RETRY_STATUSES {
-            let verdict = handover.on_status(7, DriverStop::Expired, || Mode::Disarmed);
+            let verdict = handover.on_status(7, DriverStop::Expired, true, true, || Mode::Disarmed);
             assert_eq!(verdict.feed, status > 0, "the first one announces");
             assert!(!verdict.driver_stopped);
             assert!(!matches!(verdict.message, Some(LoopMessage::Arm { .. })));
@@ -311,16 +351,16 @@ mod tests {
     fn a_stopped_new_session_is_hidden_while_the_arm_moves() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        let verdict = handover.on_status(8, DriverStop::Fault, || Mode::Tracking);
+        let verdict = handover.on_status(8, DriverStop::Fault, true, true, || Mode::Tracking);
         assert_eq!(verdict, Verdict::new(false, Some(LoopMessage::Stop)));
         assert!(
             !handover
-                .on_status(8, DriverStop::Fault, || Mode::Stopping)
+                .on_status(8, DriverStop::Fault, true, true, || Mode::Stopping)
                 .feed
         );
         assert!(
             handover
-                .on_status(8, DriverStop::Fault, || Mode::Stopped)
+                .on_status(8, DriverStop::Fault, true, true, || Mode::Stopped)
                 .feed
         );
         assert!(!handover.may_arm(8));
@@ -346,7 +386,7 @@ mod tests {
         let asked = (0..=ANSWER_STATUSES)
             .filter(|_| {
                 handover
-                    .on_status(7, FREE, || Mode::Disarmed)
+                    .on_status(7, FREE, true, true, || Mode::Disarmed)
                     .message
                     .is_some()
             })

@@ -31,9 +31,11 @@ mod policy_node;
 mod recording;
 mod run;
 mod setup;
+mod statistics;
 mod stop_request;
 mod supervisor;
 mod swap;
+mod takeover;
 mod visit;
 
 pub use command_sender::SendReport;
@@ -54,4 +56,5 @@ pub use run::{RunConfig, RunReport, run};
 pub use stop_request::{StopAnswer, ask_to_stop};
 pub use supervisor::{LOG_VARIABLE, SUPERVISOR_VARIABLE};
 pub use swap::{PolicySource, ask_to_swap};
+pub use takeover::{TakeoverError, check_takeover};
 pub use visit::{Place, Visit};

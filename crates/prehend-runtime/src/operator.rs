@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use prehend_drivers::WireReport;
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind, Report,
-    RobotStatus, StopReason,
+    ActionChunk, ControlStatistics, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind,
+    Report, RobotStatus, StopReason,
 };
 use prehend_link::{Latest, Link, Publisher, Queue};
 use prehend_types::Stamp;
 use serde::{Deserialize, Serialize};
 
-use crate::launch::OperatorSection;
+use crate::launch::{Acknowledge, OperatorSection};
 use crate::{Outcome, RuntimeError, Stop};
 
 /// How often progress is shown, and the flag to stop is looked at.
@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 const EVENT_QUEUE: usize = 256;
+/// The mode of a controller at fault, as statistics name it.
+const FAULT: &str = "fault";
 /// Failure class of an episode whose scene the driver refused.
 const NO_SCENE: &str = "no_scene";
 
@@ -91,6 +93,8 @@ pub struct OperatorProgress {
     pub command_age_ms: Option<f64>,
     /// Why the driver does not follow commands, if it does not.
     pub driver_stop: Option<String>,
+    /// Why the controller has not armed this session, if it has not.
+    pub not_armed: Option<String>,
 }
 
 /// Somebody who looks at an operator's progress a few times per second.
@@ -100,13 +104,18 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(&OperatorProgress);
 #[derive(Debug)]
 pub struct Operator {
     section: OperatorSection,
+    /// Whose arm it is.
+    robot: String,
     requests: Publisher<EpisodeRequest>,
     inquiries: Publisher<Inquiry>,
     events: Queue<EpisodeEvent>,
     statuses: Latest<RobotStatus>,
     chunks: Latest<ActionChunk>,
     reports: Latest<Report>,
+    statistics: Latest<ControlStatistics>,
     newest: Option<RobotStatus>,
+    /// Whether the controller is at fault, as of its newest statistics.
+    is_at_fault: bool,
     progress: OperatorProgress,
     report: OperatorReport,
 }
@@ -124,13 +133,16 @@ impl Operator {
             statuses: link.latest()?,
             chunks: link.latest()?,
             reports: link.latest()?,
+            statistics: link.latest()?,
             newest: None,
+            is_at_fault: false,
             progress: OperatorProgress {
                 episodes: section.episodes,
                 ..OperatorProgress::default()
             },
             report: OperatorReport::default(),
             section: section.clone(),
+            robot: link.robot().to_owned(),
         })
     }
 
@@ -164,14 +176,23 @@ impl Operator {
         Ok(())
     }
 
-    /// The driver's first scene is a rehearsal: a chunk was made for it, and a command followed. Only
-    /// then does an episode that is counted begin, so that no start-up time counts against a policy.
+    /// The first scene is a rehearsal: a chunk was made for it, and a command followed. Only then does an episode that is counted begin, so that no start-up time counts against a policy.
     fn wait_until_ready(&mut self, stop: &Stop, look: OnProgress<'_>) -> Result<(), RuntimeError> {
         let begun = Instant::now();
         let timeout = Duration::from_secs_f64(self.section.ready_timeout_s);
-        let (mut asked, mut saw_chunk, mut follows) = (Instant::now(), false, false);
+        let mut asked: Option<Instant> = None;
+        let (mut saw_chunk, mut follows) = (false, false);
         while !(stop.is_set() || saw_chunk && follows) {
+            // Again after a while: the rehearsal may have run out of time before everybody was there.
+            if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN)
+                && self.requests.has_subscriber()
+            {
+                asked = Some(Instant::now());
+                let acknowledges = self.section.acknowledge != Acknowledge::Never;
+                self.ask(self.section.seed, acknowledges)?;
+            }
             self.pause(look);
+            self.look_for_faults()?;
             saw_chunk |= self.chunks.take().is_some();
             follows |= self.newest.as_ref().is_some_and(RobotStatus::is_following);
             if begun.elapsed() >= timeout {
@@ -191,14 +212,11 @@ impl Operator {
                 return Err(RuntimeError::NotReady {
                     what,
                     seconds: timeout.as_secs_f64(),
-                    remedy,
+                    remedy: match &self.progress.not_armed {
+                        Some(reason) => format!("the controller says: {reason}").into(),
+                        None => remedy.into(),
+                    },
                 });
-            }
-            // The rehearsal may have run out of time before everybody was there.
-            if asked.elapsed() >= ASK_AGAIN {
-                asked = Instant::now();
-                self.requests
-                    .send(&EpisodeRequest::reset(self.section.seed))?;
             }
         }
         Ok(())
@@ -235,6 +253,7 @@ impl Operator {
             }
             self.progress.elapsed_s = begun.elapsed().as_secs_f64();
             let event = self.next_event(look);
+            self.check_controller()?;
             let driver_stop = self.progress.driver_stop.clone();
             if let Some(event) = event.filter(|event| event.epoch == started.epoch) {
                 let end = Stamp::from_nanos(event.stamp_nanos);
@@ -243,7 +262,7 @@ impl Operator {
                     EventKind::Succeeded => (true, None),
                     EventKind::Failed => (false, Some(event.detail)),
                     EventKind::Aborted => (false, Some("aborted".to_owned())),
-                    EventKind::Started | EventKind::Refused => continue,
+                    EventKind::Started | EventKind::Refused | EventKind::AtFault => continue,
                 };
                 return Ok(Some(record(success, failure, duration_s, driver_stop)));
             }
@@ -276,7 +295,7 @@ impl Operator {
         while !stop.is_set() {
             if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
                 asked = Some(Instant::now());
-                self.requests.send(&EpisodeRequest::reset(seed))?;
+                self.ask(seed, self.section.acknowledge == Acknowledge::Always)?;
             }
             match self.next_event(look).filter(|event| event.seed == seed) {
                 Some(event) if event.kind == EventKind::Started && event.epoch > before => {
@@ -286,17 +305,55 @@ impl Operator {
                     tracing::warn!(seed, detail = event.detail, "operator: no scene");
                     return Ok(Start::Refused);
                 }
+                Some(event) if event.kind == EventKind::AtFault => {
+                    return Err(RuntimeError::AtFault {
+                        reason: event.detail,
+                    });
+                }
                 _ => {}
             }
             if begun.elapsed() >= timeout {
                 return Err(RuntimeError::NotReady {
                     what: "the driver started no new scene",
                     seconds: timeout.as_secs_f64(),
-                    remedy: "is the driver running?",
+                    remedy: "is the driver running?".into(),
                 });
             }
         }
         Ok(Start::Interrupted)
+    }
+
+    fn ask(&self, seed: u64, acknowledges: bool) -> Result<(), RuntimeError> {
+        let request = EpisodeRequest::reset(&self.robot, seed);
+        self.requests.send(&match acknowledges {
+            true => request.acknowledging(),
+            false => request,
+        })?;
+        Ok(())
+    }
+
+    /// A controller at fault arms no session that does not acknowledge it.
+    fn check_controller(&self) -> Result<(), RuntimeError> {
+        match &self.progress.not_armed {
+            Some(reason) if self.is_at_fault => Err(RuntimeError::AtFault {
+                reason: reason.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What came before the first episode that counts.
+    fn look_for_faults(&mut self) -> Result<(), RuntimeError> {
+        self.check_controller()?;
+        while let Some(received) = self.events.take() {
+            let event = received.message;
+            if event.kind == EventKind::AtFault {
+                return Err(RuntimeError::AtFault {
+                    reason: event.detail,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn next_event(&mut self, look: OnProgress<'_>) -> Option<EpisodeEvent> {
@@ -313,6 +370,20 @@ impl Operator {
     }
 
     fn observe(&mut self) {
+        if let Some(received) = self.statistics.take() {
+            let ControlStatistics {
+                epoch,
+                mode,
+                arm_error,
+                ..
+            } = received.message;
+            let is_ours = self
+                .newest
+                .as_ref()
+                .is_none_or(|status| status.epoch == epoch);
+            self.progress.not_armed = (is_ours && !arm_error.is_empty()).then_some(arm_error);
+            self.is_at_fault = is_ours && mode == FAULT;
+        }
         if let Some(received) = self.statuses.take() {
             let status = received.message;
             self.progress.command_age_ms = status.command_age().map(|age| age.as_secs_f64() * 1e3);
@@ -353,5 +424,6 @@ pub(crate) const fn stop_name(reason: StopReason) -> Option<&'static str> {
         StopReason::Requested => Some("requested"),
         StopReason::Fault => Some("fault"),
         StopReason::Shutdown => Some("shutdown"),
+        StopReason::NoSession => Some("no_session"),
     }
 }

@@ -137,6 +137,7 @@ impl PolicyNode {
         live.set(report.clone());
         let mut worker = Worker {
             robot: Arc::clone(robot),
+            name: link.robot().to_owned(),
             lead,
             clouds: link.latest()?,
             statuses: link.queue(STATUS_QUEUE)?,
@@ -172,6 +173,8 @@ struct Worker {
     policy: PolicySlot,
     swaps: Swaps,
     robot: Arc<Robot>,
+    /// Whose arm it is.
+    name: String,
     lead: Duration,
     clouds: Latest<PointCloud2>,
     statuses: Queue<RobotStatus>,
@@ -233,7 +236,7 @@ impl Worker {
                     self.episode = Some(event.epoch);
                     self.next_due = Stamp::ZERO;
                 }
-                EventKind::Started | EventKind::Refused => {}
+                EventKind::Started | EventKind::Refused | EventKind::AtFault => {}
                 EventKind::Succeeded | EventKind::Failed | EventKind::Aborted => {
                     self.episode = self.episode.filter(|epoch| *epoch != event.epoch);
                 }
@@ -298,7 +301,8 @@ impl Worker {
         };
         let act_time = decided.saturating_since(seen);
         let sending = Stamp::now();
-        match self.chunks.send(&ActionChunk::new(epoch, &chunk, act_time)) {
+        let message = ActionChunk::new(&self.name, epoch, &chunk, act_time);
+        match self.chunks.send(&message) {
             Ok(()) => {}
             // Too long, say: as little a chunk as none at all.
             Err(error @ LinkError::Refused(_)) => {

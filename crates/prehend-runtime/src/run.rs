@@ -33,6 +33,9 @@ pub struct RunConfig {
     pub verbosity: u8,
     /// File that the nodes' processes write their log to as well. None by default.
     pub log: Option<PathBuf>,
+    /// Whether whoever starts the run has seen to what broke before: its first session acknowledges it.
+    /// Default false.
+    pub acknowledges: bool,
 }
 
 impl RunConfig {
@@ -44,6 +47,7 @@ impl RunConfig {
             only: None,
             verbosity: 0,
             log: None,
+            acknowledges: false,
         }
     }
 }
@@ -109,6 +113,9 @@ pub fn run(
         })?;
         return Ok(Supervisor::start(&program, config, &launch)?.watch(stop));
     };
+    if config.acknowledges {
+        launch.operator.acknowledge();
+    }
     die_with_supervisor(stop);
     take_endpoints(&mut launch, node)?;
     let Outcome { report, error } = run_node(&launch, node, stop, progress)?;

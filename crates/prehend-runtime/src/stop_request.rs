@@ -1,5 +1,6 @@
 //! Asks a driver to stop its arm, and waits until it says that it has.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::{RobotStatus, StopReason, StopRequest};
@@ -47,7 +48,7 @@ pub fn ask_to_stop(link: &Link, timeout: Duration) -> Result<StopAnswer, Runtime
     let not_ready = |what, remedy| RuntimeError::NotReady {
         what,
         seconds: timeout.as_secs_f64(),
-        remedy,
+        remedy: Cow::Borrowed(remedy),
     };
     let mut newest = statuses.wait(timeout).ok_or_else(|| {
         not_ready(
@@ -99,7 +100,10 @@ impl StopAnswer {
     fn note(&mut self, received: &Received<RobotStatus>, asked: Stamp) {
         let status = &received.message;
         let since_ms = received.at.seconds_since(asked) * 1e3;
-        let is_stopped = !matches!(status.stop_reason, StopReason::None | StopReason::NotArmed);
+        let is_stopped = !matches!(
+            status.stop_reason,
+            StopReason::None | StopReason::NotArmed | StopReason::NoSession
+        );
         if is_stopped && !self.confirmed {
             self.confirmed = true;
             self.reason = stop_name(status.stop_reason);

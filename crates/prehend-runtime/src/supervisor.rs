@@ -32,6 +32,7 @@ pub(crate) fn listen_variable(node: NodeKind, listener: Listener) -> String {
     match listener {
         Listener::Rest => format!("PREHEND_LISTEN_{node}"),
         Listener::Commands => format!("PREHEND_LISTEN_COMMANDS_{node}"),
+        Listener::Statistics => format!("PREHEND_LISTEN_STATISTICS_{node}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Takes wishes for another policy, loads it on a thread of its own, and says what became of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
@@ -202,7 +203,7 @@ pub fn ask_to_swap(
     let not_ready = |what, remedy| RuntimeError::NotReady {
         what,
         seconds: timeout.as_secs_f64(),
-        remedy,
+        remedy: Cow::Borrowed(remedy),
     };
     while !requests.has_subscriber() {
         if begun.elapsed() >= timeout {

@@ -39,9 +39,12 @@ impl Visit {
     pub fn of_launch(launch: &LaunchFile, role: Role) -> Result<Self, RuntimeError> {
         let mut wanted = Vec::new();
         for node in NodeKind::ALL {
-            let Some(endpoint) = launch.wires(node).listen.clone() else {
+            // What a control loop says of itself is all that visitors hear of it.
+            let wires = launch.wires(node);
+            let Some(endpoint) = wires.listen.as_ref().or(wires.listen_statistics.as_ref()) else {
                 continue;
             };
+            let endpoint = endpoint.clone();
             if has_port_zero(&endpoint) {
                 return Err(RuntimeError::PortNotKnown { node, endpoint });
             }
@@ -146,7 +149,7 @@ impl Visit {
         self.node(NodeKind::Driver).ok_or(RuntimeError::NotReady {
             what: "the driver did not answer",
             seconds: PATIENCE.as_secs_f64(),
-            remedy: "is the driver running?",
+            remedy: "is the driver running?".into(),
         })
     }
 
@@ -158,7 +161,7 @@ impl Visit {
         self.node(NodeKind::Policy).ok_or(RuntimeError::NotReady {
             what: "the policy node did not answer",
             seconds: PATIENCE.as_secs_f64(),
-            remedy: "is it running, and does it listen?",
+            remedy: "is it running, and does it listen?".into(),
         })
     }
 

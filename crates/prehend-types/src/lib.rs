@@ -16,6 +16,7 @@ mod joints;
 mod observation;
 mod plant;
 mod policy;
+mod running;
 mod seed;
 mod stamp;
 pub mod stats;
@@ -30,6 +31,7 @@ pub use joints::{
 pub use observation::{GripperState, Observation, RobotState};
 pub use plant::{GripperCommand, JointCommand, Plant};
 pub use policy::{Policy, PolicyError, Tally};
+pub use running::ahead;
 pub use seed::{Stream, derive_seed};
 pub use stamp::Stamp;
 

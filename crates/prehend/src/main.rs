@@ -42,17 +42,28 @@ use crate::session::Session;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.verbose);
-    match run(&cli) {
+    if let Err(error) = logging::start(cli.verbose) {
+        // Nobody is left to tell if stderr is gone.
+        let _ = writeln!(std::io::stderr(), "error: cannot start the log: {error}");
+        return ExitCode::from(Class::Runtime as u8);
+    }
+    let code = conclude(run(&cli));
+    logging::finish();
+    code
+}
+
+/// Says what a command ended with, and turns it into an exit code.
+fn conclude(result: Result<Verdict, Failure>) -> ExitCode {
+    match result {
         Ok(Verdict::Passed) => ExitCode::SUCCESS,
         Ok(Verdict::FellShort(what)) => {
-            say(&format!("fell short: {what}"));
+            logging::say(&format!("fell short: {what}"));
             ExitCode::from(1)
         }
         Err(Failure { class, error }) => {
-            say(&format!("error: {}", exit::explain(&error)));
+            logging::say(&format!("error: {}", exit::explain(&error)));
             if class == Class::Usage {
-                say("try `prehend --help`");
+                logging::say("try `prehend --help`");
             }
             ExitCode::from(class as u8)
         }
@@ -62,9 +73,4 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Verdict, Failure> {
     let session = Session::start(cli.json, cli.verbose)?;
     commands::run(&cli.command, &session)
-}
-
-fn say(line: &str) {
-    // Nobody is left to tell if stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::exit::{Class, Failure, Verdict};
 use crate::interrupt::Interrupt;
+use crate::logging;
 
 /// Package and commit that this program was built from.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PREHEND_COMMIT"), ")");
@@ -110,7 +111,7 @@ impl Session {
             return put_line(&text.to_string()).map(drop);
         }
         // The text is a courtesy here; the object is the result.
-        let _ = writeln!(io::stderr(), "{text}");
+        logging::say(&text.to_string());
         let object = serde_json::to_string(&self.object(seed, body)).map_err(|error| {
             Failure::new(Class::Runtime, error).context("cannot form the report")
         })?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
+use super::Histogram;
 use super::clock::{Clock, Monotonic, check_timer};
 use super::ports::LoopPorts;
 use super::schedule::{Realtime, RealtimeConfig, enter_realtime};
@@ -115,6 +116,18 @@ impl ControlLoop {
     #[must_use]
     pub fn report(&self) -> LoopReport {
         self.stats.report()
+    }
+
+    /// Times between wake-ups so far. Does not disturb the loop.
+    #[must_use]
+    pub fn periods(&self) -> &Histogram {
+        &self.stats.period
+    }
+
+    /// Times from waking up to the end of a tick's work so far. Does not disturb the loop.
+    #[must_use]
+    pub fn computes(&self) -> &Histogram {
+        &self.stats.compute
     }
 
     /// Stops the arm softly, ends the thread and gives the controller back. Keep draining commands

@@ -9,6 +9,8 @@ const SUB_BITS: u32 = 10;
 const SUB: u64 = 1 << SUB_BITS;
 /// Up to 2^40 ns, 18 minutes; longer durations count into the last bin.
 const TOP_BITS: u32 = 40;
+/// Bins of a histogram that is shown: up to 2.1 s, and beyond.
+pub const N_OCTAVES: usize = 23;
 const N_BINS: usize = ((TOP_BITS - SUB_BITS + 1) as usize) << SUB_BITS;
 
 /// Logarithmic bins with linear steps inside, made once; recording is wait-free.
@@ -54,6 +56,19 @@ impl Histogram {
     pub fn record(&self, nanos: u64) {
         self.bins[bin(nanos)].fetch_add(1, Relaxed);
         self.max_nanos.fetch_max(nanos, Relaxed);
+    }
+
+    /// How many durations lie below 1.024 us, then below twice as much in each next bin; the last holds all
+    /// longer ones.
+    #[must_use]
+    pub fn octaves(&self) -> [u64; N_OCTAVES] {
+        let mut octaves = [0; N_OCTAVES];
+        for (index, bin) in self.bins.iter().enumerate() {
+            // A bin of its own per octave: the first holds what is told apart by the nanosecond.
+            let octave = (index >> SUB_BITS).min(N_OCTAVES - 1);
+            octaves[octave] += bin.load(Relaxed);
+        }
+        octaves
     }
 
     /// What was recorded so far.
@@ -115,6 +130,18 @@ mod tests {
             assert!(index == 0 || upper_edge(index - 1) < nanos, "{nanos}");
         }
         assert_eq!(bin(u64::MAX), N_BINS - 1);
+    }
+
+    #[test]
+    fn octaves_hold_every_duration_once() {
+        let histogram = Histogram::new();
+        for nanos in [0, 1023, 1024, 2047, 2048, 1 << 30, u64::MAX] {
+            histogram.record(nanos);
+        }
+        let octaves = histogram.octaves();
+        assert_eq!(octaves[..3], [2, 2, 1]);
+        assert_eq!((octaves[21], octaves[22]), (1, 1));
+        assert_eq!(octaves.iter().sum::<u64>(), histogram.quantiles().n);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub enum LoopEvent {
 /// A command with everything the wire needs but its time to live.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedCommand {
-    /// Rises by one per command over the loop's life, epochs included.
+    /// Rises by one per command over the loop's life, epochs included; after the last of u64 comes 0.
     pub seq: u64,
     /// The epoch it was armed with.
     pub epoch: u64,

@@ -68,6 +68,12 @@ pub struct LoopReport {
 pub struct StageCounts([u64; Stage::ALL.len()]);
 
 impl StageCounts {
+    /// Every stage's name and count.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let of = |stage: Stage| (stage.name(), self.get(stage));
+        Stage::ALL.map(of).into_iter()
+    }
+
     /// The count of one stage.
     #[must_use]
     pub const fn get(&self, stage: Stage) -> u64 {
@@ -77,7 +83,7 @@ impl StageCounts {
 
 impl Serialize for StageCounts {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_map(Stage::ALL.map(|stage| (stage.name(), self.get(stage))))
+        out.collect_map(self.iter())
     }
 }
 

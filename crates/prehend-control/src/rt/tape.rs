@@ -1,12 +1,12 @@
 //! What the loop saw and did, tick by tick, on its way to whoever keeps it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use prehend_types::{ActionChunk, JointCommand, RobotState, Stamp};
 use rtrb::{Consumer, Producer, RingBuffer};
 use serde::{Deserialize, Serialize};
 
+use super::mark::Mark;
 use super::ports::{LoopMessage, TimedCommand};
 use crate::Mode;
 
@@ -14,8 +14,6 @@ use crate::Mode;
 const TICKS: usize = 8192;
 const MESSAGES: usize = 512;
 const CHUNKS: usize = 64;
-/// No tick found the rings full.
-const NEVER: u64 = u64::MAX;
 
 /// When a tick was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +101,7 @@ pub struct Tape {
     n_messages: usize,
     n_chunks: usize,
     is_over: bool,
-    full_at: Arc<AtomicU64>,
+    full_at: Arc<Mark>,
 }
 
 /// The other end.
@@ -112,7 +110,7 @@ pub struct TapeReader {
     ticks: Consumer<Taped>,
     messages: Consumer<LoopMessage>,
     chunks: Consumer<ActionChunk>,
-    full_at: Arc<AtomicU64>,
+    full_at: Arc<Mark>,
 }
 
 impl Tape {
@@ -128,7 +126,7 @@ impl Tape {
         let (ticks, ticks_out) = RingBuffer::new(ticks);
         let (messages, messages_out) = RingBuffer::new(MESSAGES);
         let (chunks, chunks_out) = RingBuffer::new(CHUNKS);
-        let full_at = Arc::new(AtomicU64::new(NEVER));
+        let full_at = Arc::<Mark>::default();
         let reader = TapeReader {
             ticks: ticks_out,
             messages: messages_out,
@@ -168,8 +166,8 @@ impl Tape {
             outcome,
         };
         self.is_over = self.is_over || self.ticks.push(taped).is_err();
-        if self.is_over && self.full_at.load(Relaxed) == NEVER {
-            self.full_at.store(moment.tick, Relaxed);
+        if self.is_over {
+            self.full_at.set(moment.tick);
         }
     }
 }
@@ -194,7 +192,7 @@ impl TapeReader {
     /// The first tick that is missing because this reader was too slow.
     #[must_use]
     pub fn full_at(&self) -> Option<u64> {
-        Some(self.full_at.load(Relaxed)).filter(|tick| *tick != NEVER)
+        self.full_at.get()
     }
 
     /// Whether the loop has ended: once nothing waits any more, nothing will.

@@ -288,7 +288,7 @@ impl<C: Clock> Worker<C> {
     }
 
     fn send(&mut self, tick: &Tick) {
-        self.seq += 1;
+        self.seq = self.seq.wrapping_add(1);
         let command = TimedCommand {
             seq: self.seq,
             epoch: self.controller.epoch(),

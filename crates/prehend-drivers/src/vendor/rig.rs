@@ -15,6 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{Abort, Decision, Ignored, Kind, Rules, Setpoint, plans};
 use crate::{DriverError, Shell, ShellConfig};
 
+/// Whose arm it is.
+const ROBOT: &str = "rig";
 /// Time between two ticks of a rig.
 const TICK: Duration = Duration::from_millis(1);
 /// A servo's count, rad: a driver goes on from its own setpoint if the vendor's is no further away.
@@ -199,9 +201,12 @@ impl Rig {
             max_jump_rad: 0.1,
         };
         let epoch = 1;
+        let bounds = &bounds[..robot.n_joints()];
+        let mut shell = Shell::new(shell_config, ROBOT, bounds, &state, 0)?;
+        shell.arm(epoch, &state)?;
         let mut rig = Self {
             controller: Controller::new(Arc::clone(robot), ControlConfig::default())?,
-            shell: Shell::new(shell_config, &bounds[..robot.n_joints()], &state, epoch)?,
+            shell,
             robot: Arc::clone(robot),
             config: RigConfig {
                 point_period: Some(period),
@@ -282,6 +287,7 @@ impl Rig {
         let nanos = self.now.as_nanos();
         Received {
             message: Message {
+                robot: ROBOT.to_owned(),
                 epoch: self.epoch,
                 seq: self.seq,
                 stamp_nanos: nanos,
@@ -377,7 +383,7 @@ impl Rig {
     pub fn rearm(&mut self) -> bool {
         self.epoch += 1;
         self.rules.recover()
-            && self.shell.arm(self.epoch, &self.state).is_ok()
+            && (self.shell.arm_acknowledging(self.epoch, &self.state)).is_ok()
             && self.rearm_controller()
     }
 

@@ -139,6 +139,7 @@ fn replayed(lab: &Lab) -> Outcome {
         // As they are on the wire: made anew from what the controller sent.
         let q = world.arm.state.q;
         tape.push(JointCommand {
+            robot: world.arm.id.robot.clone(),
             epoch: world.arm.shell.epoch(),
             seq: world.pc.seq,
             stamp_nanos: world.now,
@@ -194,6 +195,7 @@ fn lying_states(lab: &Lab) -> Outcome {
             state.q[0] += by;
             let shell = &world.arm.shell;
             let lie = RobotStatus::new(
+                &world.arm.id,
                 shell.epoch(),
                 ms,
                 &state,

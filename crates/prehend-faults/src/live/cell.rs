@@ -116,7 +116,8 @@ impl Cell {
             let text = text
                 .replace("tcp/127.0.0.1:7450", &driver.rest)
                 .replace("tcp/127.0.0.1:7460", &driver.commands)
-                .replace("tcp/127.0.0.1:7451", policy);
+                .replace("tcp/127.0.0.1:7451", policy)
+                .replace("tcp/127.0.0.1:7452", &free_loopback_endpoint()?);
             let file = folder.join("faults.toml");
             std::fs::write(&file, text)?;
             let child = prepare(program)
@@ -260,7 +261,7 @@ impl Policy {
                 let dt = Duration::from_millis(50);
                 if let Ok(chunk) = Chunk::new(Stamp::now(), dt, 4, &[action; 8]) {
                     // A session that is being closed has nobody to tell.
-                    let _ = chunks.send(&ActionChunk::new(epoch, &chunk, Duration::ZERO));
+                    let _ = chunks.send(&ActionChunk::new("fr3", epoch, &chunk, Duration::ZERO));
                 }
                 std::thread::sleep(Duration::from_millis(100));
             }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_control::joint_bounds;
-use prehend_drivers::{ShellConfig, WireReport};
+use prehend_drivers::{ShellConfig, WireReport, arm_id};
 use prehend_link::Link;
 use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
 use prehend_robot::Robot;
@@ -79,7 +79,13 @@ impl Driver {
                 is_grasping: false,
             },
         };
-        let mut arm = Arm::new(shell, &bounds, state, Stamp::now().as_nanos())?;
+        let mut arm = Arm::new(
+            shell,
+            arm_id(link.robot(), robot),
+            &bounds,
+            state,
+            Stamp::now().as_nanos(),
+        )?;
         let mut judge = Judge::new(&bounds, 0.002, DT.as_secs_f64());
         let shared = Arc::new(Shared {
             ends: AtomicBool::new(false),
@@ -101,7 +107,7 @@ impl Driver {
                     if own.rearms.swap(false, Relaxed) && arm.shell.is_at_rest() {
                         let epoch = arm.shell.epoch() + 1;
                         // The state is this arm's: it cannot be refused.
-                        let _ = arm.shell.arm(epoch, &arm.state);
+                        let _ = arm.shell.arm_acknowledging(epoch, &arm.state);
                     }
                     let mut arrived = Vec::new();
                     while let Some(received) = commands.take() {

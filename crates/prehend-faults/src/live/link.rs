@@ -16,6 +16,7 @@ use crate::fault::{Finding, Outcome};
 
 pub(super) fn command(seq: u64) -> JointCommand {
     JointCommand {
+        robot: "faults".to_owned(),
         epoch: 1,
         seq,
         stamp_nanos: 0,

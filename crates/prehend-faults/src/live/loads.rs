@@ -81,6 +81,7 @@ pub(crate) fn flood(lab: &Lab) -> Outcome {
     let load = |ends: &AtomicBool| {
         // The longest that a receiver decodes.
         let mut message = command(0);
+        message.robot = "fr3".to_owned();
         message.q_d = vec![0.1; 8];
         message.dq_d = vec![0.0; 8];
         message.epoch = cell.driver.see().epoch;

@@ -3,7 +3,7 @@
 use prehend_control::{ControlError, JointBounds};
 use prehend_drivers::{Shell, ShellConfig};
 use prehend_link::Received;
-use prehend_link::messages::{JointCommand, RobotStatus};
+use prehend_link::messages::{ArmId, JointCommand, RobotStatus};
 use prehend_types::{JointCommand as Setpoint, RobotState, Stamp};
 
 /// Changes what the sensors say; told the time since the clock's zero, ns.
@@ -11,6 +11,8 @@ pub(crate) type Sensors = Box<dyn FnMut(&mut RobotState, u64) + Send>;
 
 /// An arm behind its shell.
 pub(crate) struct Arm {
+    /// Whose arm it is, and which.
+    pub id: ArmId,
     pub shell: Shell,
     /// Where it is.
     pub state: RobotState,
@@ -24,12 +26,17 @@ pub(crate) struct Arm {
 impl Arm {
     pub fn new(
         config: ShellConfig,
+        id: ArmId,
         bounds: &[JointBounds],
         state: RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
+        let mut shell = Shell::new(config, &id.robot, bounds, &state, 0)?;
+        // An operator has asked for the first session.
+        shell.arm(epoch, &state)?;
         Ok(Self {
-            shell: Shell::new(config, bounds, &state, epoch)?,
+            shell,
+            id,
             state,
             inbox: Vec::new(),
             sensors: Box::new(|_, _| {}),
@@ -52,13 +59,17 @@ impl Arm {
         self.state.stamp = stamp;
         let mut seen = self.state;
         (self.sensors)(&mut seen, now);
-        let status = RobotStatus::new(
+        self.shell.observe(&seen);
+        let mut status = RobotStatus::new(
+            &self.id,
             self.shell.epoch(),
             self.statuses,
             &seen,
             self.shell.newest(stamp),
             self.shell.stop_reason(),
         );
+        status.acknowledged = self.shell.is_acknowledged();
+        status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
         (told, expires, status)
     }

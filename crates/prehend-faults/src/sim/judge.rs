@@ -3,7 +3,7 @@
 use prehend_control::{JointBounds, WireChecker};
 use prehend_drivers::Shell;
 use prehend_link::messages::{CommandMode, JointCommand};
-use prehend_types::{JointCommand as Setpoint, JointPositions, Stamp};
+use prehend_types::{JointCommand as Setpoint, JointPositions, Stamp, ahead};
 
 /// What the judge found.
 #[derive(Debug, Clone, Default)]
@@ -130,9 +130,11 @@ impl Judge {
             self.account.expired_executed += u64::from(now >= expires.as_nanos());
             self.newest_expiry = Some(expires.as_nanos());
             let newest = shell.newest(Stamp::from_nanos(now));
-            let executed = newest.map(|(seq, _)| (epoch, seq));
-            self.account.old_executed += u64::from(executed <= self.executed);
-            self.executed = executed;
+            if let Some((seq, _)) = newest {
+                let is_old = |(of, last)| of > epoch || of == epoch && ahead(seq, last) <= 0;
+                self.account.old_executed += u64::from(self.executed.is_some_and(is_old));
+                self.executed = Some((epoch, seq));
+            }
         }
         match self.rest {
             Some((rested, q)) if rested == epoch => {

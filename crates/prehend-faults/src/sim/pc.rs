@@ -1,9 +1,12 @@
 //! The controller's side: what the control node's threads do around the real controller, without threads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use prehend_control::{ArmError, ChunkError, ChunkReport, Controller, Mode, StopReason as Reason};
+use prehend_control::{ChunkError, ChunkReport, Controller, Mode, StopReason as Reason};
 use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
+use prehend_robot::Robot;
+use prehend_runtime::check_takeover;
 use prehend_types::{ActionChunk, JointPlan, RobotState, Stamp};
 
 /// A plan for the controller.
@@ -22,6 +25,9 @@ pub(crate) type Pilot = Box<dyn FnMut(Stamp) -> Option<Offer> + Send>;
 
 /// The control node.
 pub(crate) struct Pc {
+    /// Whose arm it moves, and which it takes that for.
+    name: String,
+    robot: Arc<Robot>,
     pub controller: Controller,
     pub pilot: Pilot,
     pub valid_for: Duration,
@@ -33,16 +39,28 @@ pub(crate) struct Pc {
     pub refused: u64,
     pub last_report: Option<ChunkReport>,
     pub last_refusal: Option<ChunkError>,
-    pub last_arm_error: Option<ArmError>,
+    pub last_arm_error: Option<String>,
     pub armed: u64,
     /// Newest session that the driver announced, and whether it is to be taken over.
     epoch: u64,
     wants_to_arm: bool,
+    /// Whether the driver's session may be taken over.
+    may_arm: bool,
+    /// Whether whoever asked for it has seen to what broke before.
+    acknowledged: bool,
 }
 
 impl Pc {
-    pub fn new(controller: Controller, pilot: Pilot, valid_for: Duration) -> Self {
+    pub fn new(
+        name: &str,
+        robot: &Arc<Robot>,
+        controller: Controller,
+        pilot: Pilot,
+        valid_for: Duration,
+    ) -> Self {
         Self {
+            name: name.to_owned(),
+            robot: Arc::clone(robot),
             controller,
             pilot,
             valid_for,
@@ -56,6 +74,8 @@ impl Pc {
             armed: 0,
             epoch: 0,
             wants_to_arm: false,
+            may_arm: true,
+            acknowledged: false,
         }
     }
 
@@ -72,13 +92,20 @@ impl Pc {
         let stop = match status.stop_reason {
             StopReason::None | StopReason::NotArmed => None,
             StopReason::Fault => Some(Reason::DriverFault),
-            StopReason::Expired | StopReason::Requested | StopReason::Shutdown => {
-                Some(Reason::Peer)
-            }
+            StopReason::Expired
+            | StopReason::Requested
+            | StopReason::Shutdown
+            | StopReason::NoSession => Some(Reason::Peer),
         };
         if let Some(reason) = stop {
             self.wants_to_arm = false;
             self.controller.stop(reason);
+        }
+        let takeover = check_takeover(status, &self.robot);
+        self.may_arm = takeover.is_ok();
+        self.acknowledged = status.acknowledged;
+        if let Err(error) = takeover {
+            self.last_arm_error = Some(error.to_string());
         }
         if let Some(state) = status.state() {
             self.state = Some(state);
@@ -89,7 +116,7 @@ impl Pc {
     pub fn tick(&mut self, now: Stamp) -> Option<JointCommand> {
         let state = self.state?;
         let mode = self.controller.mode();
-        if self.wants_to_arm && !mode.commands() && mode != Mode::Arming {
+        if self.wants_to_arm && self.may_arm && !mode.commands() && mode != Mode::Arming {
             self.arm(&state, now);
         }
         if self.controller.mode().is_running()
@@ -106,6 +133,7 @@ impl Pc {
         // As the loop's counter does after 584 million years at 1 kHz.
         self.seq = self.seq.wrapping_add(1);
         Some(JointCommand {
+            robot: self.name.clone(),
             epoch: self.controller.epoch(),
             seq: self.seq,
             stamp_nanos: now.as_nanos(),
@@ -139,11 +167,12 @@ impl Pc {
         }
     }
 
-    /// A driver's new session acknowledges what ended the last one.
     fn arm(&mut self, state: &RobotState, now: Stamp) {
-        self.controller.reset();
+        if self.acknowledged {
+            self.controller.reset();
+        }
         if let Err(error) = self.controller.begin_arming(self.epoch, state, now) {
-            self.last_arm_error = Some(error);
+            self.last_arm_error = Some(error.to_string());
         }
     }
 
@@ -156,7 +185,8 @@ impl Pc {
             self.wants_to_arm = false;
             self.armed += 1;
         } else {
-            self.last_arm_error = self.controller.arm_error().or(self.last_arm_error);
+            let error = self.controller.arm_error().map(|error| error.to_string());
+            self.last_arm_error = error.or(self.last_arm_error.take());
         }
     }
 }

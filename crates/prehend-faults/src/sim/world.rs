@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prehend_control::{ControlConfig, Controller, JointBounds, joint_bounds};
-use prehend_drivers::ShellConfig;
+use prehend_drivers::{ShellConfig, arm_id};
 use prehend_link::Received;
 use prehend_link::messages::{JointCommand, RobotStatus};
 use prehend_robot::Robot;
@@ -28,6 +28,8 @@ const FIRST_EPOCH: u64 = 7;
 /// What a world is made of.
 #[derive(Clone)]
 pub(crate) struct Setup {
+    /// What the cell's robot is called on the link.
+    pub name: String,
     pub robot: Arc<Robot>,
     pub control: ControlConfig,
     /// Time between two ticks of the driver, whole milliseconds.
@@ -42,6 +44,7 @@ impl Setup {
     /// As launch files have it: 500 Hz, a driver of 200 Hz, commands that live for 100 ms.
     pub fn new(robot: Arc<Robot>, seed: u64) -> Self {
         Self {
+            name: "cell".to_owned(),
             robot,
             control: ControlConfig::default(),
             driver_dt: Duration::from_millis(5),
@@ -109,8 +112,20 @@ impl World {
         let rng = |way: u64| ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(2) + way);
         Ok(Self {
             now: START,
-            pc: Pc::new(controller, pilot, setup.valid_for),
-            arm: Arm::new(shell, &bounds, state, FIRST_EPOCH)?,
+            pc: Pc::new(
+                &setup.name,
+                &setup.robot,
+                controller,
+                pilot,
+                setup.valid_for,
+            ),
+            arm: Arm::new(
+                shell,
+                arm_id(&setup.name, &setup.robot),
+                &bounds,
+                state,
+                FIRST_EPOCH,
+            )?,
             to_arm: Channel::new(Weather::default(), rng(0)),
             to_pc: Channel::new(Weather::default(), rng(1)),
             pc_stalls: Vec::new(),
@@ -172,13 +187,15 @@ impl World {
         });
     }
 
-    /// The operator starts a new session, if the arm stands still.
+    /// The operator starts a new session, if the arm stands still, and has seen to what broke before.
     pub fn rearm(&mut self) -> bool {
         if !self.arm.shell.is_at_rest() {
             return false;
         }
         let epoch = self.arm.shell.epoch() + 1;
-        self.arm.shell.arm(epoch, &self.arm.state).is_ok()
+        (self.arm.shell)
+            .arm_acknowledging(epoch, &self.arm.state)
+            .is_ok()
     }
 
     /// Highest speed that the arm is told, rad/s.

@@ -25,7 +25,7 @@ const CLOCK_SKEW: Duration = Duration::hours(1);
 pub struct NewCertificates {
     /// Roles that get one. Default all.
     pub roles: Vec<Role>,
-    /// Names and addresses of the machines on which driver and policy listen. This machine's own loopback
+    /// Names and addresses of the machines on which driver, policy and controller listen. This machine's own loopback
     /// is always among them.
     pub hosts: Vec<String>,
     /// How long they hold, days. Default 365.

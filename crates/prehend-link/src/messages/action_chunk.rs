@@ -6,6 +6,7 @@ use nalgebra::Vector3;
 use prehend_types::{self as types, Action, MAX_CHUNK, Stamp};
 use serde::{Deserialize, Serialize};
 
+use super::is_name;
 use crate::{DecodeError, Message, Topic};
 
 /// One step of a policy, as in `msg/Action.msg`.
@@ -22,6 +23,8 @@ pub struct WireAction {
 /// A short plan, as in `msg/ActionChunk.msg`. Finite and of at most [`MAX_CHUNK`] actions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionChunk {
+    /// Whose arm it is for, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
     /// Session of the driver whose observation was used.
     pub epoch: u64,
     /// Stamp of that observation, monotonic ns.
@@ -39,13 +42,14 @@ pub struct ActionChunk {
 impl ActionChunk {
     /// A chunk ready to be sent, and how long it took to compute.
     #[must_use]
-    pub fn new(epoch: u64, chunk: &types::ActionChunk, act_time: Duration) -> Self {
+    pub fn new(robot: &str, epoch: u64, chunk: &types::ActionChunk, act_time: Duration) -> Self {
         let wire = |action: &Action| WireAction {
             translation: action.translation.into(),
             rotation: action.rotation.into(),
             gripper: action.gripper,
         };
         Self {
+            robot: robot.to_owned(),
             epoch,
             start_nanos: chunk.start.as_nanos(),
             dt_nanos: chunk.dt.as_nanos() as u64,
@@ -78,11 +82,16 @@ impl ActionChunk {
 impl Message for ActionChunk {
     const TOPIC: Topic = Topic::Chunk;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/ActionChunk";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 2048;
+
+    fn robot(&self) -> Option<&str> {
+        Some(&self.robot)
+    }
 
     /// NaN and infinity pass: the controller refuses and counts them, and stops after a few.
     fn check(&self) -> Result<(), DecodeError> {
+        is_name::<Self>("robot", &self.robot)?;
         let invalid = |field, message: String| Err(DecodeError::invalid::<Self>(field, message));
         if self.actions.is_empty() || self.actions.len() > MAX_CHUNK {
             return invalid(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_TEXT, octet_enum, text::misleads};
+use super::{MAX_TEXT, is_name, octet_enum, text::misleads};
 use crate::{DecodeError, Message, Topic};
 
 octet_enum! {
@@ -18,6 +18,8 @@ octet_enum! {
         Aborted = 3,
         /// A request could not be served.
         Refused = 4,
+        /// A request was not served because something broke, and it did not acknowledge that.
+        AtFault = 5,
     }
 }
 
@@ -65,7 +67,7 @@ pub struct EpisodeEvent {
 impl Message for EpisodeEvent {
     const TOPIC: Topic = Topic::Event;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/EpisodeEvent";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 2 * MAX_TEXT + 256;
 
     fn check(&self) -> Result<(), DecodeError> {
@@ -83,30 +85,47 @@ impl Message for EpisodeEvent {
 }
 
 /// Asks a driver for a new session, as in `msg/EpisodeRequest.msg`: the arm may move again after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpisodeRequest {
+    /// Whose arm it is for, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
     /// What is asked for.
     pub kind: RequestKind,
     /// Seed of the new scene; 0 unless `kind` is [`RequestKind::Reset`].
     pub seed: u64,
+    /// Whoever asks has seen to what broke before. Without it nothing is armed after a fault.
+    pub acknowledge: bool,
 }
 
 impl EpisodeRequest {
     /// Asks for a new scene.
     #[must_use]
-    pub const fn reset(seed: u64) -> Self {
+    pub fn reset(robot: &str, seed: u64) -> Self {
         Self {
+            robot: robot.to_owned(),
             kind: RequestKind::Reset,
             seed,
+            acknowledge: false,
         }
     }
 
     /// Asks for the same scene in a new session.
     #[must_use]
-    pub const fn rearm() -> Self {
+    pub fn rearm(robot: &str) -> Self {
         Self {
+            robot: robot.to_owned(),
             kind: RequestKind::Rearm,
             seed: 0,
+            acknowledge: false,
+        }
+    }
+
+    /// The same, by somebody who has seen to what broke before.
+    #[must_use]
+    pub fn acknowledging(self) -> Self {
+        Self {
+            acknowledge: true,
+            ..self
         }
     }
 }
@@ -114,11 +133,15 @@ impl EpisodeRequest {
 impl Message for EpisodeRequest {
     const TOPIC: Topic = Topic::Request;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/EpisodeRequest";
-    const VERSION: u8 = 2;
-    const MAX_BYTES: usize = 64;
+    const VERSION: u8 = 3;
+    const MAX_BYTES: usize = 128;
+
+    fn robot(&self) -> Option<&str> {
+        Some(&self.robot)
+    }
 
     fn check(&self) -> Result<(), DecodeError> {
-        Ok(())
+        is_name::<Self>("robot", &self.robot)
     }
 }
 

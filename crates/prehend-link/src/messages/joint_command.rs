@@ -5,7 +5,7 @@ use std::time::Duration;
 use prehend_types::{self as types, MAX_JOINTS, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::octet_enum;
+use super::{is_name, octet_enum};
 use crate::{DecodeError, Message, Topic};
 
 octet_enum! {
@@ -24,9 +24,11 @@ octet_enum! {
 /// [`CommandGate`](crate::CommandGate) can count them for what they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JointCommand {
+    /// Whose arm it is for, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
     /// Session of the driver that may be moved.
     pub epoch: u64,
-    /// Strictly increasing within an epoch.
+    /// Increasing within an epoch, see [`prehend_types::ahead`].
     pub seq: u64,
     /// Moment that the setpoint is meant for, monotonic ns.
     pub stamp_nanos: u64,
@@ -48,6 +50,7 @@ impl JointCommand {
     /// A command to follow, meant for `stamp` and sent now.
     #[must_use]
     pub fn track(
+        robot: &str,
         epoch: u64,
         seq: u64,
         stamp: Stamp,
@@ -55,6 +58,7 @@ impl JointCommand {
         command: &types::JointCommand,
     ) -> Self {
         Self {
+            robot: robot.to_owned(),
             epoch,
             seq,
             stamp_nanos: stamp.as_nanos(),
@@ -69,10 +73,16 @@ impl JointCommand {
 
     /// A command to stop, sent now. Values and gripper of `last` travel along and are ignored.
     #[must_use]
-    pub fn stop(epoch: u64, seq: u64, valid_for: Duration, last: &types::JointCommand) -> Self {
+    pub fn stop(
+        robot: &str,
+        epoch: u64,
+        seq: u64,
+        valid_for: Duration,
+        last: &types::JointCommand,
+    ) -> Self {
         Self {
             mode: CommandMode::Stop,
-            ..Self::track(epoch, seq, Stamp::now(), valid_for, last)
+            ..Self::track(robot, epoch, seq, Stamp::now(), valid_for, last)
         }
     }
 
@@ -104,10 +114,11 @@ impl JointCommand {
 impl Message for JointCommand {
     const TOPIC: Topic = Topic::Command;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/JointCommand";
-    const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 256;
+    const VERSION: u8 = 2;
+    const MAX_BYTES: usize = 320;
 
     fn check(&self) -> Result<(), DecodeError> {
+        is_name::<Self>("robot", &self.robot)?;
         if self.q_d.len() > MAX_JOINTS {
             let message = format!("{} joints, at most {MAX_JOINTS}", self.q_d.len());
             return Err(DecodeError::invalid::<Self>("q_d", message));

@@ -7,6 +7,7 @@ mod joint_command;
 mod joint_state;
 mod point_cloud;
 mod robot_status;
+mod statistics;
 mod stop_request;
 mod swap;
 mod text;
@@ -16,7 +17,8 @@ pub use episode::{EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind,
 pub use joint_command::{CommandMode, JointCommand};
 pub use joint_state::{FingerState, Header, JointState, Time};
 pub use point_cloud::{MAX_POINTS, PointCloud2, PointField};
-pub use robot_status::{RobotStatus, StopReason};
+pub use robot_status::{ArmId, ArmRefusal, RobotStatus, StopReason};
+pub use statistics::{ControlStatistics, Count, Timing};
 pub use stop_request::StopRequest;
 pub use swap::{SwapAnswer, SwapRequest, SwapState};
 pub use text::Report;
@@ -54,6 +56,18 @@ macro_rules! octet_enum {
     };
 }
 pub(crate) use octet_enum;
+
+/// Whether a text may name a robot or a robot's model.
+pub(crate) fn is_name<M: crate::Message>(
+    field: &'static str,
+    text: &str,
+) -> Result<(), crate::DecodeError> {
+    if crate::config::is_name(text) {
+        return Ok(());
+    }
+    let message = "must be a name of 1 to 64 letters, digits, `_` or `-`";
+    Err(crate::DecodeError::invalid::<M>(field, message))
+}
 
 /// Index of the first number that is not finite.
 pub(crate) fn first_non_finite(values: &[f64]) -> Option<usize> {

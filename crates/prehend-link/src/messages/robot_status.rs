@@ -5,7 +5,7 @@ use std::time::Duration;
 use prehend_types::{GripperState, JointPositions, JointVelocities, MAX_JOINTS, RobotState, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::{first_non_finite, octet_enum};
+use super::{first_non_finite, is_name, octet_enum, text::misleads};
 use crate::{DecodeError, Message, Topic};
 
 octet_enum! {
@@ -23,14 +23,49 @@ octet_enum! {
         Fault = 4,
         /// The driver is ending.
         Shutdown = 5,
+        /// Nobody has asked for a session since the driver started.
+        NoSession = 6,
     }
+}
+
+const MAX_MODEL: usize = 128;
+const HASH_DIGITS: usize = 64;
+
+/// Who an arm is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmId {
+    /// Whose arm it is, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
+    /// Name of its description.
+    pub model: String,
+    /// SHA-256 of its description, hexadecimal.
+    pub model_hash: String,
+}
+
+/// Why a driver does not let its session be armed, as in `msg/ArmRefusal.msg`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ArmRefusal {
+    /// The joint that is furthest from where it is told to be, counted from 0.
+    pub joint_idx: u32,
+    /// How far, rad.
+    pub distance_rad: f64,
+    /// The most that the driver allows, rad.
+    pub limit_rad: f64,
 }
 
 /// Measured state and the driver's own, as in `msg/RobotStatus.msg`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RobotStatus {
+    /// Whose arm it is, as [`LinkConfig::robot`](crate::LinkConfig::robot) names it.
+    pub robot: String,
+    /// Name of its description.
+    pub model: String,
+    /// SHA-256 of its description, hexadecimal: the one that a controller must have too.
+    pub model_hash: String,
     /// What a command must carry to be followed.
     pub epoch: u64,
+    /// Whoever asked for this session has seen to what broke before: a controller at fault may arm again.
+    pub acknowledged: bool,
     /// Counts the statuses of this driver.
     pub seq: u64,
     /// Moment of measurement, monotonic ns.
@@ -45,21 +80,24 @@ pub struct RobotStatus {
     pub gripper_commanded: f64,
     /// Told to close, standing still, and not shut.
     pub is_grasping: bool,
-    /// Newest accepted command of this epoch, or [`Self::NO_COMMAND`].
+    /// Newest accepted command of this epoch; means nothing before the first.
     pub command_seq: u64,
     /// From its sending until `stamp_nanos`, or [`Self::NO_COMMAND`].
     pub command_age_nanos: u64,
     /// Why commands are not followed.
     pub stop_reason: StopReason,
+    /// Why this session cannot be armed, if it cannot; at most one.
+    pub refusal: Vec<ArmRefusal>,
 }
 
 impl RobotStatus {
-    /// Stands for "no command was accepted in this epoch".
+    /// In place of an age: no command was accepted in this epoch.
     pub const NO_COMMAND: u64 = u64::MAX;
 
-    /// A status ready to be sent. `command` is the newest accepted one: its `seq` and its age.
+    /// A status ready to be sent, of a session that may be armed. `command` is the newest accepted one: its `seq` and its age.
     #[must_use]
     pub fn new(
+        arm: &ArmId,
         epoch: u64,
         seq: u64,
         state: &RobotState,
@@ -67,7 +105,11 @@ impl RobotStatus {
         stop_reason: StopReason,
     ) -> Self {
         Self {
+            robot: arm.robot.clone(),
+            model: arm.model.clone(),
+            model_hash: arm.model_hash.clone(),
             epoch,
+            acknowledged: false,
             seq,
             stamp_nanos: state.stamp.as_nanos(),
             q: state.q.to_vec(),
@@ -75,9 +117,10 @@ impl RobotStatus {
             gripper_width: state.gripper.width,
             gripper_commanded: state.gripper.commanded,
             is_grasping: state.gripper.is_grasping,
-            command_seq: command.map_or(Self::NO_COMMAND, |(seq, _)| seq),
+            command_seq: command.map_or(0, |(seq, _)| seq),
             command_age_nanos: command.map_or(Self::NO_COMMAND, |(_, age)| age.as_nanos() as u64),
             stop_reason,
+            refusal: Vec::new(),
         }
     }
 
@@ -114,11 +157,38 @@ impl RobotStatus {
 impl Message for RobotStatus {
     const TOPIC: Topic = Topic::Status;
     const TYPE_NAME: &'static str = "prehend_msgs/msg/RobotStatus";
-    const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 512;
+    const VERSION: u8 = 2;
+    const MAX_BYTES: usize = 768;
+
+    fn robot(&self) -> Option<&str> {
+        Some(&self.robot)
+    }
 
     fn check(&self) -> Result<(), DecodeError> {
+        is_name::<Self>("robot", &self.robot)?;
         let invalid = |field, message: String| Err(DecodeError::invalid::<Self>(field, message));
+        if self.model.len() > MAX_MODEL || self.model.contains(misleads) {
+            let message = format!(
+                "{} bytes, at most {MAX_MODEL}, or a control character inside",
+                self.model.len()
+            );
+            return invalid("model", message);
+        }
+        let is_hex = self.model_hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.model_hash.len() > HASH_DIGITS || !is_hex {
+            let message = format!("must be at most {HASH_DIGITS} hexadecimal digits");
+            return invalid("model_hash", message);
+        }
+        if self.refusal.len() > 1 {
+            return invalid(
+                "refusal",
+                format!("{} of them, at most 1", self.refusal.len()),
+            );
+        }
+        let of_refusal = |refusal: &ArmRefusal| [refusal.distance_rad, refusal.limit_rad];
+        if !self.refusal.iter().flat_map(of_refusal).all(f64::is_finite) {
+            return invalid("refusal", "not finite".to_owned());
+        }
         if self.q.len() > MAX_JOINTS {
             return invalid(
                 "q",

@@ -21,6 +21,8 @@ struct World {
     driver: SafetyState,
     control: SafetyState,
     handover: Handover,
+    /// Newest session of the driver that was asked for by somebody who acknowledged what had broken.
+    acknowledged: u64,
     messages: Vec<LoopMessage>,
     events: Vec<Told>,
     /// The last sessions in which driver and loop were stopped.
@@ -42,6 +44,7 @@ impl World {
             driver: SafetyState::new(),
             control: SafetyState::new(),
             handover: Handover::new(),
+            acknowledged: 0,
             messages: Vec::new(),
             events: Vec::new(),
             driver_stopped: 0,
@@ -82,15 +85,23 @@ impl World {
         self
     }
 
-    fn status(mut self) -> Self {
+    fn status(mut self, may_be_armed: bool) -> Self {
         let stop = match self.driver.stop_reason() {
             None if self.driver.mode().is_running() => DriverStop::None,
+            None if self.driver.mode() == Mode::Disarmed => DriverStop::NoSession,
             None => DriverStop::NotArmed,
             Some(reason) if reason.is_fault() => DriverStop::Fault,
             Some(_) => DriverStop::Expired,
         };
         let mode = self.control.mode();
-        let verdict = self.handover.on_status(self.driver.epoch(), stop, || mode);
+        let acknowledged = self.acknowledged == self.driver.epoch();
+        let verdict = (self.handover).on_status(
+            self.driver.epoch(),
+            stop,
+            may_be_armed,
+            acknowledged,
+            || mode,
+        );
         self.messages.extend(verdict.message);
         // A simulated arm jumps home between two sessions: the loop must not see that while it moves.
         let is_of_the_old = mode.commands() && self.control.epoch() != self.driver.epoch();
@@ -117,16 +128,24 @@ impl World {
         let mut next = Vec::new();
         let epoch = self.driver.epoch();
         if epoch < SESSIONS {
-            let mut asked = this();
-            for event in [
-                SafetyEvent::Stop(StopReason::Requested),
-                SafetyEvent::AtRest,
-                SafetyEvent::Reset,
-                SafetyEvent::Arm { epoch: epoch + 1 },
-            ] {
-                asked = asked.driver(event);
+            for acknowledge in [None, Some(SafetyEvent::Reset)] {
+                let mut asked = this();
+                let stop = [
+                    SafetyEvent::Stop(StopReason::Requested),
+                    SafetyEvent::AtRest,
+                ];
+                let arm = SafetyEvent::Arm { epoch: epoch + 1 };
+                for event in stop.into_iter().chain(acknowledge).chain([arm]) {
+                    asked = asked.driver(event);
+                }
+                // A driver at fault opens no session without.
+                if asked.driver.mode() == Mode::Arming {
+                    if acknowledge.is_some() {
+                        asked.acknowledged = epoch + 1;
+                    }
+                    next.push(asked);
+                }
             }
-            next.push(asked);
         }
         for event in [
             SafetyEvent::Stop(StopReason::Expired),
@@ -141,7 +160,9 @@ impl World {
             next.push(this().driver(SafetyEvent::ArmingPassed));
         }
         if self.messages.len() < UNDER_WAY && epoch > 0 {
-            next.push(this().status().without_waiting());
+            for may_be_armed in [true, false] {
+                next.push(this().status(may_be_armed).without_waiting());
+            }
         }
         if self.events.len() < UNDER_WAY {
             for event in [
@@ -193,6 +214,7 @@ impl World {
 }
 
 fn check(before: &World, after: &World) {
+    let acknowledged = after.acknowledged;
     for (before, after, stopped) in [
         (before.driver, after.driver, before.driver_stopped),
         (before.control, after.control, before.control_stopped),
@@ -201,6 +223,11 @@ fn check(before: &World, after: &World) {
             assert_eq!(before.mode(), Mode::Arming);
             assert!(after.epoch() > stopped, "session {stopped} was stopped");
         }
+        let was_at_fault = before.mode() == Mode::Fault && after.mode() != Mode::Fault;
+        assert!(
+            !was_at_fault || acknowledged > before.epoch(),
+            "nobody acknowledged it"
+        );
     }
     // Nobody but an operator begins a session, and the loop is never ahead of the driver.
     assert!(after.control.epoch() <= after.driver.epoch());

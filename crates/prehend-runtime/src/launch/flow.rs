@@ -9,8 +9,8 @@ use crate::NodeKind;
 /// What a node really sends and receives.
 const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
     use Topic::{
-        Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Status, Stop, Swap,
-        SwapAnswer,
+        Chunk, Cloud, Command, Event, Inquiry, JointState, Report, Request, Statistics, Status,
+        Stop, Swap, SwapAnswer,
     };
     match node {
         NodeKind::Driver => (
@@ -18,8 +18,11 @@ const fn topics(node: NodeKind) -> (&'static [Topic], &'static [Topic]) {
             &[Command, Request, Stop, Inquiry],
         ),
         NodeKind::Policy => (&[Chunk, Inquiry, SwapAnswer], &[Status, Cloud, Event, Swap]),
-        NodeKind::Control => (&[Command], &[Status, Chunk]),
-        NodeKind::Operator => (&[Request, Inquiry], &[Status, Chunk, Event, Report]),
+        NodeKind::Control => (&[Command, Statistics], &[Status, Chunk]),
+        NodeKind::Operator => (
+            &[Request, Inquiry],
+            &[Status, Chunk, Event, Report, Statistics],
+        ),
     }
 }
 
@@ -76,12 +79,14 @@ pub(super) fn check(file: &LaunchFile) -> Result<(), Fault> {
         }
     }
     check_commands(file)?;
+    check_statistics(file)?;
     for node in NodeKind::ALL {
         // Says what is wrong with an endpoint or with the robot's name. What a node connects to is
         // what another listens on, where port 0 is fine until somebody has chosen one.
         let own = LinkConfig {
             connect: Vec::new(),
             connect_commands: Vec::new(),
+            connect_statistics: Vec::new(),
             ..file.link_config(node)
         };
         own.check().map_err(|error| Fault {
@@ -91,6 +96,10 @@ pub(super) fn check(file: &LaunchFile) -> Result<(), Fault> {
                     field: "listen_commands",
                     ..
                 } => format!("{node}.wires.listen_commands"),
+                LinkError::Config {
+                    field: "listen_statistics",
+                    ..
+                } => format!("{node}.wires.listen_statistics"),
                 _ => format!("{node}.wires.listen"),
             },
             message: error.to_string(),
@@ -151,7 +160,7 @@ fn check_connections(file: &LaunchFile, node: NodeKind, wires: &Wires) -> Result
             format!("`{other}` is written twice"),
         )?;
         need(
-            file.wires(*other).listen.is_some(),
+            file.endpoints(*other).next().is_some(),
             &field,
             format!("`{other}` listens on nothing; give it `listen = \"tcp/127.0.0.1:0\"`"),
         )?;
@@ -167,6 +176,7 @@ fn check_endpoints(file: &LaunchFile) -> Result<(), Fault> {
         for (field, endpoint) in [
             ("listen", wires.listen.as_deref()),
             ("listen_commands", wires.listen_commands.as_deref()),
+            ("listen_statistics", wires.listen_statistics.as_deref()),
         ] {
             let Some(endpoint) = endpoint.filter(|endpoint| !has_port_zero(endpoint)) else {
                 continue;
@@ -210,6 +220,40 @@ fn check_commands(file: &LaunchFile) -> Result<(), Fault> {
                 &format!("{node}.wires.connect"),
                 format!(
                     "`{other}` takes commands from here only if it is called; add `\"{other}\"`"
+                ),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Statistics go over a session of their own: who sends them listens for it, nobody else does, and who
+/// receives them connects to it.
+fn check_statistics(file: &LaunchFile) -> Result<(), Fault> {
+    for node in NodeKind::ALL {
+        let field = format!("{node}.wires.listen_statistics");
+        let listens = file.wires(node).listen_statistics.is_some();
+        if topics(node).0.contains(&Topic::Statistics) {
+            need(
+                listens,
+                &field,
+                "is missing: statistics have a session of their own; write `listen_statistics = \"tcp/127.0.0.1:0\"`",
+            )?;
+        } else {
+            need(
+                !listens,
+                &field,
+                "this node sends no statistics; take it out",
+            )?;
+        }
+        for other in NodeKind::ALL.into_iter().filter(|other| *other != node) {
+            let hears = topics(node).1.contains(&Topic::Statistics)
+                && topics(other).0.contains(&Topic::Statistics);
+            need(
+                !hears || file.wires(node).connect.contains(&other),
+                &format!("{node}.wires.connect"),
+                format!(
+                    "`{other}` tells its statistics here only if it is called; add `\"{other}\"`"
                 ),
             )?;
         }

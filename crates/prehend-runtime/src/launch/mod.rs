@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use flow::Edge;
 pub use sections::{
-    ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection, PolicySection,
-    TlsSection, Wires,
+    Acknowledge, ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection,
+    PolicySection, TlsSection, Wires,
 };
 
 use crate::{NodeKind, RuntimeError};
@@ -122,16 +122,19 @@ impl LaunchFile {
         let wires = self.wires(node);
         let rest = wires.listen.iter().map(|own| (Listener::Rest, own));
         let commands = wires.listen_commands.iter();
+        let statistics = wires.listen_statistics.iter();
         rest.chain(commands.map(|own| (Listener::Commands, own)))
+            .chain(statistics.map(|own| (Listener::Statistics, own)))
     }
 
     /// Every endpoint that a node listens on or may listen on, to be replaced; connections to it follow,
     /// because they name the node.
-    pub(crate) fn endpoints_mut(&mut self, node: NodeKind) -> [(Listener, &mut Option<String>); 2] {
+    pub(crate) fn endpoints_mut(&mut self, node: NodeKind) -> [(Listener, &mut Option<String>); 3] {
         let wires = self.wires_mut(node);
         [
             (Listener::Rest, &mut wires.listen),
             (Listener::Commands, &mut wires.listen_commands),
+            (Listener::Statistics, &mut wires.listen_statistics),
         ]
     }
 
@@ -173,6 +176,9 @@ impl LaunchFile {
         let connect_commands = called()
             .filter(|(other, _)| flow::talk(node, *other, Topic::Command))
             .filter_map(|(_, other)| other.listen_commands.clone());
+        let connect_statistics = called()
+            .filter(|(other, _)| flow::talk(node, *other, Topic::Statistics))
+            .filter_map(|(_, other)| other.listen_statistics.clone());
         LinkConfig {
             robot: self.link.robot.clone(),
             node: node.name().to_owned(),
@@ -182,6 +188,8 @@ impl LaunchFile {
                 .collect(),
             listen_commands: wires.listen_commands.iter().cloned().collect(),
             connect_commands: connect_commands.collect(),
+            listen_statistics: wires.listen_statistics.iter().cloned().collect(),
+            connect_statistics: connect_statistics.collect(),
             connect_timeout_millis: self.link.connect_timeout_millis,
             tls: self.tls_config(node.role()),
         }
@@ -198,13 +206,15 @@ fn with_free_port(endpoint: &str) -> Result<String, LinkError> {
     ))
 }
 
-/// Which of a node's two sessions listens.
+/// Which of a node's sessions listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// The one for everything but commands.
+    /// The one for what has none of its own.
     Rest,
     /// The one for commands.
     Commands,
+    /// The one for statistics.
+    Statistics,
 }
 
 pub(crate) fn has_port_zero(endpoint: &str) -> bool {

@@ -58,6 +58,10 @@ pub struct Wires {
     /// None by default.
     #[serde(default)]
     pub listen_commands: Option<String>,
+    /// Endpoint that the session for statistics alone listens on; the node that sends `statistics` has one.
+    /// None by default.
+    #[serde(default)]
+    pub listen_statistics: Option<String>,
     /// Processes to connect to, by name. None by default.
     #[serde(default)]
     pub connect: Vec<NodeKind>,
@@ -160,6 +164,23 @@ pub struct OperatorSection {
     /// is in the scene file and is shorter. Default 120.
     #[serde(default = "default_episode_timeout_s")]
     pub episode_timeout_s: f64,
+    /// Which sessions are asked for by somebody who has seen to what broke before: `never` (default), the
+    /// `first`, or `always`, which is for simulated arms.
+    #[serde(default)]
+    pub acknowledge: Acknowledge,
+}
+
+/// When an operator acknowledges a fault with the session it asks for. Without, nothing is armed after one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acknowledge {
+    /// Not at all: the run ends at a fault.
+    #[default]
+    Never,
+    /// With the first session: what happened before this run.
+    First,
+    /// With every session: a simulated arm is put home with each, and breaks nothing.
+    Always,
 }
 
 const fn yes() -> bool {
@@ -185,6 +206,15 @@ const fn default_ready_timeout_s() -> f64 {
 }
 const fn default_episode_timeout_s() -> f64 {
     120.0
+}
+
+impl OperatorSection {
+    /// Whoever starts the run has seen to what broke before.
+    pub fn acknowledge(&mut self) {
+        if self.acknowledge == Acknowledge::Never {
+            self.acknowledge = Acknowledge::First;
+        }
+    }
 }
 
 impl PolicySection {

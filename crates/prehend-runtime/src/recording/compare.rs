@@ -54,13 +54,14 @@ impl Fields {
 pub(super) fn ticks(
     recorded: &TickOutcome,
     replayed: &TickOutcome,
+    robot: &str,
     valid_for: Duration,
 ) -> Option<Field> {
     let mut fields = Fields::default();
     let seq = |outcome: &TickOutcome| outcome.command.map(|command| command.seq);
     match (&recorded.command, &replayed.command) {
         (Some(recorded), Some(replayed)) => {
-            let bytes = |sent| encode(&message(sent, valid_for)).ok();
+            let bytes = |sent| encode(&message(sent, robot, valid_for)).ok();
             let (recorded_bytes, replayed_bytes) = (bytes(recorded), bytes(replayed));
             if recorded_bytes != replayed_bytes || recorded_bytes.is_none() {
                 commands(&mut fields, recorded, replayed);

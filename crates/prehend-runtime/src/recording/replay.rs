@@ -117,7 +117,8 @@ fn replay_control(path: &Path, report: &mut RunReplay) -> Result<(), RuntimeErro
             break;
         }
         let outcome = control_loop.step(&record);
-        let field = compare::ticks(&record.outcome, &outcome, settings.valid_for);
+        let robot = &launch.link.robot;
+        let field = compare::ticks(&record.outcome, &outcome, robot, settings.valid_for);
         report.count(field, (Some(tick), None));
         report.ticks += 1;
     }

@@ -179,12 +179,12 @@ fn a_provider_that_is_not_built_is_refused() {
 #[test]
 fn the_data_flow_must_be_what_the_nodes_do() {
     check(
-        "sends = [\"command\"]",
+        "sends = [\"command\", \"statistics\"]",
         "sends = [\"comand\"]",
         &["control.wires.sends", "comand"],
     );
     check(
-        "sends = [\"command\"]",
+        "sends = [\"command\", \"statistics\"]",
         "sends = []",
         &["`command` is missing"],
     );
@@ -197,6 +197,11 @@ fn the_data_flow_must_be_what_the_nodes_do() {
         "connect = [\"driver\", \"policy\"]",
         "connect = [\"driver\"]",
         &["`policy` sends `chunk` to `control`", "\"policy\""],
+    );
+    check(
+        "connect = [\"driver\", \"policy\", \"control\"]",
+        "connect = [\"driver\", \"policy\"]",
+        &["`control` sends `statistics` to `operator`", "\"control\""],
     );
     check(
         "connect = [\"driver\"]",
@@ -254,7 +259,12 @@ fn shipped_files_listen_on_this_machine_or_encrypted_and_never_everywhere() {
         let file = LaunchFile::load(&path).expect("valid");
         for node in NodeKind::ALL {
             let config = file.link_config(node);
-            for endpoint in config.listen.iter().chain(&config.listen_commands) {
+            let listened = [
+                &config.listen,
+                &config.listen_commands,
+                &config.listen_statistics,
+            ];
+            for endpoint in listened.into_iter().flatten() {
                 let (protocol, address) = endpoint.split_once('/').expect("an endpoint");
                 assert_eq!(
                     protocol == "tls",

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_control::joint_bounds;
-use prehend_drivers::{Shell, ShellConfig, WireReport};
+use prehend_drivers::{Shell, ShellConfig, WireReport, arm_id};
 use prehend_link::Link;
 use prehend_link::messages::{JointCommand, RobotStatus};
 use prehend_robot::Robot;
@@ -29,6 +29,7 @@ impl MockDriver {
             Arc::<AtomicBool>::default(),
             Arc::<AtomicBool>::default(),
         );
+        let id = arm_id(link.robot(), robot);
         let commands = link.queue::<JointCommand>(4096).expect("declares");
         let statuses = link.publisher::<RobotStatus>().expect("declares");
         let config = ShellConfig {
@@ -48,7 +49,9 @@ impl MockDriver {
                 is_grasping: false,
             },
         };
-        let mut shell = Shell::new(config, &bounds[..robot.n_joints()], &home, 1).expect("valid");
+        let mut shell =
+            Shell::new(config, &id.robot, &bounds[..robot.n_joints()], &home, 0).expect("valid");
+        shell.arm(1, &home).expect("the first session");
         let (ends, renews, is_mute) = (stop.clone(), next_epoch.clone(), mute.clone());
         let thread = std::thread::spawn(move || {
             let mut seq = 0;
@@ -61,7 +64,8 @@ impl MockDriver {
                         stamp: Stamp::now(),
                         ..home
                     };
-                    shell.arm(shell.epoch() + 1, &state).expect("this arm");
+                    let next = shell.epoch() + 1;
+                    shell.arm_acknowledging(next, &state).expect("this arm");
                 }
                 while let Some(received) = commands.take() {
                     shell.receive(&received);
@@ -76,8 +80,9 @@ impl MockDriver {
                     continue;
                 }
                 let newest = shell.newest(state.stamp);
-                let status =
-                    RobotStatus::new(shell.epoch(), seq, &state, newest, shell.stop_reason());
+                let mut status =
+                    RobotStatus::new(&id, shell.epoch(), seq, &state, newest, shell.stop_reason());
+                status.acknowledged = shell.is_acknowledged();
                 seq += 1;
                 statuses.send(&status).expect("open");
             }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use nalgebra::Vector3;
 use prehend_control::ControlConfig;
 use prehend_control::rt::RealtimeConfig;
+use prehend_drivers::arm_id;
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EventKind, PointCloud2, RobotStatus, StopReason,
+    ActionChunk, ControlStatistics, EpisodeEvent, EventKind, PointCloud2, RobotStatus, StopReason,
 };
 use prehend_link::{Link, LinkConfig, Publisher, Queue, free_loopback_endpoint};
 use prehend_robot::Robot;
@@ -31,7 +32,7 @@ struct Cell {
     /// The control node's session.
     control_link: Link,
     /// The driver's session, on which a test stands in for policy and operator.
-    _driver_link: Link,
+    driver_link: Link,
     statuses: Queue<RobotStatus>,
     chunks: Publisher<ActionChunk>,
 }
@@ -60,7 +61,7 @@ fn cell() -> Cell {
         control,
         robot,
         control_link: other,
-        _driver_link: link,
+        driver_link: link,
     }
 }
 
@@ -85,7 +86,7 @@ impl Cell {
         };
         let chunk = Chunk::new(Stamp::now(), DT, 4, &[down; 8]).expect("fits");
         self.chunks
-            .send(&ActionChunk::new(epoch, &chunk, Duration::ZERO))
+            .send(&ActionChunk::new("fr3", epoch, &chunk, Duration::ZERO))
             .expect("open");
     }
 
@@ -144,6 +145,38 @@ fn chunks_move_the_arm_within_limits_and_silence_of_the_policy_holds_it() {
         ),
         (0, 0, 0)
     );
+}
+
+#[test]
+fn what_the_loop_does_is_told_once_per_second() {
+    let cell = cell();
+    let statistics = cell.driver_link.queue::<ControlStatistics>(16);
+    let statistics = statistics.expect("declares");
+    cell.set_moving();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        told.push(statistics.wait(SOON).expect("told").message);
+    }
+    let last = &told[2];
+    let seqs: Vec<u64> = told
+        .iter()
+        .map(|message| message.seq - told[0].seq)
+        .collect();
+    assert_eq!(seqs, [0, 1, 2]);
+    assert!(last.ticks > told[0].ticks && last.commands > told[0].commands);
+    assert!(
+        ["tracking", "holding"].contains(&last.mode.as_str()),
+        "{last:?}"
+    );
+    assert_eq!((last.armed, last.arm_error.as_str()), (1, ""));
+    for timing in [&last.period, &last.compute, &last.command_age] {
+        assert!(timing.n > 0 && timing.p50_us <= timing.max_us, "{last:?}");
+        // Read one after the other while the loop goes on.
+        assert!(timing.bins.iter().sum::<u64>() >= timing.n, "{last:?}");
+    }
+    assert!(last.interventions.iter().any(|count| count.name == "jerk"));
+    cell.control.join().expect("ends in order");
+    cell.driver.finish();
 }
 
 #[test]
@@ -304,6 +337,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
         detail: String::new(),
     };
     // A cloud with its state, so many milliseconds after the start; whether a chunk came of it.
+    let id = arm_id("fr3", &robot);
     let show = |millis: u64, n_points: usize, epoch: u64| {
         let stamp = start.after(Duration::from_millis(millis));
         let state = prehend_types::RobotState {
@@ -316,7 +350,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
                 is_grasping: false,
             },
         };
-        let status = RobotStatus::new(epoch, millis, &state, None, StopReason::NotArmed);
+        let status = RobotStatus::new(&id, epoch, millis, &state, None, StopReason::NotArmed);
         statuses.send(&status).expect("open");
         // Only so that the state is there first; both topics have their own way.
         std::thread::sleep(Duration::from_millis(30));

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, EpisodeEvent, EpisodeRequest, EventKind, RequestKind, RobotStatus, StopReason,
+    ActionChunk, ArmId, EpisodeEvent, EpisodeRequest, EventKind, RequestKind, RobotStatus,
+    StopReason,
 };
 use prehend_link::{Link, LinkConfig, free_loopback_endpoint};
 use prehend_runtime::{LaunchFile, Operator, OperatorReport, Outcome, RuntimeError, Stop};
@@ -38,6 +39,11 @@ impl Cell {
         let ends = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let (mut epoch, mut seq) = (1, 0);
+            let id = ArmId {
+                robot: "fr3".to_owned(),
+                model: "fr3".to_owned(),
+                model_hash: String::new(),
+            };
             let state = RobotState {
                 stamp: Stamp::now(),
                 q: JointPositions::zeros(N_JOINTS).expect("fits"),
@@ -49,16 +55,16 @@ impl Cell {
                 },
             };
             while !ends.load(Ordering::Relaxed) {
-                let status = RobotStatus::new(epoch, seq, &state, None, StopReason::None);
+                let status = RobotStatus::new(&id, epoch, seq, &state, None, StopReason::None);
                 seq += 1;
                 statuses.send(&status).expect("open");
                 let chunk = Chunk::new(Stamp::now(), DT, 1, &[Action::hold(1.0)]).expect("fits");
-                let chunk = ActionChunk::new(epoch, &chunk, Duration::ZERO);
+                let chunk = ActionChunk::new("fr3", epoch, &chunk, Duration::ZERO);
                 chunks.send(&chunk).expect("open");
                 let Some(received) = requests.wait(DT) else {
                     continue;
                 };
-                let EpisodeRequest { kind, seed } = received.message;
+                let EpisodeRequest { kind, seed, .. } = received.message;
                 if kind != RequestKind::Reset || seed >= silent_from {
                     continue;
                 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use prehend_drivers::arm_id;
 use prehend_link::messages::{
     ActionChunk, EpisodeEvent, EventKind, PointCloud2, RobotStatus, StopReason, SwapAnswer,
     SwapRequest, SwapState,
@@ -150,7 +151,8 @@ impl Cell {
                     is_grasping: false,
                 },
             };
-            let status = RobotStatus::new(5, self.n, &state, None, StopReason::NotArmed);
+            let id = arm_id("fr3", &self.robot);
+            let status = RobotStatus::new(&id, 5, self.n, &state, None, StopReason::NotArmed);
             self.statuses.send(&status).expect("open");
             thread::sleep(Duration::from_millis(5));
             let cloud = PointCloud {

@@ -97,7 +97,15 @@ impl Doctor {
             (None, Ok(launch)) => checks.extend(
                 NodeKind::ALL
                     .into_iter()
-                    .filter_map(|node| launch.wires(node).listen.as_deref())
+                    .map(|node| launch.wires(node))
+                    .flat_map(|wires| {
+                        [
+                            wires.listen.as_deref(),
+                            wires.listen_commands.as_deref(),
+                            wires.listen_statistics.as_deref(),
+                        ]
+                    })
+                    .flatten()
                     .map(|endpoint| port(endpoint.trim_start_matches("tcp/"))),
             ),
             (None, Err(_)) => {}

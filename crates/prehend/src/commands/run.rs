@@ -44,6 +44,10 @@ pub struct Run {
     /// its launch file says where.
     #[arg(long, conflicts_with = "only")]
     record: bool,
+    /// Say that you have seen to what broke before: without it nothing is armed after a fault of driver or
+    /// controller. For the first session of this run; a launch file may say more in `operator.acknowledge`.
+    #[arg(long)]
+    acknowledge: bool,
 }
 
 impl Run {
@@ -61,6 +65,9 @@ impl Run {
     fn run_all(&self, session: &Session) -> Result<Verdict, Failure> {
         let mut launch = LaunchFile::load(&self.file)?;
         launch.check_files()?;
+        if self.acknowledge {
+            launch.operator.acknowledge();
+        }
         // Before the file is frozen, so that visitors find the ports in it.
         launch.choose_ports()?;
         let run_dir = RunDir::create(&self.runs, "run")?;
@@ -95,6 +102,7 @@ impl Run {
         join_log();
         let config = RunConfig {
             only: Some(node),
+            acknowledges: self.acknowledge,
             ..RunConfig::new(&self.file)
         };
         let stop = Stop::from_flag(session.interrupt.flag());

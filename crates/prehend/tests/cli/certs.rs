@@ -78,7 +78,7 @@ fn an_encrypted_driver_answers_to_a_viewers_certificate() {
     let certs = folder.path().join("certs");
     let out = certs.to_str().expect("a plain path");
     json_of(&["certs", "new", "--out", out]);
-    let [endpoint, commands, policy] = [(), (), ()].map(|()| {
+    let [endpoint, commands, policy, statistics] = [(); 4].map(|()| {
         let endpoint = free_loopback_endpoint().expect("a free port");
         endpoint.replacen("tcp/", "tls/", 1)
     });
@@ -88,6 +88,7 @@ fn an_encrypted_driver_answers_to_a_viewers_certificate() {
         ("tcp/127.0.0.1:7450", &endpoint),
         ("tcp/127.0.0.1:7460", &commands),
         ("tcp/127.0.0.1:7451", &policy),
+        ("tcp/127.0.0.1:7452", &statistics),
     ];
     let (_launch, file) = launch_with("fr3_sim.toml", &changes);
     let file = file.to_str().expect("a plain path");

@@ -71,6 +71,9 @@ impl WatchedRun {
         wait_until("moving", || {
             std::iter::from_fn(|| self.statuses.take()).any(|received| {
                 let status = received.message;
+                if status.stop_reason == StopReason::NoSession {
+                    return false;
+                }
                 let is_counted = status.epoch > *first.get_or_insert(status.epoch);
                 is_counted && status.is_following() && speed(&status) > 0.1
             })

@@ -145,7 +145,7 @@ fn messages_are_echoed_as_lines_and_silence_is_a_failure_with_a_remedy() {
             Some(7),
             "{line}"
         );
-        assert_eq!(line["message"]["stop_reason"], 1, "not armed: {line}");
+        assert_eq!(line["message"]["stop_reason"], 6, "no session: {line}");
     }
     assert_eq!(lines[3]["messages"], 3);
     let (_, lines) = driver.ask(&["topic", "echo", "points", "-n", "1"]);
@@ -199,7 +199,18 @@ fn anybody_stops_an_arm_that_moves() {
     };
     assert_eq!(alive("points", "driver"), true);
     assert_eq!(alive("command", "control"), true, "{graph}");
+    assert_eq!(alive("statistics", "control"), Value::Null, "{graph}");
     assert_eq!(alive("request", "operator"), Value::Null, "{graph}");
+
+    let echo = ["topic", "echo", "statistics", "-n", "1", "--launch", launch];
+    let (code, lines) = answer(&[&echo[..], &["--json"]].concat());
+    assert_eq!(code, Some(0));
+    let told = &lines[0]["message"];
+    assert!(told["ticks"].as_u64() > Some(0), "{told}");
+    assert!(
+        told["period"]["bins"].is_array() && told["arm_error"] == "",
+        "{told}"
+    );
 
     run.wait_until_moving();
     let (code, lines) = answer(&["stop", "--launch", launch, "--json"]);

@@ -82,7 +82,12 @@ fn doctor_looks_at_every_port_and_the_policy_of_a_launch_file() {
         named.map(|check| check["found"].to_string()).collect()
     };
     let ports = found("port");
-    for port in ["127.0.0.1:7450", "127.0.0.1:7451"] {
+    for port in [
+        "127.0.0.1:7450",
+        "127.0.0.1:7451",
+        "127.0.0.1:7452",
+        "127.0.0.1:7460",
+    ] {
         assert!(ports.iter().any(|found| found.contains(port)), "{ports:?}");
     }
     let policies = found("policy");

@@ -27,7 +27,7 @@ pub(super) fn armed_elsewhere(lab: &Lab) -> Outcome {
     let moved = (world.arm.state.q.iter())
         .zip(home.iter())
         .fold(0.0, |most: f64, (q, home)| most.max((q - home).abs()));
-    let refusal = (world.pc.last_arm_error).map_or("nothing".to_owned(), |error| error.to_string());
+    let refusal = (world.pc.last_arm_error.clone()).unwrap_or_else(|| "nothing".to_owned());
     let driver =
         (world.arm.shell.arm_error()).map_or("nothing".to_owned(), |error| error.to_string());
     Ok(Finding::new(

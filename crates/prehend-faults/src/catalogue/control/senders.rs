@@ -16,6 +16,7 @@ pub(super) fn second_controller(lab: &Lab) -> Outcome {
             if intrudes {
                 let q = world.arm.state.q;
                 let mut message = prehend_link::messages::JointCommand {
+                    robot: world.arm.id.robot.clone(),
                     epoch: world.arm.shell.epoch(),
                     seq: world.pc.seq + 1 + ms,
                     stamp_nanos: world.now,
@@ -81,6 +82,7 @@ pub(super) fn stop_everywhere(lab: &Lab) -> Outcome {
         let mut world = World::new(&setup, pilot)?;
         reach(&mut world);
         let stop = prehend_link::messages::JointCommand {
+            robot: world.arm.id.robot.clone(),
             epoch: world.arm.shell.epoch(),
             seq: 0,
             stamp_nanos: world.now,
@@ -127,6 +129,7 @@ pub(super) fn stop_flood(lab: &Lab) -> Outcome {
     for ms in 0..3000u64 {
         for _ in 0..100 {
             let stop = prehend_link::messages::JointCommand {
+                robot: world.arm.id.robot.clone(),
                 epoch: world.arm.shell.epoch(),
                 seq: 0,
                 stamp_nanos: world.now,

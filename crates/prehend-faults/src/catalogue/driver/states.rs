@@ -157,12 +157,10 @@ pub(super) fn wrong_robot(lab: &Lab) -> Outcome {
     world.arm = driver.arm;
     world.run(500);
     let sent = world.account().commands;
-    let said = (world.pc.last_arm_error).map_or(String::new(), |error| error.to_string());
+    let said = world.pc.last_arm_error.as_deref().unwrap_or_default();
     Ok(Finding::new(
         sent == 0 && said.contains("panda") && said.contains("fr3"),
-        format!(
-            "{sent} commands sent, said: {said:?}; a status tells no model, only the number of its joints"
-        ),
+        format!("{sent} commands sent, said: {said:?}"),
     ))
 }
 

@@ -27,6 +27,7 @@ pub(super) fn mutations(lab: &Lab) -> Outcome {
         seq += 1;
         let q = world.arm.state.q;
         let message = JointCommand {
+            robot: world.arm.id.robot.clone(),
             epoch: world.arm.shell.epoch(),
             seq,
             stamp_nanos: world.now,
@@ -74,6 +75,7 @@ pub(super) fn mutate(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
 pub(super) fn versions(lab: &Lab) -> Outcome {
     let home = *lab.robot("fr3")?.home();
     let message = JointCommand {
+        robot: "fr3".to_owned(),
         epoch: 7,
         seq: 1,
         stamp_nanos: 1,
@@ -127,14 +129,19 @@ pub(super) fn wrapping(lab: &Lab) -> Outcome {
 
 pub(super) fn crossed(lab: &Lab) -> Outcome {
     let setup = Setup::new(lab.robot("fr3")?, lab.seed);
-    let mut ours = swaying(&setup)?;
-    let mut theirs = World::new(&setup, idle())?;
+    let named = |name: &str| Setup {
+        name: name.to_owned(),
+        ..setup.clone()
+    };
+    let mut ours = swaying(&named("left"))?;
+    let mut theirs = World::new(&named("right"), idle())?;
     // The other robot's own controller is not there yet.
     theirs.to_pc.weather.cuts.push(0..u64::MAX);
     for _ in 0..1000 {
         ours.step();
         let q = ours.arm.state.q;
         let message = JointCommand {
+            robot: ours.arm.id.robot.clone(),
             epoch: ours.arm.shell.epoch(),
             seq: ours.pc.seq,
             stamp_nanos: ours.now,
@@ -152,9 +159,8 @@ pub(super) fn crossed(lab: &Lab) -> Outcome {
     Ok(Finding::new(
         gate.accepted == 0,
         format!(
-            "{} of 1000 followed: a payload does not name its robot; keys and the driver's clock-drawn \
-             epochs keep robots apart",
-            gate.accepted
+            "{} of 1000 accepted, {} refused as another robot's, in a session of the same number on the same key",
+            gate.accepted, gate.other_robot
         ),
     ))
 }

@@ -100,9 +100,9 @@ fn follows_commands(statuses: &TopicMonitor) -> Option<bool> {
     let messages = std::iter::from_fn(|| statuses.wait(std::time::Duration::ZERO));
     let mut seqs = messages
         .filter_map(|raw| decode::<RobotStatus>(&raw.payload).ok())
-        .map(|status| status.command_seq);
+        .map(|status| status.command_age().map(|_| status.command_seq));
     let (first, last) = (seqs.next()?, seqs.last()?);
-    Some(first != last && last != RobotStatus::NO_COMMAND)
+    Some(first != last && last.is_some())
 }
 
 impl Wire {

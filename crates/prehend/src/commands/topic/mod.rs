@@ -24,7 +24,7 @@ const EXAMPLES: &str = "Examples:
   prehend topic graph --json
 
 Without --connect and --launch it is the newest run in runs/ that is looked at. A visitor hears only the nodes
-that listen, driver and policy; what goes to them from others (`command`, `request`) is not relayed.
+that listen, driver and policy, and of the control loop its statistics; what goes to them from others (`command`, `request`) is not relayed.
 Ctrl-C ends it early, with what was heard until then. Nothing to see is exit code 4.";
 
 /// Arguments of `prehend topic`.
@@ -96,7 +96,7 @@ impl Look {
         let what = format!("nothing was sent on `{}`", topic.name());
         let remedy = match topic {
             Topic::Command => {
-                "the control loop listens on nothing, so its commands cannot be heard; \
+                "the control loop tells visitors its statistics and nothing else, so its commands cannot be heard; \
                  `prehend topic graph` tells whether the driver follows them"
             }
             Topic::Event | Topic::Report => {

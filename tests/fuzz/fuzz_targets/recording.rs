@@ -1,0 +1,10 @@
+//! From `tests`: `cargo +nightly fuzz run recording fuzz/seeds/recording`.
+#![no_main]
+
+#[path = "../entries.rs"]
+#[allow(dead_code, reason = "each target is one of them")]
+mod entries;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    entries::recording(bytes);
+});
