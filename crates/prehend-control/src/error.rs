@@ -241,11 +241,13 @@ pub enum StopReason {
     TrackingError,
     /// The arm, or its driver, reported an error.
     DriverFault,
+    /// Whoever made the plans is gone: its process, or the way to it.
+    PolicyGone,
 }
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Requested,
         Self::StaleState,
         Self::Expired,
@@ -256,6 +258,7 @@ impl StopReason {
         Self::BadChunks,
         Self::TrackingError,
         Self::DriverFault,
+        Self::PolicyGone,
     ];
 
     /// Whether something broke, which somebody has to acknowledge before the arm is armed again.
@@ -267,7 +270,8 @@ impl StopReason {
             | Self::Expired
             | Self::Peer
             | Self::Shutdown
-            | Self::Deadline => false,
+            | Self::Deadline
+            | Self::PolicyGone => false,
             Self::BadState | Self::BadChunks | Self::TrackingError | Self::DriverFault => true,
         }
     }

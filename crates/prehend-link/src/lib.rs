@@ -52,7 +52,7 @@ pub use gate::{Accepted, CommandGate, GateCounts, Rejection};
 pub use link::Link;
 pub use loopback::{LoopbackTimes, measure_loopback};
 pub use monitor::{RawMessage, SenderTraffic, TopicMonitor, Traffic};
-pub use presence::{Presence, Way};
+pub use presence::{Presence, Senders, Way};
 pub use publisher::Publisher;
 pub use role::Role;
 pub use spread::Spread;

@@ -11,7 +11,7 @@ use prehend_control::rt::{
 };
 use prehend_control::{ControlConfig, Controller, StopReason};
 use prehend_link::messages::{ActionChunk, RobotStatus};
-use prehend_link::{Latest, Link, LinkCounts, Queue};
+use prehend_link::{Latest, Link, LinkCounts, Queue, Received, Topic};
 use prehend_robot::Robot;
 use rtrb::{Consumer, Producer};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::command_sender::{CommandSender, SendReport};
 use crate::handover::Handover;
 use crate::live::Live;
+use crate::planner::Planner;
 use crate::recording::{ControlRecorder, RecordReport, Recording};
 use crate::{NodeHandle, NodeKind, RuntimeError, Stop};
 
@@ -100,6 +101,7 @@ impl ControlNode {
         let controller = Controller::new(Arc::clone(robot), settings.controller)?;
         let statuses = link.latest()?;
         let chunks = link.queue(CHUNK_QUEUE)?;
+        let planners = link.senders(Topic::Chunk)?;
         let publisher = link.publisher()?;
         let (tape, recorder) = match recording {
             Some(recording) => {
@@ -131,6 +133,7 @@ impl ControlNode {
             messages,
             events,
             handover: Handover::new(),
+            planner: Planner::new(planners),
             waiting: None,
             counts: Counts::default(),
         };
@@ -168,8 +171,9 @@ struct Feeder {
     messages: Producer<LoopMessage>,
     events: Consumer<LoopEvent>,
     handover: Handover,
+    planner: Planner,
     /// The newest chunk of a session that is about to be taken over.
-    waiting: Option<ActionChunk>,
+    waiting: Option<Received<ActionChunk>>,
     counts: Counts,
 }
 
@@ -227,26 +231,34 @@ impl Feeder {
         }
         self.drain_events();
         while let Some(received) = self.chunks.take() {
-            if self.waiting.replace(received.message).is_some() {
+            if self.waiting.replace(received).is_some() {
                 self.counts.chunks_unwelcome += 1;
             }
             self.offer_chunk();
         }
         self.offer_chunk();
+        if self.planner.is_lost(self.handover.armed()) {
+            // A plan that merely ends is held at its end; whoever comes next was not there when the
+            // operator let the arm move.
+            let stop = LoopMessage::StopFor(StopReason::PolicyGone);
+            let _ = self.messages.push(stop);
+        }
     }
 
     /// A chunk may come before its session is armed: then it waits, and the loop judges its age.
     fn offer_chunk(&mut self) {
-        let Some(message) = self.waiting.take() else {
+        let Some(received) = self.waiting.take() else {
             return;
         };
-        if self.handover.armed() == Some(message.epoch) {
-            match message.to_chunk() {
+        let epoch = received.message.epoch;
+        if self.handover.armed() == Some(epoch) {
+            self.planner.plans(epoch, received.sender);
+            match received.message.to_chunk() {
                 Ok(chunk) => _ = self.plans.push(chunk),
                 Err(_) => self.counts.chunks_unwelcome += 1,
             }
-        } else if self.handover.may_arm(message.epoch) {
-            self.waiting = Some(message);
+        } else if self.handover.may_arm(epoch) {
+            self.waiting = Some(received);
         } else {
             self.counts.chunks_unwelcome += 1;
         }
