@@ -38,11 +38,13 @@ pub enum LimitReason {
     SelfCollision,
     /// Joint torque limit, or its rate.
     Torque,
+    /// The gripper was told to turn back too soon after it had turned.
+    Gripper,
 }
 
 impl LimitReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Position,
         Self::Velocity,
         Self::Acceleration,
@@ -60,6 +62,7 @@ impl LimitReason {
         Self::Workspace,
         Self::SelfCollision,
         Self::Torque,
+        Self::Gripper,
     ];
 
     /// The name used in reports.
@@ -83,6 +86,7 @@ impl LimitReason {
             Self::Workspace => "workspace",
             Self::SelfCollision => "self_collision",
             Self::Torque => "torque",
+            Self::Gripper => "gripper",
         }
     }
 }

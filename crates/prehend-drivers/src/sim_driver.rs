@@ -184,7 +184,7 @@ impl Driver {
         let bounds = &bounds[..robot.n_joints().min(bounds.len())];
         // The clock never repeats while the machine runs: no epoch of an earlier driver comes back.
         let epoch = Stamp::now().as_nanos();
-        let shell = Shell::new(config.shell(), bounds, &cell.state(), epoch)?;
+        let shell = Shell::new(config.shell(robot), bounds, &cell.state(), epoch)?;
         let last_event = event(&cell, epoch, 1, EventKind::Started, String::new());
         Ok(Self {
             cell,

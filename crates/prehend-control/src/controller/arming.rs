@@ -60,7 +60,8 @@ impl Controller {
         self.bad_state_since = None;
         self.bad_chunks = 0;
         if state.gripper.commanded.is_finite() {
-            self.gripper = state.gripper.commanded.clamp(0.0, 1.0);
+            let opening = state.gripper.commanded.clamp(0.0, 1.0);
+            self.gripper.place(opening);
         }
         Ok(())
     }
