@@ -22,6 +22,7 @@ use crate::joint_path::JointPath;
 use crate::path::Path;
 use crate::reference::Reference;
 use crate::safety::{SafetyEvent, SafetyState};
+use crate::witness::{Verdict, Witness};
 use crate::{
     ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet, Mode,
     StopReason, check,
@@ -47,6 +48,7 @@ pub struct Controller {
     plan: Option<Plan>,
     gripper: GripperLimiter,
     counters: LimitCounters,
+    witness: Witness,
     /// Since when the state has been unusable.
     bad_state_since: Option<Stamp>,
     bad_chunks: u32,
@@ -75,6 +77,7 @@ impl Controller {
             plan: None,
             gripper,
             counters: LimitCounters::default(),
+            witness: Witness::default(),
             bad_state_since: None,
             bad_chunks: 0,
             config,
@@ -334,6 +337,18 @@ impl Controller {
             return false;
         }
         self.bad_state_since = None;
+        let state = match self.witness.judge(state, self.drive.bounds()) {
+            Verdict::Believed => *state,
+            Verdict::Doubted(before) => {
+                limited.insert(LimitReason::ImplausibleState);
+                before
+            }
+            Verdict::Refuted(reason) => {
+                limited.insert(LimitReason::ImplausibleState);
+                self.stop(reason);
+                return false;
+            }
+        };
         let limit = self.config.max_tracking_error_rad;
         let follows =
             (self.drive.q().iter().zip(state.q.iter())).all(|(q_d, q)| (q_d - q).abs() <= limit);

@@ -243,11 +243,18 @@ pub enum StopReason {
     DriverFault,
     /// Whoever made the plans is gone: its process, or the way to it.
     PolicyGone,
+    /// A joint was measured, more than once, where it cannot have got to.
+    ImplausibleState {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+    },
+    /// The robot's state is older than the one before it: its driver's clock went back.
+    DriverClock,
 }
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Requested,
         Self::StaleState,
         Self::Expired,
@@ -259,6 +266,8 @@ impl StopReason {
         Self::TrackingError,
         Self::DriverFault,
         Self::PolicyGone,
+        Self::ImplausibleState { joint_idx: 0 },
+        Self::DriverClock,
     ];
 
     /// Whether something broke, which somebody has to acknowledge before the arm is armed again.
@@ -272,7 +281,12 @@ impl StopReason {
             | Self::Shutdown
             | Self::Deadline
             | Self::PolicyGone => false,
-            Self::BadState | Self::BadChunks | Self::TrackingError | Self::DriverFault => true,
+            Self::BadState
+            | Self::BadChunks
+            | Self::TrackingError
+            | Self::DriverFault
+            | Self::ImplausibleState { .. }
+            | Self::DriverClock => true,
         }
     }
 }

@@ -39,6 +39,7 @@ mod timing;
 mod torque;
 pub mod trial;
 mod wire;
+mod witness;
 
 pub use arm::joint_bounds;
 pub use bounds::{JointBounds, VelocityEnvelope};

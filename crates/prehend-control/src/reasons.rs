@@ -40,11 +40,13 @@ pub enum LimitReason {
     Torque,
     /// The gripper was told to turn back too soon after it had turned.
     Gripper,
+    /// A measured position that no arm can have got to in the time since the one before.
+    ImplausibleState,
 }
 
 impl LimitReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Position,
         Self::Velocity,
         Self::Acceleration,
@@ -63,6 +65,7 @@ impl LimitReason {
         Self::SelfCollision,
         Self::Torque,
         Self::Gripper,
+        Self::ImplausibleState,
     ];
 
     /// The name used in reports.
@@ -87,6 +90,7 @@ impl LimitReason {
             Self::SelfCollision => "self_collision",
             Self::Torque => "torque",
             Self::Gripper => "gripper",
+            Self::ImplausibleState => "implausible_state",
         }
     }
 }

@@ -11,7 +11,7 @@ use prehend_control::rt::{
 };
 use prehend_control::{ControlConfig, Controller, StopReason};
 use prehend_link::messages::{ActionChunk, RobotStatus};
-use prehend_link::{Latest, Link, LinkCounts, Queue, Received, Topic};
+use prehend_link::{Latest, Link, LinkCounts, Queue, Received, StatusOrder, Topic};
 use prehend_robot::Robot;
 use rtrb::{Consumer, Producer};
 use serde::Serialize;
@@ -127,6 +127,7 @@ impl ControlNode {
             CommandSender::spawn(commands, publisher, settings.valid_for, &settings.realtime)?;
         let feeder = Feeder {
             statuses,
+            order: StatusOrder::default(),
             chunks,
             states,
             plans,
@@ -165,6 +166,7 @@ struct Counts {
 /// The thread that stands between the link and the loop's inputs.
 struct Feeder {
     statuses: Latest<RobotStatus>,
+    order: StatusOrder,
     chunks: Queue<ActionChunk>,
     states: Producer<prehend_types::RobotState>,
     plans: Producer<prehend_types::ActionChunk>,
@@ -204,7 +206,8 @@ fn feed(
 
 impl Feeder {
     fn pass(&mut self, control_loop: &ControlLoop) {
-        if let Some(received) = self.statuses.wait(PATIENCE) {
+        let received = self.statuses.wait(PATIENCE);
+        if let Some(received) = received.filter(|received| self.order.admit(&received.message)) {
             let status = received.message;
             let verdict = self
                 .handover

@@ -57,6 +57,7 @@ impl Controller {
         self.history.push(state.stamp, place(&self.drive));
         self.plan = None;
         self.taken_over_at = state.stamp;
+        self.witness.begin(state);
         self.bad_state_since = None;
         self.bad_chunks = 0;
         if state.gripper.commanded.is_finite() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prehend_control::{ArmError, ChunkError, ChunkReport, Controller, Mode, StopReason as Reason};
+use prehend_link::StatusOrder;
 use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
 use prehend_types::{ActionChunk, JointPlan, RobotState, Stamp};
 
@@ -38,6 +39,7 @@ pub(crate) struct Pc {
     /// Newest session that the driver announced, and whether it is to be taken over.
     epoch: u64,
     wants_to_arm: bool,
+    order: StatusOrder,
 }
 
 impl Pc {
@@ -56,12 +58,13 @@ impl Pc {
             armed: 0,
             epoch: 0,
             wants_to_arm: false,
+            order: StatusOrder::default(),
         }
     }
 
     /// A status has come. What a receiver would not decode is passed over.
     pub fn hear(&mut self, status: &RobotStatus) {
-        if status.epoch < self.epoch {
+        if !self.order.admit(status) {
             return;
         }
         if status.epoch > self.epoch {
