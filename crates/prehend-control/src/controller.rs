@@ -323,7 +323,7 @@ impl Controller {
             state,
             self.drive.bounds().len(),
             now,
-            self.config.max_state_age_s,
+            self.config.stale_after_s(),
         );
         if let Some(problem) = problem {
             limited.insert(problem);

@@ -42,6 +42,9 @@ pub type Observer = Box<dyn FnMut(&World) + Send>;
 pub struct SimDriver;
 
 impl SimDriver {
+    /// Statuses per second.
+    pub const STATUS_RATE_HZ: f64 = 1.0 / World::DT;
+
     /// Builds the first scene, declares the topics and starts the driver's thread.
     ///
     /// # Errors

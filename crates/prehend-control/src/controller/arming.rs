@@ -32,7 +32,7 @@ impl Controller {
         state: &RobotState,
         now: Stamp,
     ) -> Result<(), ArmError> {
-        check::freshness(state, now, self.config.max_state_age_s)?;
+        check::freshness(state, now, self.config.stale_after_s())?;
         self.take_over(epoch, state)
     }
 
@@ -70,7 +70,7 @@ impl Controller {
     /// Looks at the first state after the one that the arm was taken over at.
     pub(super) fn judge_arming(&mut self, state: &RobotState, now: Stamp) {
         let is_newer = state.stamp > self.taken_over_at;
-        let verdict = check::freshness(state, now, self.config.max_state_age_s)
+        let verdict = check::freshness(state, now, self.config.stale_after_s())
             .and_then(|()| check::arming(state, self.drive.bounds(), &self.config))
             .and_then(|()| check::distance(state, self.drive.q(), &self.config));
         match verdict {

@@ -56,6 +56,7 @@ impl Setup {
         Self {
             control: ControlConfig {
                 rate_hz: 1000.0,
+                state_rate_hz: 1000.0,
                 ..ControlConfig::default()
             },
             driver_dt: Duration::from_millis(1),
