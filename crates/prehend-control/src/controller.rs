@@ -349,14 +349,19 @@ impl Controller {
                 return false;
             }
         };
+        let Some(joint_idx) = self.lost_joint(&state) else {
+            return true;
+        };
+        limited.insert(LimitReason::TrackingError);
+        self.stop(StopReason::TrackingError { joint_idx });
+        false
+    }
+
+    /// The first joint that is too far from its command.
+    fn lost_joint(&self, state: &RobotState) -> Option<usize> {
         let limit = self.config.max_tracking_error_rad;
-        let follows =
-            (self.drive.q().iter().zip(state.q.iter())).all(|(q_d, q)| (q_d - q).abs() <= limit);
-        if !follows {
-            limited.insert(LimitReason::TrackingError);
-            self.stop(StopReason::TrackingError);
-        }
-        follows
+        let mut joints = self.drive.q().iter().zip(state.q.iter());
+        joints.position(|(q_d, q)| (q_d - q).abs() > limit)
     }
 
     fn target(&self, now: Stamp) -> Target {

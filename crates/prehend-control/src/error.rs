@@ -72,7 +72,7 @@ pub enum ArmError {
         spent: u64,
     },
     /// Something broke, and nobody has acknowledged it.
-    #[error("at fault ({reason:?}); see to its cause and reset first")]
+    #[error("at fault: {reason}; see to its cause and reset first")]
     Fault {
         /// What broke.
         reason: StopReason,
@@ -217,7 +217,7 @@ pub enum ChunkError {
     },
 }
 
-/// Why the arm stopped and stays stopped until it is armed anew.
+/// Why the arm stopped and stays stopped until it is armed anew. A stop that a joint is to blame for names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -238,7 +238,10 @@ pub enum StopReason {
     /// Too many chunks in a row were not finite.
     BadChunks,
     /// A joint was too far from its command.
-    TrackingError,
+    TrackingError {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+    },
     /// The arm, or its driver, reported an error.
     DriverFault,
     /// Whoever made the plans is gone: its process, or the way to it.
@@ -263,7 +266,7 @@ impl StopReason {
         Self::Deadline,
         Self::BadState,
         Self::BadChunks,
-        Self::TrackingError,
+        Self::TrackingError { joint_idx: 0 },
         Self::DriverFault,
         Self::PolicyGone,
         Self::ImplausibleState { joint_idx: 0 },
@@ -283,10 +286,54 @@ impl StopReason {
             | Self::PolicyGone => false,
             Self::BadState
             | Self::BadChunks
-            | Self::TrackingError
+            | Self::TrackingError { .. }
             | Self::DriverFault
             | Self::ImplausibleState { .. }
             | Self::DriverClock => true,
+        }
+    }
+}
+
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Requested => "somebody asked for it",
+            Self::StaleState => "the robot's states came too late for too long",
+            Self::Expired => "commands ceased",
+            Self::Peer => "the other end of the wire stopped it",
+            Self::Shutdown => "whoever owns the arm is ending",
+            Self::Deadline => "a deadline was missed",
+            Self::BadState => "the robot's states could not be used for too long",
+            Self::BadChunks => "too many chunks in a row were not finite",
+            Self::DriverFault => "the arm or its driver reported an error",
+            Self::PolicyGone => "the policy is gone",
+            Self::DriverClock => "the driver's clock went back",
+            Self::TrackingError { joint_idx } => {
+                return write!(
+                    f,
+                    "joint {joint_idx} (counted from 0) was too far from where it was commanded to be"
+                );
+            }
+            Self::ImplausibleState { joint_idx } => {
+                return write!(
+                    f,
+                    "joint {joint_idx} (counted from 0) was measured where it cannot have got to"
+                );
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_says_why_and_which_joint() {
+        for reason in StopReason::ALL {
+            let (shown, kind) = (reason.to_string(), format!("{reason:?}"));
+            assert!(!shown.is_empty());
+            assert_eq!(shown.contains("joint 0"), kind.contains("joint_idx"));
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct ControlReport {
     pub last_arm_error: Option<String>,
     /// Stops that latched, by reason; the driver's own with `driver_` before it.
     pub stops: BTreeMap<String, u64>,
+    /// Why the last of the controller's own was, in words: which joint, if one is to blame.
+    pub last_stop: Option<String>,
     /// Chunks that the loop took.
     pub chunks_accepted: u64,
     /// Chunks that the loop refused, by reason.
@@ -158,6 +160,7 @@ struct Counts {
     arm_refused: u64,
     last_arm_error: Option<String>,
     stops: BTreeMap<String, u64>,
+    last_stop: Option<String>,
     chunks_accepted: u64,
     chunks_refused: BTreeMap<String, u64>,
     chunks_unwelcome: u64,
@@ -290,7 +293,8 @@ impl Feeder {
                     StopReason::Requested | StopReason::Peer | StopReason::DriverFault,
                 ) => {}
                 LoopEvent::Stopping(reason) => {
-                    tracing::warn!(?reason, "control: stopped until a new session");
+                    tracing::warn!(%reason, "control: stopped until a new session");
+                    self.counts.last_stop = Some(reason.to_string());
                     *self.counts.stops.entry(kind(reason)).or_default() += 1;
                 }
             }
@@ -312,6 +316,7 @@ impl Feeder {
             arm_refused: counts.arm_refused,
             last_arm_error: counts.last_arm_error,
             stops: counts.stops,
+            last_stop: counts.last_stop,
             chunks_accepted: counts.chunks_accepted,
             chunks_refused: counts.chunks_refused,
             chunks_unwelcome: counts.chunks_unwelcome,
