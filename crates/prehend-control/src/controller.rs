@@ -22,7 +22,7 @@ use crate::joint_path::JointPath;
 use crate::path::Path;
 use crate::reference::Reference;
 use crate::safety::{SafetyEvent, SafetyState};
-use crate::witness::{Verdict, Witness};
+use crate::watch::Watch;
 use crate::{
     ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet, Mode,
     StopReason, check,
@@ -48,9 +48,7 @@ pub struct Controller {
     plan: Option<Plan>,
     gripper: GripperLimiter,
     counters: LimitCounters,
-    witness: Witness,
-    /// Since when the state has been unusable.
-    bad_state_since: Option<Stamp>,
+    watch: Watch,
     bad_chunks: u32,
 }
 
@@ -77,8 +75,7 @@ impl Controller {
             plan: None,
             gripper,
             counters: LimitCounters::default(),
-            witness: Witness::default(),
-            bad_state_since: None,
+            watch: Watch::new(config.stale_after_s(), config.max_state_gap_s),
             bad_chunks: 0,
             config,
         })
@@ -319,33 +316,12 @@ impl Controller {
 
     /// Judges the measured state; a fault that lasts stops the arm for good.
     fn state_is_usable(&mut self, state: &RobotState, now: Stamp, limited: &mut LimitSet) -> bool {
-        let problem = check::state(
-            state,
-            self.drive.bounds().len(),
-            now,
-            self.config.stale_after_s(),
-        );
-        if let Some(problem) = problem {
-            limited.insert(problem);
-            let since = *self.bad_state_since.get_or_insert(now);
-            if now.seconds_since(since) >= self.config.max_state_gap_s {
-                self.stop(match problem {
-                    LimitReason::StaleState => StopReason::StaleState,
-                    _ => StopReason::BadState,
-                });
-            }
-            return false;
-        }
-        self.bad_state_since = None;
-        let state = match self.witness.judge(state, self.drive.bounds()) {
-            Verdict::Believed => *state,
-            Verdict::Doubted(before) => {
-                limited.insert(LimitReason::ImplausibleState);
-                before
-            }
-            Verdict::Refuted(reason) => {
-                limited.insert(LimitReason::ImplausibleState);
-                self.stop(reason);
+        let state = match self.watch.judge(state, self.drive.bounds(), now, limited) {
+            Ok(state) => state,
+            Err(reason) => {
+                if let Some(reason) = reason {
+                    self.stop(reason);
+                }
                 return false;
             }
         };

@@ -38,6 +38,7 @@ mod safety;
 mod timing;
 mod torque;
 pub mod trial;
+mod watch;
 mod wire;
 mod witness;
 

@@ -57,8 +57,7 @@ impl Controller {
         self.history.push(state.stamp, place(&self.drive));
         self.plan = None;
         self.taken_over_at = state.stamp;
-        self.witness.begin(state);
-        self.bad_state_since = None;
+        self.watch.begin(state);
         self.bad_chunks = 0;
         if state.gripper.commanded.is_finite() {
             let opening = state.gripper.commanded.clamp(0.0, 1.0);
