@@ -143,7 +143,9 @@ impl Controller {
         self.check_order(chunk.start)?;
         let anchor = self.place_at(chunk.start).base_from_tcp;
         let path = Path::new(chunk, &anchor, self.config.time_to_hold_s);
-        let now_at = self.target(now).as_tool(&self.drive, self.gripper.opening());
+        let now_at = self
+            .target(now)
+            .as_tool(&self.drive, self.gripper.opening());
         let reference = Reference::take_over(path, &now_at, now, self.config.blend_s);
         let (seam_m, seam_rad) = reference.seam();
         Ok(self.start(Plan::Tool(reference), dropped, now, (seam_m, seam_rad)))
@@ -159,7 +161,9 @@ impl Controller {
         self.check_order(plan.start)?;
         let anchor = self.place_at(plan.start).q;
         let times = [self.config.time_to_hold_s, self.config.blend_s];
-        let now_at = self.target(now).as_joints(&self.drive, self.gripper.opening());
+        let now_at = self
+            .target(now)
+            .as_joints(&self.drive, self.gripper.opening());
         let path = JointPath::take_over(plan, &anchor, &now_at, now, times);
         let seam_rad = path.seam();
         Ok(self.start(Plan::Joints(path), dropped, now, (0.0, seam_rad)))

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Refusal, SafetyState};
+
 /// A controller could not be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -141,6 +143,21 @@ pub enum ArmError {
         /// The most allowed.
         limit: f64,
     },
+}
+
+impl ArmError {
+    /// Why a safety state that a wish to arm session `epoch` came to refuses it.
+    pub(crate) const fn refused(refusal: Refusal, safety: &SafetyState, epoch: u64) -> Self {
+        match (refusal, safety.stop_reason()) {
+            (Refusal::Stopping, _) => Self::Stopping,
+            (Refusal::OldEpoch, _) => Self::OldEpoch {
+                epoch,
+                spent: safety.spent(),
+            },
+            (Refusal::Fault, Some(reason)) => Self::Fault { reason },
+            (Refusal::AlreadyArmed | Refusal::NotArmed | Refusal::Fault, _) => Self::AlreadyArmed,
+        }
+    }
 }
 
 /// A chunk was refused; the plan before it goes on.

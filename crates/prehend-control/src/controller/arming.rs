@@ -3,7 +3,7 @@
 use prehend_types::{RobotState, Stamp};
 
 use super::{Controller, place};
-use crate::safety::{Effect, Refusal, SafetyEvent};
+use crate::safety::{Effect, SafetyEvent};
 use crate::{ArmError, ChunkError, Mode, check};
 
 impl Controller {
@@ -44,8 +44,8 @@ impl Controller {
 
     fn take_over(&mut self, epoch: u64, state: &RobotState) -> Result<(), ArmError> {
         let result = match self.change(SafetyEvent::Arm { epoch }) {
-            Effect::Refuse(refusal) => return Err(self.refused(refusal, epoch)),
-            _ => check::arming(state, self.drive.bounds(), &self.config),
+            Effect::Refuse(refusal) => return Err(ArmError::refused(refusal, &self.safety, epoch)),
+            _ => check::arming(state, self.drive.bounds(), &(&self.config).into()),
         };
         self.arm_error = result.err();
         if let Err(error) = result {
@@ -70,7 +70,7 @@ impl Controller {
     pub(super) fn judge_arming(&mut self, state: &RobotState, now: Stamp) {
         let is_newer = state.stamp > self.taken_over_at;
         let verdict = check::freshness(state, now, self.config.stale_after_s())
-            .and_then(|()| check::arming(state, self.drive.bounds(), &self.config))
+            .and_then(|()| check::arming(state, self.drive.bounds(), &(&self.config).into()))
             .and_then(|()| check::distance(state, self.drive.q(), &self.config));
         match verdict {
             Ok(()) if is_newer => _ = self.change(SafetyEvent::ArmingPassed),
@@ -87,20 +87,6 @@ impl Controller {
             Ok(())
         } else {
             Err(ChunkError::NotArmed)
-        }
-    }
-
-    fn refused(&self, refusal: Refusal, epoch: u64) -> ArmError {
-        match (refusal, self.safety.stop_reason()) {
-            (Refusal::Stopping, _) => ArmError::Stopping,
-            (Refusal::OldEpoch, _) => ArmError::OldEpoch {
-                epoch,
-                spent: self.safety.spent(),
-            },
-            (Refusal::Fault, Some(reason)) => ArmError::Fault { reason },
-            (Refusal::AlreadyArmed | Refusal::NotArmed | Refusal::Fault, _) => {
-                ArmError::AlreadyArmed
-            }
         }
     }
 

@@ -200,10 +200,7 @@ fn a_driver_whose_clock_goes_back_stops_the_arm_at_once() {
     state.stamp = prehend_types::Stamp::from_nanos(rig.now().as_nanos() - 10_000_000);
     rig.tick_with(&state);
     assert_eq!(rig.controller.mode(), Mode::Stopping);
-    assert_eq!(
-        rig.controller.stop_reason(),
-        Some(StopReason::DriverClock)
-    );
+    assert_eq!(rig.controller.stop_reason(), Some(StopReason::DriverClock));
 }
 
 #[test]
