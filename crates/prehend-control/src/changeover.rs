@@ -3,7 +3,8 @@
 use crate::limiter::{JointLimiter, JointMotion};
 use crate::{JointBounds, LimitSet};
 
-/// A joint's limiter, and the one before it for as long as the joint cannot stop inside the new limits.
+/// The limiter of a joint that nothing but its own limits stops, and the one before it for as long as the joint
+/// cannot stop inside the new limits.
 ///
 /// Until then the joint brakes inside the old ones, from which a stop is proven: no limit is broken that
 /// held when the motion began, and every tick comes nearer to the new ones.

@@ -41,12 +41,30 @@ pub(crate) fn freshness(state: &RobotState, now: Stamp, max_age_s: f64) -> Resul
     Ok(())
 }
 
+/// What an arm may be taken over in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArmingTerms {
+    /// How far a joint may be beyond a position limit, rad.
+    pub outside: f64,
+    /// How fast it may be, rad/s.
+    pub max_speed: f64,
+}
+
+impl From<&ControlConfig> for ArmingTerms {
+    fn from(config: &ControlConfig) -> Self {
+        Self {
+            outside: config.max_arm_outside_rad,
+            max_speed: config.max_arm_speed_rad_per_s,
+        }
+    }
+}
+
 /// Whether an arm may be taken over in this state: the right number of joints, every one finite, still,
 /// and inside its limits or hardly outside.
 pub(crate) fn arming(
     state: &RobotState,
     bounds: &[JointBounds],
-    config: &ControlConfig,
+    terms: &ArmingTerms,
 ) -> Result<(), ArmError> {
     for got in [state.q.len(), state.dq.len()] {
         if got != bounds.len() {
@@ -56,7 +74,7 @@ pub(crate) fn arming(
             });
         }
     }
-    let (outside, max_speed) = (config.max_arm_outside_rad, config.max_arm_speed_rad_per_s);
+    let ArmingTerms { outside, max_speed } = *terms;
     for (joint_idx, bounds) in bounds.iter().enumerate() {
         let (q, dq) = (state.q[joint_idx], state.dq[joint_idx]);
         if !q.is_finite() || !dq.is_finite() {

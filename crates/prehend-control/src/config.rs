@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::rt::DeadlineConfig;
 use crate::{ControlError, Fence};
 
+/// Periods of the driver that a state is trusted for.
+const TRUSTED_PERIODS: f64 = 8.0;
+
 /// Settings of a [`crate::Controller`]. Every key may be left out; unknown keys are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -43,7 +46,10 @@ pub struct ControlConfig {
     pub max_chunk_age_s: f64,
     /// Chunks that start further in the future are refused.
     pub max_chunk_lead_s: f64,
-    /// Robot states older than this, or this far in the future, are not trusted.
+    /// States that the driver tells per second, 10 to 4000. One that is older than eight periods of it is not
+    /// trusted: a driver that has become ten times slower is noticed, one that stumbles is not.
+    pub state_rate_hz: f64,
+    /// Robot states older than this, or this far in the future, are not trusted at any rate.
     pub max_state_age_s: f64,
     /// A missing, stale or non-finite state that lasts this long is a latched fault.
     pub max_state_gap_s: f64,
@@ -83,6 +89,7 @@ impl Default for ControlConfig {
             time_to_hold_s: 0.1,
             max_chunk_age_s: 0.5,
             max_chunk_lead_s: 0.1,
+            state_rate_hz: 200.0,
             max_state_age_s: 0.1,
             max_state_gap_s: 0.3,
             max_bad_chunks: 3,
@@ -104,12 +111,18 @@ impl ControlConfig {
         1.0 / self.rate_hz
     }
 
+    /// Age from which a state is not trusted, s.
+    #[must_use]
+    pub fn stale_after_s(&self) -> f64 {
+        (TRUSTED_PERIODS / self.state_rate_hz).min(self.max_state_age_s)
+    }
+
     /// Refuses values that parse but make no sense.
     ///
     /// # Errors
     /// [`ControlError::Config`], naming the field and its range.
     pub fn check(&self) -> Result<(), ControlError> {
-        let ranges: [(&'static str, f64, f64, f64); 21] = [
+        let ranges: [(&'static str, f64, f64, f64); 22] = [
             ("rate_hz", self.rate_hz, 50.0, 4000.0),
             ("pose_gain_per_s", self.pose_gain_per_s, 0.0, 200.0),
             ("feed_forward", self.feed_forward, 0.0, 1.0),
@@ -143,6 +156,7 @@ impl ControlConfig {
             ("time_to_hold_s", self.time_to_hold_s, 0.0, 2.0),
             ("max_chunk_age_s", self.max_chunk_age_s, 0.01, 5.0),
             ("max_chunk_lead_s", self.max_chunk_lead_s, 0.0, 5.0),
+            ("state_rate_hz", self.state_rate_hz, 10.0, 4000.0),
             ("max_state_age_s", self.max_state_age_s, 1e-3, 5.0),
             ("max_state_gap_s", self.max_state_gap_s, 0.0, 5.0),
             ("max_lag_m", self.max_lag_m, 1e-4, 0.5),
@@ -191,6 +205,24 @@ impl ControlConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_driver_that_becomes_ten_times_slower_is_noticed_at_any_rate() {
+        for state_rate_hz in [100.0, 200.0, 500.0, 1000.0] {
+            let config = ControlConfig {
+                state_rate_hz,
+                ..ControlConfig::default()
+            };
+            let age_s = config.stale_after_s();
+            assert!(age_s < 10.0 / state_rate_hz, "{age_s}");
+            assert!(age_s > 5.0 / state_rate_hz, "one that stumbles is not");
+        }
+        let slow = ControlConfig {
+            state_rate_hz: 30.0,
+            ..ControlConfig::default()
+        };
+        assert_eq!(slow.stale_after_s(), slow.max_state_age_s);
+    }
 
     #[test]
     fn the_default_is_valid_and_nan_is_not() {

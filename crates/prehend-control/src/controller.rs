@@ -16,11 +16,13 @@ use prehend_types::{
 pub use report::{ChunkReport, Tick};
 
 use crate::drive::Drive;
+use crate::gripper::{GripperLimiter, gripper_turns};
 use crate::history::{History, Place};
 use crate::joint_path::JointPath;
 use crate::path::Path;
 use crate::reference::Reference;
 use crate::safety::{SafetyEvent, SafetyState};
+use crate::watch::Watch;
 use crate::{
     ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet, Mode,
     StopReason, check,
@@ -44,10 +46,9 @@ pub struct Controller {
     taken_over_at: Stamp,
     history: History,
     plan: Option<Plan>,
-    gripper: f64,
+    gripper: GripperLimiter,
     counters: LimitCounters,
-    /// Since when the state has been unusable.
-    bad_state_since: Option<Stamp>,
+    watch: Watch,
     bad_chunks: u32,
 }
 
@@ -62,6 +63,7 @@ impl Controller {
             max_tcp_speed_m_per_s: config.max_tcp_speed_m_per_s.min(robot.tcp_speed().run),
             ..config
         };
+        let gripper = GripperLimiter::new(gripper_turns(&robot), 1.0);
         let longest = config.max_chunk_age_s * config.rate_hz;
         let drive = Drive::new(robot, &config)?;
         Ok(Self {
@@ -71,9 +73,9 @@ impl Controller {
             arm_error: None,
             taken_over_at: Stamp::ZERO,
             plan: None,
-            gripper: 1.0,
+            gripper,
             counters: LimitCounters::default(),
-            bad_state_since: None,
+            watch: Watch::new(config.stale_after_s(), config.max_state_gap_s),
             bad_chunks: 0,
             config,
         })
@@ -141,7 +143,9 @@ impl Controller {
         self.check_order(chunk.start)?;
         let anchor = self.place_at(chunk.start).base_from_tcp;
         let path = Path::new(chunk, &anchor, self.config.time_to_hold_s);
-        let now_at = self.target(now).as_tool(&self.drive, self.gripper);
+        let now_at = self
+            .target(now)
+            .as_tool(&self.drive, self.gripper.opening());
         let reference = Reference::take_over(path, &now_at, now, self.config.blend_s);
         let (seam_m, seam_rad) = reference.seam();
         Ok(self.start(Plan::Tool(reference), dropped, now, (seam_m, seam_rad)))
@@ -157,7 +161,9 @@ impl Controller {
         self.check_order(plan.start)?;
         let anchor = self.place_at(plan.start).q;
         let times = [self.config.time_to_hold_s, self.config.blend_s];
-        let now_at = self.target(now).as_joints(&self.drive, self.gripper);
+        let now_at = self
+            .target(now)
+            .as_joints(&self.drive, self.gripper.opening());
         let path = JointPath::take_over(plan, &anchor, &now_at, now, times);
         let seam_rad = path.seam();
         Ok(self.start(Plan::Joints(path), dropped, now, (0.0, seam_rad)))
@@ -226,7 +232,10 @@ impl Controller {
         let follow = is_usable && may_follow;
         let target = self.target(now);
         if follow {
-            self.gripper = target.gripper(self.gripper);
+            let wanted = target.gripper(self.gripper.opening());
+            if self.gripper.follow(wanted, now) {
+                limited.insert(LimitReason::Gripper);
+            }
             if self.mode() == Mode::Tracking && target.ended() {
                 self.change(SafetyEvent::PlanEnded);
                 limited.insert(LimitReason::Underrun);
@@ -249,7 +258,7 @@ impl Controller {
                 q_d: *self.drive.q(),
                 dq_d: *self.drive.dq(),
                 gripper: GripperCommand {
-                    opening: self.gripper,
+                    opening: self.gripper.opening(),
                 },
             },
             mode: self.mode(),
@@ -311,32 +320,28 @@ impl Controller {
 
     /// Judges the measured state; a fault that lasts stops the arm for good.
     fn state_is_usable(&mut self, state: &RobotState, now: Stamp, limited: &mut LimitSet) -> bool {
-        let problem = check::state(
-            state,
-            self.drive.bounds().len(),
-            now,
-            self.config.max_state_age_s,
-        );
-        if let Some(problem) = problem {
-            limited.insert(problem);
-            let since = *self.bad_state_since.get_or_insert(now);
-            if now.seconds_since(since) >= self.config.max_state_gap_s {
-                self.stop(match problem {
-                    LimitReason::StaleState => StopReason::StaleState,
-                    _ => StopReason::BadState,
-                });
+        let state = match self.watch.judge(state, self.drive.bounds(), now, limited) {
+            Ok(state) => state,
+            Err(reason) => {
+                if let Some(reason) = reason {
+                    self.stop(reason);
+                }
+                return false;
             }
-            return false;
-        }
-        self.bad_state_since = None;
+        };
+        let Some(joint_idx) = self.lost_joint(&state) else {
+            return true;
+        };
+        limited.insert(LimitReason::TrackingError);
+        self.stop(StopReason::TrackingError { joint_idx });
+        false
+    }
+
+    /// The first joint that is too far from its command.
+    fn lost_joint(&self, state: &RobotState) -> Option<usize> {
         let limit = self.config.max_tracking_error_rad;
-        let follows =
-            (self.drive.q().iter().zip(state.q.iter())).all(|(q_d, q)| (q_d - q).abs() <= limit);
-        if !follows {
-            limited.insert(LimitReason::TrackingError);
-            self.stop(StopReason::TrackingError);
-        }
-        follows
+        let mut joints = self.drive.q().iter().zip(state.q.iter());
+        joints.position(|(q_d, q)| (q_d - q).abs() > limit)
     }
 
     fn target(&self, now: Stamp) -> Target {

@@ -7,10 +7,9 @@ use prehend_robot::Robot;
 use prehend_types::{JointPositions, JointVelocities, MAX_JOINTS, Pose, TooManyJoints};
 
 use crate::arm::{Arm, Jacobian};
-use crate::changeover::Changeover;
 use crate::guard::Guard;
 use crate::joint_path::{Joints, padded};
-use crate::limiter::JointMotion;
+use crate::limiter::{JointLimiter, JointMotion};
 use crate::{ControlConfig, ControlError, JointBounds, LimitReason, LimitSet, bounds, ik};
 
 /// Most that the null-space motion may move a joint, rad/s.
@@ -23,7 +22,9 @@ const BLOCKED_SPEED: f64 = 0.02;
 pub(crate) struct Drive {
     arm: Arm,
     dt_s: f64,
-    limiters: [Changeover; MAX_JOINTS],
+    limiters: [JointLimiter; MAX_JOINTS],
+    /// Of other limits, until the arm can stop inside them.
+    wanted: Option<[JointLimiter; MAX_JOINTS]>,
     guard: Guard,
     motion: [JointMotion; MAX_JOINTS],
     q: JointPositions,
@@ -40,10 +41,6 @@ impl Drive {
     /// At the robot's home, at rest.
     pub(crate) fn new(robot: Arc<Robot>, config: &ControlConfig) -> Result<Self, ControlError> {
         let (arm, dt_s) = (Arm::new(robot)?, config.dt_s());
-        let mut limiters = [Changeover::new(&arm.bounds()[0], dt_s); MAX_JOINTS];
-        for (limiter, bounds) in limiters.iter_mut().zip(arm.bounds()) {
-            *limiter = Changeover::new(bounds, dt_s);
-        }
         let q = *arm.home();
         let n_joints = q.len();
         let dq = JointVelocities::zeros(n_joints)
@@ -51,9 +48,10 @@ impl Drive {
         let (base_from_tcp, jacobian) = arm.kinematics(&q);
         let mut drive = Self {
             guard: Guard::new(&arm, config),
+            limiters: limiters(arm.bounds(), dt_s),
+            wanted: None,
             arm,
             dt_s,
-            limiters,
             motion: [JointMotion::default(); MAX_JOINTS],
             q,
             dq,
@@ -141,24 +139,44 @@ impl Drive {
 
     /// One tick of the quickest stop.
     pub(crate) fn brake(&mut self) {
+        self.stop_joints();
+        self.take_over_motion();
+    }
+
+    fn stop_joints(&mut self) {
         for (limiter, motion) in self.limiters.iter().zip(&mut self.motion) {
             *motion = limiter.stop_step(motion);
         }
         self.guard.forget();
-        self.take_over_motion();
     }
 
     pub(crate) fn bounds(&self) -> &[JointBounds] {
         self.arm.bounds()
     }
 
-    /// Other limits from the next tick on; see [`Changeover`].
+    /// Other limits as soon as a stop inside them exists that keeps all distances; until then the arm brakes
+    /// as was proven.
     pub(crate) fn set_bounds(&mut self, bounds: &[JointBounds]) -> Result<(), ControlError> {
         bounds::check(bounds, self.q.len())?;
         self.arm.set_bounds(bounds);
-        for (limiter, bounds) in self.limiters.iter_mut().zip(bounds) {
-            limiter.replace(bounds, self.dt_s);
+        self.wanted = Some(limiters(bounds, self.dt_s));
+        Ok(())
+    }
+
+    /// Whether the limits that are wanted are in force. All joints change over at once: how the arm comes to
+    /// rest depends on all of them.
+    fn change_over(&mut self) -> Result<(), LimitReason> {
+        let Some(wanted) = &self.wanted else {
+            return Ok(());
+        };
+        let joints = wanted.iter().zip(&self.motion).take(self.q.len());
+        for (limiter, motion) in joints {
+            limiter.admits(motion)?;
         }
+        self.guard
+            .admits(&self.arm, &self.q, &self.motion, wanted)?;
+        self.limiters = *wanted;
+        self.wanted = None;
         Ok(())
     }
 
@@ -228,7 +246,7 @@ impl Drive {
     /// Slows all joints down together, so that the tool keeps its direction.
     fn slow_down(&self, dq: &mut SVector<f64, MAX_JOINTS>, limited: &mut LimitSet) {
         let speed = (self.limiters.iter().zip(dq.iter()))
-            .map(|(limiter, dq)| limiter.in_force().dq_max() / dq.abs())
+            .map(|(limiter, dq)| limiter.dq_max() / dq.abs())
             .fold(1.0, f64::min);
         if speed < 1.0 {
             limited.insert(LimitReason::Velocity);
@@ -251,14 +269,14 @@ impl Drive {
         }
         // `f64::min` ignores the NaN of 0 / 0: a joint that is where it should be sets no pace.
         let pace = pacing()
-            .map(|i| self.limiters[i].in_force().reach(ddq[i]) / ddq[i].abs())
+            .map(|i| self.limiters[i].reach(ddq[i]) / ddq[i].abs())
             .fold(1.0, f64::min);
         if pace < 1.0 - 1e-9 {
             limited.insert(LimitReason::Acceleration);
             ddq *= pace;
         }
         let change = pacing()
-            .map(|i| self.limiters[i].in_force().ddq_step() / (ddq[i] - self.motion[i].ddq).abs())
+            .map(|i| self.limiters[i].ddq_step() / (ddq[i] - self.motion[i].ddq).abs())
             .fold(1.0, f64::min);
         if change < 1.0 - 1e-9 {
             limited.insert(LimitReason::Jerk);
@@ -270,10 +288,14 @@ impl Drive {
     }
 
     fn move_joints(&mut self, dq_target: &SVector<f64, MAX_JOINTS>, limited: &mut LimitSet) {
+        if let Err(reason) = self.change_over() {
+            limited.insert(reason);
+            return self.stop_joints();
+        }
         let ddq = self.accelerations(dq_target, limited);
         let mut next = self.motion;
         for joint_idx in 0..self.q.len() {
-            let limiter = &mut self.limiters[joint_idx];
+            let limiter = &self.limiters[joint_idx];
             let (motion, held_back) =
                 limiter.advance(self.motion[joint_idx], ddq[joint_idx], limited);
             let direction = dq_target[joint_idx].signum();
@@ -288,8 +310,13 @@ impl Drive {
             &self.q,
             &self.motion,
             next,
-            &mut self.limiters,
+            &self.limiters,
             limited,
         );
     }
+}
+
+/// One per joint of the arm; those beyond its last repeat the first.
+fn limiters(bounds: &[JointBounds], dt_s: f64) -> [JointLimiter; MAX_JOINTS] {
+    std::array::from_fn(|i| JointLimiter::new(bounds.get(i).unwrap_or(&bounds[0]), dt_s))
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Refusal, SafetyState};
+
 /// A controller could not be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -78,7 +80,7 @@ pub enum ArmError {
         spent: u64,
     },
     /// Something broke, and nobody has acknowledged it.
-    #[error("at fault ({reason:?}); see to its cause, then ask for a session that acknowledges it")]
+    #[error("at fault ({reason}); see to its cause, then ask for a session that acknowledges it")]
     Fault {
         /// What broke.
         reason: StopReason,
@@ -147,6 +149,21 @@ pub enum ArmError {
         /// The most allowed.
         limit: f64,
     },
+}
+
+impl ArmError {
+    /// Why a safety state that a wish to arm session `epoch` came to refuses it.
+    pub(crate) const fn refused(refusal: Refusal, safety: &SafetyState, epoch: u64) -> Self {
+        match (refusal, safety.stop_reason()) {
+            (Refusal::Stopping, _) => Self::Stopping,
+            (Refusal::OldEpoch, _) => Self::OldEpoch {
+                epoch,
+                spent: safety.spent(),
+            },
+            (Refusal::Fault, Some(reason)) => Self::Fault { reason },
+            (Refusal::AlreadyArmed | Refusal::NotArmed | Refusal::Fault, _) => Self::AlreadyArmed,
+        }
+    }
 }
 
 /// A chunk was refused; the plan before it goes on.
@@ -223,7 +240,7 @@ pub enum ChunkError {
     },
 }
 
-/// Why the arm stopped and stays stopped until it is armed anew.
+/// Why the arm stopped and stays stopped until it is armed anew. A stop that a joint is to blame for names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -244,14 +261,26 @@ pub enum StopReason {
     /// Too many chunks in a row were not finite.
     BadChunks,
     /// A joint was too far from its command.
-    TrackingError,
+    TrackingError {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+    },
     /// The arm, or its driver, reported an error.
     DriverFault,
+    /// Whoever made the plans is gone: its process, or the way to it.
+    PolicyGone,
+    /// A joint was measured, more than once, where it cannot have got to.
+    ImplausibleState {
+        /// Which joint, counted from 0.
+        joint_idx: usize,
+    },
+    /// The robot's state is older than the one before it: its driver's clock went back.
+    DriverClock,
 }
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Requested,
         Self::StaleState,
         Self::Expired,
@@ -260,8 +289,11 @@ impl StopReason {
         Self::Deadline,
         Self::BadState,
         Self::BadChunks,
-        Self::TrackingError,
+        Self::TrackingError { joint_idx: 0 },
         Self::DriverFault,
+        Self::PolicyGone,
+        Self::ImplausibleState { joint_idx: 0 },
+        Self::DriverClock,
     ];
 
     /// Whether something broke, which somebody has to acknowledge before the arm is armed again.
@@ -273,8 +305,58 @@ impl StopReason {
             | Self::Expired
             | Self::Peer
             | Self::Shutdown
-            | Self::Deadline => false,
-            Self::BadState | Self::BadChunks | Self::TrackingError | Self::DriverFault => true,
+            | Self::Deadline
+            | Self::PolicyGone => false,
+            Self::BadState
+            | Self::BadChunks
+            | Self::TrackingError { .. }
+            | Self::DriverFault
+            | Self::ImplausibleState { .. }
+            | Self::DriverClock => true,
+        }
+    }
+}
+
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Requested => "somebody asked for it",
+            Self::StaleState => "the robot's states came too late for too long",
+            Self::Expired => "commands ceased",
+            Self::Peer => "the other end of the wire stopped it",
+            Self::Shutdown => "whoever owns the arm is ending",
+            Self::Deadline => "a deadline was missed",
+            Self::BadState => "the robot's states could not be used for too long",
+            Self::BadChunks => "too many chunks in a row were not finite",
+            Self::DriverFault => "the arm or its driver reported an error",
+            Self::PolicyGone => "the policy is gone",
+            Self::DriverClock => "the driver's clock went back",
+            Self::TrackingError { joint_idx } => {
+                return write!(
+                    f,
+                    "joint {joint_idx} (counted from 0) was too far from where it was commanded to be"
+                );
+            }
+            Self::ImplausibleState { joint_idx } => {
+                return write!(
+                    f,
+                    "joint {joint_idx} (counted from 0) was measured where it cannot have got to"
+                );
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_says_why_and_which_joint() {
+        for reason in StopReason::ALL {
+            let (shown, kind) = (reason.to_string(), format!("{reason:?}"));
+            assert!(!shown.is_empty());
+            assert_eq!(shown.contains("joint 0"), kind.contains("joint_idx"));
         }
     }
 }

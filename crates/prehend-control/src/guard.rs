@@ -12,9 +12,8 @@
 use prehend_types::{JointPositions, MAX_JOINTS};
 
 use crate::arm::Arm;
-use crate::changeover::Changeover;
 use crate::joint_path::Joints;
-use crate::limiter::JointMotion;
+use crate::limiter::{JointLimiter, JointMotion};
 use crate::{ControlConfig, Fence, LimitReason, LimitSet};
 
 /// Distances are kept to within this, m.
@@ -66,7 +65,7 @@ impl Guard {
         q: &JointPositions,
         motion: &[JointMotion; MAX_JOINTS],
         next: [JointMotion; MAX_JOINTS],
-        limiters: &mut [Changeover; MAX_JOINTS],
+        limiters: &[JointLimiter; MAX_JOINTS],
         limited: &mut LimitSet,
     ) -> [JointMotion; MAX_JOINTS] {
         // Written so that a distance that is no number is looked at.
@@ -86,6 +85,23 @@ impl Guard {
         next
     }
 
+    /// Whether other limiters' stop from `motion` is clear.
+    ///
+    /// # Errors
+    /// What it comes too near to.
+    pub(crate) fn admits(
+        &mut self,
+        arm: &Arm,
+        q: &JointPositions,
+        motion: &[JointMotion; MAX_JOINTS],
+        limiters: &[JointLimiter; MAX_JOINTS],
+    ) -> Result<(), LimitReason> {
+        let here = self.look(arm, q);
+        let floor = here.floor();
+        self.left = here.above(&floor);
+        self.stop_is_clear(arm, q, floor, motion, limiters)
+    }
+
     /// The nearest motion on the way from `next` to the stop from `motion` after which the stop is clear.
     fn slower(
         &self,
@@ -94,7 +110,7 @@ impl Guard {
         floor: Slack,
         motion: &[JointMotion; MAX_JOINTS],
         next: &[JointMotion; MAX_JOINTS],
-        limiters: &mut [Changeover; MAX_JOINTS],
+        limiters: &[JointLimiter; MAX_JOINTS],
     ) -> [JointMotion; MAX_JOINTS] {
         let stop: [JointMotion; MAX_JOINTS] =
             std::array::from_fn(|i| limiters[i].stop_step(&motion[i]));
@@ -102,7 +118,7 @@ impl Guard {
             let mut slower = stop;
             for (joint_idx, slower) in slower.iter_mut().enumerate().take(q.len()) {
                 let ddq = slower.ddq + share * (next[joint_idx].ddq - slower.ddq);
-                let limiter = &mut limiters[joint_idx];
+                let limiter = &limiters[joint_idx];
                 (*slower, _) = limiter.advance(motion[joint_idx], ddq, &mut LimitSet::default());
             }
             if (self.stop_is_clear(arm, q, floor, &slower, limiters)).is_ok() {
@@ -125,11 +141,11 @@ impl Guard {
         &self,
         q: &JointPositions,
         next: &[JointMotion; MAX_JOINTS],
-        limiters: &[Changeover; MAX_JOINTS],
+        limiters: &[JointLimiter; MAX_JOINTS],
     ) -> f64 {
         let joints = limiters.iter().zip(next).zip(self.reach).take(q.len());
         let stops = joints.map(|((limiter, next), reach)| {
-            let (_, way) = limiter.in_force().longest_stop(next);
+            let (_, way) = limiter.longest_stop(next);
             reach * way
         });
         stops.sum::<f64>() + self.way(q, next)
@@ -142,7 +158,7 @@ impl Guard {
         q: &JointPositions,
         floor: Slack,
         next: &[JointMotion; MAX_JOINTS],
-        limiters: &[Changeover; MAX_JOINTS],
+        limiters: &[JointLimiter; MAX_JOINTS],
     ) -> Result<(), LimitReason> {
         let mut left = self.left;
         if self.farthest(q, next, limiters) < left {

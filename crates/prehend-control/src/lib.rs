@@ -8,6 +8,7 @@
 //! - [`SafetyState`]: when an arm may move, as one pure function that both ends of the wire use.
 //! - [`TorqueController`]: torques, or a compliant tool, for arms that take them.
 //! - [`WireChecker`]: an independent judge of what was really sent, for the other side of the wire.
+//! - [`GripperLimiter`]: keeps a gripper from chattering, on both sides of the wire.
 //! - [`Follower`]: follows setpoints inside every limit, and brings the arm to rest when they cease.
 //! - [`trial`]: adversarial runs of the limiter, and the judge that they are held against.
 //! - [`rt::ControlLoop`]: the controller as a real-time thread, and [`rt::measure_floor`] to judge it by.
@@ -23,6 +24,7 @@ mod drive;
 mod error;
 mod fence;
 mod follower;
+mod gripper;
 mod guard;
 mod history;
 mod ik;
@@ -36,7 +38,9 @@ mod safety;
 mod timing;
 mod torque;
 pub mod trial;
+mod watch;
 mod wire;
+mod witness;
 
 pub use arm::joint_bounds;
 pub use bounds::{JointBounds, VelocityEnvelope};
@@ -45,6 +49,7 @@ pub use controller::{ChunkReport, Controller, Tick};
 pub use error::{ArmError, ChunkError, ControlError, StopReason};
 pub use fence::Fence;
 pub use follower::Follower;
+pub use gripper::{GripperLimiter, gripper_turns};
 pub use reasons::{LimitCounters, LimitReason, LimitSet};
 pub use safety::{Effect, Mode, Refusal, SafetyEvent, SafetyState};
 pub use torque::{TorqueConfig, TorqueController, TorqueGoal, TorqueTick};

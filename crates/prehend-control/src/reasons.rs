@@ -38,11 +38,15 @@ pub enum LimitReason {
     SelfCollision,
     /// Joint torque limit, or its rate.
     Torque,
+    /// The gripper was told to turn back too soon after it had turned.
+    Gripper,
+    /// A measured position that no arm can have got to in the time since the one before.
+    ImplausibleState,
 }
 
 impl LimitReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Position,
         Self::Velocity,
         Self::Acceleration,
@@ -60,6 +64,8 @@ impl LimitReason {
         Self::Workspace,
         Self::SelfCollision,
         Self::Torque,
+        Self::Gripper,
+        Self::ImplausibleState,
     ];
 
     /// The name used in reports.
@@ -83,6 +89,8 @@ impl LimitReason {
             Self::Workspace => "workspace",
             Self::SelfCollision => "self_collision",
             Self::Torque => "torque",
+            Self::Gripper => "gripper",
+            Self::ImplausibleState => "implausible_state",
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Gravity is left to the arm, as most torque interfaces do: a command of zero lets it float. Runs in the
 //! simulator's full-dynamics arm; the wire to drivers carries positions.
+//!
+//! When it may move is decided by [`SafetyState`], as for positions: it pushes only once it is armed, brakes what
+//! it was stopped in, holds it where it came to rest, and stays there until it is armed anew.
 
 use std::sync::Arc;
 
@@ -10,11 +13,18 @@ use prehend_robot::{Articulation, Llt, Robot};
 use prehend_types::{JointTorques, MAX_JOINTS, Pose, RobotState, Stamp, TooManyJoints};
 
 use crate::arm::Arm;
+use crate::check::{self, ArmingTerms};
 use crate::joint_path::{Joints, padded};
-use crate::{ControlError, LimitReason, LimitSet, check};
+use crate::safety::{Effect, SafetyEvent};
+use crate::watch::Watch;
+use crate::{ArmError, ControlError, LimitReason, LimitSet, Mode, SafetyState, StopReason};
 
 /// Added to the tool's mobility, in 1/kg and 1/(kg m²), so that it can be inverted at singular poses.
 const DAMPING: f64 = 1e-4;
+/// A joint slower than this stands, rad/s.
+const STANDING: f64 = 0.05;
+/// How far a joint that is to be armed may be beyond its limit, rad; nearer than that the walls push it back.
+const OUTSIDE: f64 = 0.01;
 
 /// Settings of a [`TorqueController`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,8 +46,16 @@ pub struct TorqueConfig {
     pub wall_rad: f64,
     /// Damping that stands in for a command that cannot be used, 1/s.
     pub hold_damping_per_s: f64,
+    /// Damping by which a stop brakes, 1/s.
+    pub stop_damping_per_s: f64,
+    /// Stiffness over its own inertia with which an arm that was stopped is held where it came to rest, 1/s².
+    pub stop_gain_per_s2: f64,
     /// States older than this, or this far in the future, are not used.
     pub max_state_age_s: f64,
+    /// A missing, stale or non-finite state that lasts this long stops the arm for good.
+    pub max_state_gap_s: f64,
+    /// Goals in a row that are not finite, or for another arm, that are merely damped; one more stops it for good.
+    pub max_bad_goals: u32,
 }
 
 impl Default for TorqueConfig {
@@ -51,7 +69,11 @@ impl Default for TorqueConfig {
             max_torque_rate_nm_per_s: 1000.0,
             wall_rad: 0.05,
             hold_damping_per_s: 5.0,
+            stop_damping_per_s: 20.0,
+            stop_gain_per_s2: 100.0,
             max_state_age_s: 0.1,
+            max_state_gap_s: 0.3,
+            max_bad_goals: 3,
         }
     }
 }
@@ -64,7 +86,7 @@ impl TorqueConfig {
     pub fn check(&self, dt_s: f64) -> Result<(), ControlError> {
         // A sampled damper is stable up to 2 / dt; half of that leaves room for the arm's own drives.
         let stiffest = (0.25 / dt_s).powi(2);
-        let ranges: [(&'static str, f64, f64, f64); 9] = [
+        let ranges: [(&'static str, f64, f64, f64); 12] = [
             ("tool_gain_per_s2", self.tool_gain_per_s2, 0.0, stiffest),
             ("damping_ratio", self.damping_ratio, 0.1, 2.0),
             (
@@ -88,7 +110,15 @@ impl TorqueConfig {
                 0.0,
                 0.5 / dt_s,
             ),
+            (
+                "stop_damping_per_s",
+                self.stop_damping_per_s,
+                0.1,
+                0.5 / dt_s,
+            ),
+            ("stop_gain_per_s2", self.stop_gain_per_s2, 0.0, stiffest),
             ("max_state_age_s", self.max_state_age_s, 1e-3, 5.0),
+            ("max_state_gap_s", self.max_state_gap_s, 0.0, 5.0),
         ];
         for (field, value, low, high) in ranges {
             // Written so that NaN is refused too.
@@ -121,6 +151,8 @@ pub struct TorqueTick {
     pub tau_d: JointTorques,
     /// What kept the torques from being the goal's.
     pub limited: LimitSet,
+    /// What the controller was doing.
+    pub mode: Mode,
 }
 
 /// The stepper behind torque-controlled arms. Made once; no tick allocates, locks, waits or logs.
@@ -130,12 +162,17 @@ pub struct TorqueController {
     arm: Arm,
     config: TorqueConfig,
     dt_s: f64,
+    safety: SafetyState,
+    watch: Watch,
+    bad_goals: u32,
+    /// Where an arm that was stopped stands.
+    rest: Joints,
     tau: Joints,
     tau_d: JointTorques,
 }
 
 impl TorqueController {
-    /// For ticks of `dt_s`, from zero torque.
+    /// For ticks of `dt_s`, not armed: it lets the arm float.
     ///
     /// # Errors
     /// [`ControlError`] naming the setting or the joint that is wrong.
@@ -157,22 +194,83 @@ impl TorqueController {
             robot,
             config,
             dt_s,
+            safety: SafetyState::new(),
+            watch: Watch::new(config.max_state_age_s, config.max_state_gap_s),
+            bad_goals: 0,
+            rest: [0.0; MAX_JOINTS],
             tau: [0.0; MAX_JOINTS],
             tau_d,
         })
     }
 
+    /// Takes the arm over where it stands, in a session numbered after the last one.
+    ///
+    /// # Errors
+    /// [`ArmError`]; the arm is not armed then.
+    pub fn arm(&mut self, state: &RobotState) -> Result<(), ArmError> {
+        let epoch = self.safety.epoch().max(self.safety.spent()) + 1;
+        if let Effect::Refuse(refusal) = self.change(SafetyEvent::Arm { epoch }) {
+            return Err(ArmError::refused(refusal, &self.safety, epoch));
+        }
+        let terms = ArmingTerms {
+            outside: OUTSIDE,
+            max_speed: STANDING,
+        };
+        let checked = check::arming(state, self.arm.bounds(), &terms);
+        self.change(match checked {
+            Ok(()) => SafetyEvent::ArmingPassed,
+            Err(_) => SafetyEvent::ArmingFailed,
+        });
+        checked?;
+        self.watch.begin(state);
+        self.bad_goals = 0;
+        Ok(())
+    }
+
+    /// Brings the arm to rest and holds it there until it is armed anew.
+    pub fn stop(&mut self, reason: StopReason) {
+        self.change(SafetyEvent::Stop(reason));
+    }
+
+    /// Acknowledges a stop or a fault. Returns whether the arm is disarmed now, and floats.
+    pub fn reset(&mut self) -> bool {
+        self.change(SafetyEvent::Reset);
+        self.mode() == Mode::Disarmed
+    }
+
+    /// What the controller is doing.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.safety.mode()
+    }
+
+    /// Why it stopped for good, if it did.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.safety.stop_reason()
+    }
+
+    fn change(&mut self, event: SafetyEvent) -> Effect {
+        let effect;
+        (self.safety, effect) = self.safety.step(event);
+        effect
+    }
+
     /// Torques for one tick. Whatever is in `state` and `goal`, they are finite and inside all limits; a
-    /// state or goal that cannot be used is answered by damping alone, or by nothing.
+    /// state or goal that cannot be used is answered by damping alone, or by nothing, and one that lasts by a
+    /// stop.
     pub fn tick(&mut self, state: &RobotState, goal: &TorqueGoal, now: Stamp) -> TorqueTick {
         let mut limited = LimitSet::default();
         let n = self.arm.bounds().len();
-        let wanted = match check::state(state, n, now, self.config.max_state_age_s) {
-            Some(problem) => {
-                limited.insert(problem);
-                [0.0; MAX_JOINTS]
-            }
-            None => self.torques(state, goal, &mut limited),
+        let usable = (self.watch).judge(state, self.arm.bounds(), now, &mut limited);
+        if let Err(Some(reason)) = usable
+            && self.mode().is_running()
+        {
+            self.stop(reason);
+        }
+        let wanted = match usable {
+            Ok(state) => self.wanted(&state, goal, &mut limited),
+            Err(_) => [0.0; MAX_JOINTS],
         };
         let most = self.config.max_torque_rate_nm_per_s * self.dt_s;
         for (tau, wanted) in self.tau.iter_mut().zip(wanted).take(n) {
@@ -192,26 +290,70 @@ impl TorqueController {
         TorqueTick {
             tau_d: self.tau_d,
             limited,
+            mode: self.mode(),
         }
     }
 
-    fn torques(&self, state: &RobotState, goal: &TorqueGoal, limited: &mut LimitSet) -> Joints {
+    /// What the mode asks for in this state.
+    fn wanted(&mut self, state: &RobotState, goal: &TorqueGoal, limited: &mut LimitSet) -> Joints {
         let terms = self.robot.articulation(&state.q);
-        let mass = terms.mass_matrix();
-        let times_mass =
-            |ddq: &Joints| -> Joints { (mass * SVector::<f64, MAX_JOINTS>::from(*ddq)).into() };
         let dq = padded(&state.dq);
-        let mut tau = match goal {
-            TorqueGoal::Joints(tau) if tau.len() == state.q.len() && tau.is_finite() => padded(tau),
-            TorqueGoal::Tool(pose) if is_finite(pose) => self
-                .compliant(state, pose, &terms)
-                .unwrap_or([f64::NAN; MAX_JOINTS]),
-            _ => [f64::NAN; MAX_JOINTS],
-        };
-        if tau.iter().any(|tau| !tau.is_finite()) {
-            limited.insert(LimitReason::NonFinite);
-            tau = times_mass(&dq.map(|dq| -self.config.hold_damping_per_s * dq));
+        let damped = |per_s: f64| times_mass(&terms, &dq.map(|dq| -per_s * dq));
+        if self.mode() == Mode::Stopping && dq.iter().all(|dq| dq.abs() < STANDING) {
+            self.rest = padded(&state.q);
+            self.change(SafetyEvent::AtRest);
         }
+        let tau = match self.mode() {
+            Mode::Disarmed | Mode::Arming => return [0.0; MAX_JOINTS],
+            Mode::Holding | Mode::Tracking => match self.towards(state, goal, &terms) {
+                Some(tau) => {
+                    self.bad_goals = 0;
+                    tau
+                }
+                None => {
+                    limited.insert(LimitReason::NonFinite);
+                    self.bad_goals = self.bad_goals.saturating_add(1);
+                    if self.bad_goals > self.config.max_bad_goals {
+                        self.stop(StopReason::BadChunks);
+                    }
+                    damped(self.config.hold_damping_per_s)
+                }
+            },
+            Mode::Stopping => damped(self.config.stop_damping_per_s),
+            Mode::Stopped | Mode::Fault => {
+                let (gain, q) = (self.config.stop_gain_per_s2, padded(&state.q));
+                let damping = 2.0 * gain.sqrt();
+                let back = |i: usize| gain * (self.rest[i] - q[i]) - damping * dq[i];
+                times_mass(&terms, &std::array::from_fn(back))
+            }
+        };
+        self.inside(state, tau, &terms, limited)
+    }
+
+    /// The goal's torques, if they are any.
+    fn towards(
+        &self,
+        state: &RobotState,
+        goal: &TorqueGoal,
+        terms: &Articulation,
+    ) -> Option<Joints> {
+        let tau = match goal {
+            TorqueGoal::Joints(tau) if tau.len() == state.q.len() => padded(tau),
+            TorqueGoal::Tool(pose) if is_finite(pose) => self.compliant(state, pose, terms)?,
+            _ => return None,
+        };
+        tau.iter().all(|tau| tau.is_finite()).then_some(tau)
+    }
+
+    /// The same within the walls before the position limits, and within the torque limits.
+    fn inside(
+        &self,
+        state: &RobotState,
+        mut tau: Joints,
+        terms: &Articulation,
+        limited: &mut LimitSet,
+    ) -> Joints {
+        let (mass, dq) = (terms.mass_matrix(), padded(&state.dq));
         // Walls: a critically damped spring inside the last bit of a joint's range, over its inertia.
         let weight = terms.bias(&[], &[]);
         let limits = self.robot.limits();
@@ -288,6 +430,10 @@ impl TorqueController {
         let tau = jacobian.transpose() * (force - felt) + mass * posture + coriolis;
         Some(tau.into())
     }
+}
+
+fn times_mass(terms: &Articulation, ddq: &Joints) -> Joints {
+    (terms.mass_matrix() * SVector::<f64, MAX_JOINTS>::from(*ddq)).into()
 }
 
 fn stacked(linear: &Vector3<f64>, angular: &Vector3<f64>) -> Vector6<f64> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prehend_control::gripper_turns;
+use prehend_robot::Robot;
 use prehend_sim::{FamilySet, World};
 use serde::{Deserialize, Serialize};
 
@@ -91,12 +93,13 @@ impl DriverConfig {
         ((1.0 / (rate_hz * World::DT)).round() as u64).max(1)
     }
 
-    pub(crate) fn shell(&self) -> ShellConfig {
+    pub(crate) fn shell(&self, robot: &Robot) -> ShellConfig {
         ShellConfig {
             dt_s: World::DT,
             command_dt_s: 1.0 / self.command_rate_hz,
             max_valid_for: Duration::from_millis(self.max_valid_for_millis),
             max_jump_rad: self.max_jump_rad,
+            max_gripper_turns_per_s: gripper_turns(robot),
         }
     }
 }

@@ -51,6 +51,9 @@ pub struct WireReport {
     /// Ticks in which the arm was not told to be where the command was: a limit stood in the way, or it
     /// was returning from a pause.
     pub held_back: u64,
+    /// Ticks in which the gripper was not told what the command said: it had turned too short a time ago.
+    #[serde(default)]
+    pub gripper_held_back: u64,
     /// Commands that moved the arm.
     pub applied: u64,
     /// Commands that moved the arm after they had expired. Must be 0.

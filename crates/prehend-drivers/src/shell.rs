@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use prehend_control::{
-    ArmError, ControlError, Follower, JointBounds, Mode, SafetyEvent, SafetyState,
+    ArmError, ControlError, Follower, GripperLimiter, JointBounds, Mode, SafetyEvent, SafetyState,
     StopReason as Reason,
 };
 use prehend_link::messages::{ArmRefusal, CommandMode, JointCommand as Message, StopReason};
@@ -35,6 +35,8 @@ use crate::{Recorder, WireReport};
 const CARRY: Duration = Duration::from_millis(20);
 /// Velocities above this share of a joint's limit are not carried on.
 const VELOCITY_SLACK: f64 = 1.1;
+/// The gripper may turn so much more often than a controller lets it, whose commands come unevenly.
+const GRIPPER_SLACK: f64 = 1.25;
 
 /// Settings of a [`Shell`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +49,8 @@ pub struct ShellConfig {
     pub max_valid_for: Duration,
     /// A command further than this from where the arm is told to be is not followed, rad.
     pub max_jump_rad: f64,
+    /// How often the gripper may turn, see [`GripperLimiter`], 1/s.
+    pub max_gripper_turns_per_s: f64,
 }
 
 /// Decides, tick by tick, what the arm is told.
@@ -70,7 +74,7 @@ pub struct Shell {
     before: Option<Accepted>,
     /// What the arm is told, and how it goes on from there.
     follower: Follower,
-    opening: f64,
+    gripper: GripperLimiter,
 }
 
 impl Shell {
@@ -99,7 +103,10 @@ impl Shell {
             newest: None,
             before: None,
             follower: standing(bounds, config.dt_s, &state.q)?,
-            opening: state.gripper.commanded,
+            gripper: GripperLimiter::new(
+                GRIPPER_SLACK * config.max_gripper_turns_per_s,
+                state.gripper.commanded,
+            ),
         })
     }
 
@@ -152,7 +159,7 @@ impl Shell {
         self.arm_error = None;
         self.refusal = None;
         self.follower = follower;
-        self.opening = state.gripper.commanded;
+        self.gripper.place(state.gripper.commanded);
         self.gate.arm(epoch);
         self.fresh = None;
         self.newest = None;
@@ -286,7 +293,7 @@ impl Shell {
             q_d: *self.follower.q(),
             dq_d: *self.follower.dq(),
             gripper: GripperCommand {
-                opening: self.opening,
+                opening: self.gripper.opening(),
             },
         };
         self.recorder.told(self.gate.epoch(), &told);
@@ -339,7 +346,8 @@ impl Shell {
         if !self.follower.follow(&q_d, &dq_d) {
             self.recorder.report.held_back += 1;
         }
-        self.opening = accepted.command.gripper.opening;
+        let turns_too_soon = self.gripper.follow(accepted.command.gripper.opening, now);
+        self.recorder.report.gripper_held_back += u64::from(turns_too_soon);
     }
 
     /// Acceleration of one joint, from the velocities of the last two commands; zero if it is not known.

@@ -43,6 +43,9 @@ pub type Observer = Box<dyn FnMut(&World) + Send>;
 pub struct SimDriver;
 
 impl SimDriver {
+    /// Statuses per second.
+    pub const STATUS_RATE_HZ: f64 = 1.0 / World::DT;
+
     /// Builds the first scene, declares the topics and starts the driver's thread.
     ///
     /// # Errors
@@ -187,7 +190,13 @@ impl Driver {
         // The clock never repeats while the machine runs: no epoch of an earlier driver comes back. This one is
         // nobody's: the arm stands until an operator asks for the first session.
         let epoch = Stamp::now().as_nanos();
-        let shell = Shell::new(config.shell(), link.robot(), bounds, &cell.state(), epoch)?;
+        let shell = Shell::new(
+            config.shell(robot),
+            link.robot(),
+            bounds,
+            &cell.state(),
+            epoch,
+        )?;
         let inbox = Inbox::new(link)?;
         inbox.listen_for_stops_of(epoch);
         Ok(Self {

@@ -48,6 +48,7 @@ fn shell() -> Shell {
         command_dt_s: COMMAND_NANOS as f64 * 1e-9,
         max_valid_for: Duration::from_millis(200),
         max_jump_rad: 0.1,
+        max_gripper_turns_per_s: 5.0,
     };
     let mut shell = Shell::new(config, ROBOT, &bounds(), &state(0.0), 0).expect("valid");
     shell.arm(EPOCH, &state(0.0)).expect("the first session");
@@ -221,6 +222,33 @@ fn a_short_loss_neither_freezes_nor_lurches() {
     assert!(behind.abs() < 1e-3, "{behind} rad");
     let report = shell.report();
     assert_eq!((report.gaps, report.told_violations), (16, 0));
+}
+
+/// A controller that does not limit its gripper: the driver does.
+#[test]
+fn a_gripper_that_is_told_to_open_and_close_at_every_command_turns_a_few_times() {
+    let mut shell = shell();
+    let (mut last, mut way, mut turns) = (1.0, 0.0, 0);
+    for seq in 0..1000 {
+        let sent = seq * COMMAND_NANOS;
+        let chatter = Message {
+            gripper_opening: (seq % 2) as f64,
+            ..message(seq, sent)
+        };
+        let now = Stamp::from_nanos(sent + 100_000);
+        shell.receive(&received(&chatter, now));
+        let opening = shell.next(now).0.gripper.opening;
+        let moved = opening - last;
+        if moved != 0.0 {
+            turns += u32::from(moved * way < 0.0);
+            (way, last) = (moved, opening);
+        }
+    }
+    assert!(
+        (10..=15).contains(&turns),
+        "{turns} in 2 s, 6.25 per second and 2"
+    );
+    assert!(shell.report().gripper_held_back > 400);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use prehend_faults::{Effort, Lab, Row, catalogue};
 
 /// Rows that fall short today. Whoever mends one takes it off this list.
-const KNOWN: [&str; 8] = ["C28", "D2", "D3", "D4", "D6", "D8", "D18", "M11"];
+const KNOWN: [&str; 1] = ["D4"];
 
 fn lab(seed: u64) -> Lab {
     Lab {

@@ -27,7 +27,13 @@ pub(crate) fn rules(robot: &str, own: Role) -> Value {
             ("ingress", "liveliness_token", tokens(other)),
             ("egress", "liveliness_token", tokens(own)),
             ("ingress", "liveliness_query", everybody.clone()),
-            ("egress", "liveliness_query", everybody),
+            ("egress", "liveliness_query", everybody.clone()),
+            (
+                "ingress",
+                "declare_liveliness_subscriber",
+                everybody.clone(),
+            ),
+            ("egress", "declare_liveliness_subscriber", everybody),
         ] {
             // zenoh takes no rule about nothing.
             if key_exprs.is_empty() {

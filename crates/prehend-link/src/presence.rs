@@ -3,12 +3,19 @@
 //! Every publisher and subscription declares a zenoh liveliness token, which vanishes with its process.
 //! Its key is `prehend/<robot>/alive/<node>/<sends|receives>/<topic>/<id>`. Peers do not relay: a visitor
 //! sees the tokens of the processes that it is connected to, and of no others.
+//!
+//! Who has to know at once that a sender is gone, its process or the way to it, follows the tokens: see
+//! [`Senders`].
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use zenoh::Wait;
 use zenoh::liveliness::LivelinessToken;
+use zenoh::sample::{Sample, SampleKind};
 
+use crate::closing::OpenSession;
 use crate::config::is_name;
 use crate::publisher::PublisherId;
 use crate::{Link, LinkError, SenderId, Topic};
@@ -127,6 +134,99 @@ impl Link {
     }
 }
 
+/// Who sends on a topic: everybody that this process is connected to who has come and not gone.
+///
+/// A process that ends, however it ends, is gone as soon as its connection closes; one that only hangs is
+/// still there.
+#[derive(Debug)]
+pub struct Senders {
+    // Held for its drop, which ends it.
+    _inner: zenoh::pubsub::Subscriber<()>,
+    // zenoh's subscriber does not keep its session open.
+    _session: Arc<OpenSession>,
+    register: Arc<Mutex<Register>>,
+}
+
+/// Senders by their ids; the oldest are forgotten.
+#[derive(Debug, Default)]
+struct Register {
+    there: VecDeque<SenderId>,
+    gone: VecDeque<SenderId>,
+}
+
+impl Link {
+    /// Follows who sends on a topic from now on, those included who do already.
+    ///
+    /// # Errors
+    /// [`LinkError::Topic`].
+    pub fn senders(&self, topic: Topic) -> Result<Senders, LinkError> {
+        let key = format!(
+            "prehend/{}/alive/*/{}/{}/*",
+            self.robot(),
+            Way::Sends.name(),
+            topic.name()
+        );
+        let register = Arc::<Mutex<Register>>::default();
+        let own = Arc::clone(&register);
+        let session = self.session(topic);
+        let inner = session
+            .liveliness()
+            .declare_subscriber(key.clone())
+            .history(true)
+            .callback(move |sample: Sample| {
+                if let Some(presence) = parse(sample.key_expr()) {
+                    let came = sample.kind() == SampleKind::Put;
+                    lock(&own).note(presence.id, came);
+                }
+            })
+            .wait()
+            .map_err(|error| LinkError::Topic {
+                key,
+                reason: error.to_string(),
+            })?;
+        Ok(Senders {
+            _inner: inner,
+            _session: Arc::clone(session),
+            register,
+        })
+    }
+}
+
+impl Senders {
+    /// Whether nobody is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        lock(&self.register).there.is_empty()
+    }
+
+    /// Whether this one was there and is gone.
+    #[must_use]
+    pub fn has_left(&self, id: &SenderId) -> bool {
+        lock(&self.register).gone.contains(id)
+    }
+}
+
+impl Register {
+    fn note(&mut self, id: SenderId, came: bool) {
+        let (to, from) = match came {
+            true => (&mut self.there, &mut self.gone),
+            false => (&mut self.gone, &mut self.there),
+        };
+        from.retain(|other| *other != id);
+        if !to.contains(&id) {
+            to.push_back(id);
+        }
+        if to.len() > MAX_TOKENS {
+            to.pop_front();
+        }
+    }
+}
+
+/// A panic elsewhere leaves two lists of ids that are as good as any.
+fn lock(register: &Mutex<Register>) -> MutexGuard<'_, Register> {
+    register.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn parse(key: &str) -> Option<Presence> {
     let parts: Vec<&str> = key.split('/').collect();
     let [_, _, "alive", node, way, topic, id] = parts[..] else {
@@ -144,6 +244,26 @@ fn parse(key: &str) -> Option<Presence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_leaves_and_comes_back_is_there() {
+        let mut register = Register::default();
+        let [a, b] = [[1; 16], [2; 16]];
+        for (id, came) in [(a, true), (a, true), (b, true), (a, false)] {
+            register.note(id, came);
+        }
+        assert_eq!(
+            (register.there.len(), register.gone.contains(&a)),
+            (1, true)
+        );
+        register.note(a, true);
+        assert_eq!((register.there.len(), register.gone.len()), (2, 0));
+        for k in 0..2 * MAX_TOKENS as u128 {
+            register.note(k.to_be_bytes(), true);
+            register.note(k.to_be_bytes(), false);
+        }
+        assert_eq!(register.gone.len(), MAX_TOKENS);
+    }
 
     #[test]
     fn only_keys_of_our_own_making_are_presences() {

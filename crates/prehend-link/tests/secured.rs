@@ -507,8 +507,18 @@ fn all_that_belong_to_a_cell_work_together() {
         },
     };
     let status = RobotStatus::new(&arm_id(), EPOCH, 1, &state, None, StopReason::NotArmed);
-    connected(&arm.link).send(&status).expect("open");
+    let senders = viewer.senders(Topic::Status).expect("open");
+    let publisher = connected(&arm.link);
+    publisher.send(&status).expect("open");
     assert!(statuses.wait(SOON).is_some());
+    let deadline = Instant::now() + SOON;
+    while senders.is_empty() {
+        assert!(Instant::now() < deadline, "the driver is not seen");
+    }
+    drop(publisher);
+    while !senders.is_empty() {
+        assert!(Instant::now() < deadline, "the driver is not missed");
+    }
     // Larger than a batch: in fragments.
     let cloud = types::PointCloud {
         stamp: Stamp::now(),

@@ -371,6 +371,38 @@ fn a_visitor_sees_who_sends_and_what_is_lost() {
 }
 
 #[test]
+fn a_sender_that_goes_is_missed_and_told_from_one_that_comes() {
+    let (near, far) = pair();
+    let queue = near.queue::<JointCommand>(8).expect("declares");
+    let early = far.publisher::<JointCommand>().expect("declares");
+    let senders = near.senders(Topic::Command).expect("open");
+    let until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + SOON;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "never: {what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let id_of = |publisher: &Publisher<JointCommand>| {
+        wait_for_subscriber(publisher);
+        publisher.send(&command(0)).expect("open");
+        let received = queue.wait(SOON).expect("arrives");
+        received.sender.expect("ours say who they are")
+    };
+    until("the first is there", &|| !senders.is_empty());
+    let first = id_of(&early);
+    let late = far.publisher::<JointCommand>().expect("declares");
+    let second = id_of(&late);
+    drop(early);
+    until("the first is gone", &|| senders.has_left(&first));
+    assert!(!senders.has_left(&second) && !senders.is_empty());
+    // Its whole session, as that of a process that dies.
+    far.close().expect("open");
+    until("the second is gone", &|| senders.has_left(&second));
+    assert!(senders.is_empty());
+}
+
+#[test]
 fn a_visitor_does_not_listen_where_senders_would_wait_for_it() {
     let link = Link::open(&LinkConfig::for_robot("fr3")).expect("opens");
     let mut monitor = TopicMonitor::counting(Topic::Request);

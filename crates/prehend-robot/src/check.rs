@@ -71,6 +71,7 @@ fn gripper(
     positive("gripper.speed_m_per_s", spec.speed_m_per_s)?;
     positive("gripper.max_speed_m_per_s", spec.max_speed_m_per_s)?;
     positive("gripper.force_n", spec.force_n)?;
+    positive("gripper.max_turns_per_s", spec.max_turns_per_s)?;
     require(
         spec.speed_m_per_s <= spec.max_speed_m_per_s,
         path,

@@ -19,9 +19,17 @@ pub struct GripperSpec {
     pub max_speed: f64,
     /// Grasping force, N.
     pub force: f64,
+    /// How often its command may turn from open to shut or back, 1/s; smaller ways back count in proportion.
+    pub max_turns_per_s: f64,
     /// Capsules on the hand link that contain hand and fingers at any width. They stand in for the
     /// shapes of hand and fingers when the robot is kept off itself; nothing is grasped with them.
     pub self_collision: Vec<LinkShape>,
+}
+
+impl GripperSpec {
+    /// Of a gripper whose description says nothing: a hand like Franka's makes half of its way, at full speed,
+    /// in the time of one.
+    pub const MAX_TURNS_PER_S: f64 = 5.0;
 }
 
 /// One finger. Its joint is in `robot.links()[link_idx].motion`.

@@ -4,7 +4,7 @@ use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use prehend_types::Pose;
 use serde::Deserialize;
 
-use crate::{LinkShape, Shape};
+use crate::{GripperSpec, LinkShape, Shape};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -54,6 +54,8 @@ pub(crate) struct GripperToml {
     pub speed_m_per_s: f64,
     pub max_speed_m_per_s: f64,
     pub force_n: f64,
+    #[serde(default = "default_max_turns_per_s")]
+    pub max_turns_per_s: f64,
     pub left: FingerToml,
     pub right: FingerToml,
     #[serde(default)]
@@ -83,6 +85,10 @@ pub(crate) enum Axis {
     X,
     Y,
     Z,
+}
+
+const fn default_max_turns_per_s() -> f64 {
+    GripperSpec::MAX_TURNS_PER_S
 }
 
 impl FingerToml {

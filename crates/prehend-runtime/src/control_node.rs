@@ -11,7 +11,7 @@ use prehend_control::rt::{
 };
 use prehend_control::{ControlConfig, Controller, Mode, StopReason};
 use prehend_link::messages::{ActionChunk, RobotStatus};
-use prehend_link::{Latest, Link, LinkCounts, Queue};
+use prehend_link::{Latest, Link, LinkCounts, Queue, Received, StatusOrder, Topic};
 use prehend_robot::Robot;
 use rtrb::{Consumer, Producer};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::command_sender::{CommandSender, SendReport};
 use crate::handover::Handover;
 use crate::live::Live;
+use crate::planner::Planner;
 use crate::recording::{ControlRecorder, RecordReport, Recording};
 use crate::statistics::{Statistics, Times};
 use crate::takeover::{TakeoverError, check_takeover};
@@ -57,6 +58,8 @@ pub struct ControlReport {
     pub last_arm_error: Option<String>,
     /// Stops that latched, by reason; the driver's own with `driver_` before it.
     pub stops: BTreeMap<String, u64>,
+    /// Why the last of the controller's own was, in words: which joint, if one is to blame.
+    pub last_stop: Option<String>,
     /// Chunks that the loop took.
     pub chunks_accepted: u64,
     /// Chunks that the loop refused, by reason.
@@ -102,6 +105,7 @@ impl ControlNode {
         let controller = Controller::new(Arc::clone(robot), settings.controller)?;
         let statuses = link.latest()?;
         let chunks = link.queue(CHUNK_QUEUE)?;
+        let planners = link.senders(Topic::Chunk)?;
         let publisher = link.publisher()?;
         let (tape, recorder) = match recording {
             Some(recording) => {
@@ -136,12 +140,14 @@ impl ControlNode {
             not_armed: None,
             statistics: Statistics::new(link)?,
             statuses,
+            order: StatusOrder::default(),
             chunks,
             states,
             plans,
             messages,
             events,
             handover: Handover::new(),
+            planner: Planner::new(planners),
             waiting: None,
             counts: Counts::default(),
         };
@@ -165,6 +171,7 @@ struct Counts {
     arm_refused: u64,
     last_arm_error: Option<String>,
     stops: BTreeMap<String, u64>,
+    last_stop: Option<String>,
     chunks_accepted: u64,
     chunks_refused: BTreeMap<String, u64>,
     chunks_unwelcome: u64,
@@ -179,14 +186,16 @@ struct Feeder {
     not_armed: Option<String>,
     statistics: Statistics,
     statuses: Latest<RobotStatus>,
+    order: StatusOrder,
     chunks: Queue<ActionChunk>,
     states: Producer<prehend_types::RobotState>,
     plans: Producer<prehend_types::ActionChunk>,
     messages: Producer<LoopMessage>,
     events: Consumer<LoopEvent>,
     handover: Handover,
+    planner: Planner,
     /// The newest chunk of a session that is about to be taken over.
-    waiting: Option<ActionChunk>,
+    waiting: Option<Received<ActionChunk>>,
     counts: Counts,
 }
 
@@ -225,7 +234,8 @@ fn feed(
 
 impl Feeder {
     fn pass(&mut self, control_loop: &ControlLoop) {
-        if let Some(received) = self.statuses.wait(PATIENCE) {
+        let received = self.statuses.wait(PATIENCE);
+        if let Some(received) = received.filter(|received| self.order.admit(&received.message)) {
             let status = received.message;
             if status.epoch > self.handover.epoch() {
                 self.not_armed = None;
@@ -262,12 +272,18 @@ impl Feeder {
         }
         self.drain_events();
         while let Some(received) = self.chunks.take() {
-            if self.waiting.replace(received.message).is_some() {
+            if self.waiting.replace(received).is_some() {
                 self.counts.chunks_unwelcome += 1;
             }
             self.offer_chunk();
         }
         self.offer_chunk();
+        if self.planner.is_lost(self.handover.armed()) {
+            // A plan that merely ends is held at its end; whoever comes next was not there when the
+            // operator let the arm move.
+            let stop = LoopMessage::StopFor(StopReason::PolicyGone);
+            let _ = self.messages.push(stop);
+        }
     }
 
     fn not_arm(&mut self, error: String) {
@@ -295,16 +311,18 @@ impl Feeder {
 
     /// A chunk may come before its session is armed: then it waits, and the loop judges its age.
     fn offer_chunk(&mut self) {
-        let Some(message) = self.waiting.take() else {
+        let Some(received) = self.waiting.take() else {
             return;
         };
-        if self.handover.armed() == Some(message.epoch) {
-            match message.to_chunk() {
+        let epoch = received.message.epoch;
+        if self.handover.armed() == Some(epoch) {
+            self.planner.plans(epoch, received.sender);
+            match received.message.to_chunk() {
                 Ok(chunk) => _ = self.plans.push(chunk),
                 Err(_) => self.counts.chunks_unwelcome += 1,
             }
-        } else if self.handover.may_arm(message.epoch) {
-            self.waiting = Some(message);
+        } else if self.handover.may_arm(epoch) {
+            self.waiting = Some(received);
         } else {
             self.counts.chunks_unwelcome += 1;
         }
@@ -336,7 +354,8 @@ impl Feeder {
                     StopReason::Requested | StopReason::Peer | StopReason::DriverFault,
                 ) => {}
                 LoopEvent::Stopping(reason) => {
-                    tracing::warn!(?reason, "control: stopped until a new session");
+                    tracing::warn!(%reason, "control: stopped until a new session");
+                    self.counts.last_stop = Some(reason.to_string());
                     *self.counts.stops.entry(kind(reason)).or_default() += 1;
                 }
             }
@@ -358,6 +377,7 @@ impl Feeder {
             arm_refused: counts.arm_refused,
             last_arm_error: counts.last_arm_error,
             stops: counts.stops,
+            last_stop: counts.last_stop,
             chunks_accepted: counts.chunks_accepted,
             chunks_refused: counts.chunks_refused,
             chunks_unwelcome: counts.chunks_unwelcome,

@@ -150,8 +150,9 @@ pub fn demo(
     };
     let outcome = operator.run(&end, &mut look);
     let floor = floor.and_then(|floor| floor.finish().ok());
-    // Policy first, so that its silence is bridged; the driver last, so that it is stopped and not lost.
-    let (policy, control, driver) = (policy.join(), control.join(), driver.join());
+    // Control first, to which a policy that goes is a reason to stop; the driver last, so that it is stopped
+    // and not lost.
+    let (control, policy, driver) = (control.join(), policy.join(), driver.join());
     let mut errors = Vec::new();
     let policy = keep(policy, &mut errors).unwrap_or_else(|| live_policy.get());
     let control = keep(control, &mut errors).or_else(|| live_control.get());

@@ -270,7 +270,7 @@ mod tests {
     fn a_loop_at_fault_is_armed_only_by_who_acknowledges_it() {
         let mut handover = Handover::new();
         arm(&mut handover, 7);
-        handover.on_event(&LoopEvent::Stopping(StopReason::TrackingError));
+        handover.on_event(&LoopEvent::Stopping(StopReason::StaleState));
         let mut said = 0;
         for _ in 0..100 {
             let verdict = handover.on_status(8, FREE, true, false, || Mode::Fault);

@@ -27,6 +27,7 @@ mod live;
 mod node;
 mod operator;
 mod outcome;
+mod planner;
 mod policy_node;
 mod recording;
 mod run;

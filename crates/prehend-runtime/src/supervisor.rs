@@ -156,11 +156,12 @@ impl Supervisor {
         first
     }
 
-    /// Asks all to stop, the driver last so that the arm is brought to rest by the control loop; kills
-    /// who does not, and collects the reports. A run that is cut short may stop a process before it has
-    /// anything to report.
+    /// Asks all to stop, the driver last so that the arm is brought to rest by the control loop, and the
+    /// policy after that loop, to which one that goes is a reason to stop; kills who does not, and collects
+    /// the reports. A run that is cut short may stop a process before it has anything to report.
     fn stop_all(&mut self, is_cut_short: bool) -> RunReport {
-        self.stop_those(|node| node != NodeKind::Driver);
+        self.stop_those(|node| matches!(node, NodeKind::Operator | NodeKind::Control));
+        self.stop_those(|node| node == NodeKind::Policy);
         self.stop_those(|node| node == NodeKind::Driver);
         self.kill_leftovers();
         let mut report = RunReport::default();

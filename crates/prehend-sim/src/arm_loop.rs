@@ -130,7 +130,11 @@ impl ArmLoop {
 
     /// An arm that stops stays stopped: the episode has failed.
     pub fn failure(&self) -> Option<Failure> {
-        let stops = self.controller.mode().is_stop();
+        let mode = match &self.torque {
+            Some(torque) => torque.controller.mode(),
+            None => self.controller.mode(),
+        };
+        let stops = mode.is_stop();
         stops.then_some(Failure::ArmStopped)
     }
 }
@@ -151,7 +155,10 @@ impl Compliance {
             }
             _ => TorqueGoal::Joints(JointTorques::zeros(robot.n_joints())?),
         };
-        let controller = TorqueController::new(robot, TorqueConfig::default(), World::DT)
+        let mut controller = TorqueController::new(robot, TorqueConfig::default(), World::DT)
+            .map_err(|error| SimError::control(&error))?;
+        controller
+            .arm(&world.robot_state())
             .map_err(|error| SimError::control(&error))?;
         Ok(Self {
             controller,

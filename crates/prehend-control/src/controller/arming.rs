@@ -3,7 +3,7 @@
 use prehend_types::{RobotState, Stamp};
 
 use super::{Controller, place};
-use crate::safety::{Effect, Refusal, SafetyEvent};
+use crate::safety::{Effect, SafetyEvent};
 use crate::{ArmError, ChunkError, Mode, check};
 
 impl Controller {
@@ -32,7 +32,7 @@ impl Controller {
         state: &RobotState,
         now: Stamp,
     ) -> Result<(), ArmError> {
-        check::freshness(state, now, self.config.max_state_age_s)?;
+        check::freshness(state, now, self.config.stale_after_s())?;
         self.take_over(epoch, state)
     }
 
@@ -44,8 +44,8 @@ impl Controller {
 
     fn take_over(&mut self, epoch: u64, state: &RobotState) -> Result<(), ArmError> {
         let result = match self.change(SafetyEvent::Arm { epoch }) {
-            Effect::Refuse(refusal) => return Err(self.refused(refusal, epoch)),
-            _ => check::arming(state, self.drive.bounds(), &self.config),
+            Effect::Refuse(refusal) => return Err(ArmError::refused(refusal, &self.safety, epoch)),
+            _ => check::arming(state, self.drive.bounds(), &(&self.config).into()),
         };
         self.arm_error = result.err();
         if let Err(error) = result {
@@ -57,10 +57,11 @@ impl Controller {
         self.history.push(state.stamp, place(&self.drive));
         self.plan = None;
         self.taken_over_at = state.stamp;
-        self.bad_state_since = None;
+        self.watch.begin(state);
         self.bad_chunks = 0;
         if state.gripper.commanded.is_finite() {
-            self.gripper = state.gripper.commanded.clamp(0.0, 1.0);
+            let opening = state.gripper.commanded.clamp(0.0, 1.0);
+            self.gripper.place(opening);
         }
         Ok(())
     }
@@ -68,8 +69,8 @@ impl Controller {
     /// Looks at the first state after the one that the arm was taken over at.
     pub(super) fn judge_arming(&mut self, state: &RobotState, now: Stamp) {
         let is_newer = state.stamp > self.taken_over_at;
-        let verdict = check::freshness(state, now, self.config.max_state_age_s)
-            .and_then(|()| check::arming(state, self.drive.bounds(), &self.config))
+        let verdict = check::freshness(state, now, self.config.stale_after_s())
+            .and_then(|()| check::arming(state, self.drive.bounds(), &(&self.config).into()))
             .and_then(|()| check::distance(state, self.drive.q(), &self.config));
         match verdict {
             Ok(()) if is_newer => _ = self.change(SafetyEvent::ArmingPassed),
@@ -86,20 +87,6 @@ impl Controller {
             Ok(())
         } else {
             Err(ChunkError::NotArmed)
-        }
-    }
-
-    fn refused(&self, refusal: Refusal, epoch: u64) -> ArmError {
-        match (refusal, self.safety.stop_reason()) {
-            (Refusal::Stopping, _) => ArmError::Stopping,
-            (Refusal::OldEpoch, _) => ArmError::OldEpoch {
-                epoch,
-                spent: self.safety.spent(),
-            },
-            (Refusal::Fault, Some(reason)) => ArmError::Fault { reason },
-            (Refusal::AlreadyArmed | Refusal::NotArmed | Refusal::Fault, _) => {
-                ArmError::AlreadyArmed
-            }
         }
     }
 

@@ -4,10 +4,11 @@ use super::Controller;
 use crate::{ControlError, JointBounds};
 
 impl Controller {
-    /// Other limits from the next tick on, tighter or looser, in any mode.
+    /// Other limits, tighter or looser, in any mode.
     ///
-    /// A joint that is not inside them, or could not stop inside them, brakes inside the old ones until it
-    /// can; one that stands outside may only come back. Never allocates.
+    /// They hold as soon as the arm is inside them and can stop inside them, off itself and in its box; until
+    /// then it brakes inside the old ones, for no longer than it takes to stop. A joint that stands outside may
+    /// only come back. Never allocates.
     ///
     /// # Errors
     /// [`ControlError`] if a limit is not usable or they are not for this robot; the old ones then hold.

@@ -61,7 +61,7 @@ impl Stage {
 /// states and plans hold beside them.
 ///
 /// A late loop never makes up for what it missed, whatever the policy: planned ticks that have passed are
-/// left out, and one command continues the one before it by one period.
+/// left out, one command continues the one before it by one period, and the next follows a period later.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeadlineConfig {

@@ -20,6 +20,9 @@ const STATES: usize = 64;
 const CHUNKS: usize = 8;
 const MESSAGES: usize = 64;
 const EVENTS: usize = 256;
+/// A tick that ends later than this share of a period after its planned moment begins the rhythm anew, so
+/// that no two commands are closer than the rest of it.
+const LATE_SHARE: f64 = 0.2;
 /// Longest that ending the loop waits for the arm to stand still.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -96,6 +99,7 @@ impl<C: Clock> Worker<C> {
     /// everything it counts is in atomics that it alone writes.
     pub fn run(&mut self, finish: &AtomicBool) {
         let period = Duration::from_secs_f64(self.controller.config().dt_s());
+        let tolerance = period.mul_f64(LATE_SHARE);
         let mut next = self.clock.now().after(period);
         let mut last: Option<Stamp> = None;
         let mut give_up: Option<Stamp> = None;
@@ -103,27 +107,22 @@ impl<C: Clock> Worker<C> {
         loop {
             self.clock.sleep_until(next);
             let woke = self.clock.now();
-            let late_nanos = nanos_between(next, woke);
-            self.stats.latency.record(late_nanos);
+            let late = woke.saturating_since(next);
+            self.stats.latency.record(nanos(late));
             if let Some(last) = last {
                 self.stats.period.record(nanos_between(last, woke));
             }
             last = Some(woke);
-            // After a long sleep the newest moment that was planned: an older one would make what came
-            // meanwhile look as if it were from the future.
-            while next.after(period) <= woke {
-                next = next.after(period);
-                self.stats.deadline_misses.fetch_add(1, Relaxed);
-            }
             let is_ending = finish.load(Relaxed);
             if is_ending {
                 self.controller.soft_stop();
             }
-            // The planned moment, not the moment of waking up: the plan is sampled evenly.
             self.work(Moment {
                 tick,
-                now: next,
-                late_nanos,
+                // The planned moment, so that the plan is sampled evenly; after a long sleep that of waking
+                // up, or what came meanwhile would look as if it were from the future.
+                now: if late > tolerance { woke } else { next },
+                late_nanos: nanos(late),
                 worked_nanos: self.worked_nanos,
                 is_ending,
             });
@@ -139,13 +138,26 @@ impl<C: Clock> Worker<C> {
             self.worked_nanos = nanos_between(woke, done);
             self.stats.compute.record(self.worked_nanos);
             self.stats.ticks.fetch_add(1, Relaxed);
-            next = next.after(period);
-            // Whoever is late skips what is past and never makes up for it.
-            while next <= done {
-                next = next.after(period);
-                self.stats.deadline_misses.fetch_add(1, Relaxed);
-            }
+            next = self.plan_next(next, done, period, tolerance);
         }
+    }
+
+    /// One period after the moment that was planned. After a tick that ended late a period after that end:
+    /// what is past is left out and never made up for, and no command follows another at once.
+    fn plan_next(
+        &self,
+        planned: Stamp,
+        done: Stamp,
+        period: Duration,
+        tolerance: Duration,
+    ) -> Stamp {
+        let late = done.saturating_since(planned);
+        if late <= tolerance {
+            return planned.after(period);
+        }
+        let missed = nanos(late) / nanos(period).max(1);
+        self.stats.deadline_misses.fetch_add(missed, Relaxed);
+        done.after(period)
     }
 
     fn work(&mut self, moment: Moment) {
@@ -313,5 +325,9 @@ impl<C: Clock> Worker<C> {
 }
 
 fn nanos_between(earlier: Stamp, later: Stamp) -> u64 {
-    later.as_nanos().saturating_sub(earlier.as_nanos())
+    nanos(later.saturating_since(earlier))
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -258,9 +258,14 @@ fn no_path_leads_from_a_stop_to_motion_without_an_operator_and_a_new_epoch() {
 
 #[test]
 fn a_fault_outlives_a_stop_that_was_none() {
-    let (stopping, _) = state(Mode::Stopping).step(SafetyEvent::Stop(StopReason::TrackingError));
+    let (stopping, _) = state(Mode::Stopping).step(SafetyEvent::Stop(StopReason::TrackingError {
+        joint_idx: 2,
+    }));
     let (again, _) = stopping.step(SafetyEvent::Stop(StopReason::Requested));
     let (rest, _) = again.step(SafetyEvent::AtRest);
     assert_eq!(rest.mode, Mode::Fault);
-    assert_eq!(rest.stop_reason, Some(StopReason::TrackingError));
+    assert_eq!(
+        rest.stop_reason,
+        Some(StopReason::TrackingError { joint_idx: 2 })
+    );
 }

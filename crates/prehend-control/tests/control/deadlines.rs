@@ -12,8 +12,8 @@ use crate::lockstep::run;
 const LATE_AT: u64 = 100;
 const PERIOD: Duration = Duration::from_millis(2);
 
-/// Stamps of the commands around a sleep that ends ten periods late.
-fn stamps_around_a_stall(periods: u32) -> (Vec<Stamp>, u64) {
+/// Stamps of the commands around a sleep that ends late, and the ticks that were left out.
+fn stamps_around_a_stall(late: Duration) -> (Vec<Stamp>, u64) {
     let ((stamps, violations), report) = run(ControlConfig::default(), |done| {
         let mut stamps = Vec::new();
         Box::new(move |world, _| {
@@ -23,23 +23,30 @@ fn stamps_around_a_stall(periods: u32) -> (Vec<Stamp>, u64) {
                 let _ = done.send((stamps.clone(), violations));
             }
             if world.ticks == LATE_AT {
-                PERIOD * periods
+                late
             } else {
                 Duration::ZERO
             }
         })
     });
     assert_eq!(violations, 0);
-    assert_eq!(report.late.get(Stage::Wake), 1);
+    assert_eq!(
+        report.late.get(Stage::Wake),
+        u64::from(late > PERIOD.mul_f64(0.5))
+    );
     (stamps, report.deadline_misses)
+}
+
+fn gaps(stamps: &[Stamp]) -> Vec<Duration> {
+    (stamps.windows(2))
+        .map(|pair| pair[1].saturating_since(pair[0]))
+        .collect()
 }
 
 #[test]
 fn an_overrun_of_ten_periods_gives_one_command_and_then_the_old_rhythm() {
-    let (stamps, misses) = stamps_around_a_stall(10);
-    let gaps: Vec<Duration> = (stamps.windows(2))
-        .map(|pair| pair[1].saturating_since(pair[0]))
-        .collect();
+    let (stamps, misses) = stamps_around_a_stall(PERIOD * 10);
+    let gaps = gaps(&stamps);
     let late: Vec<_> = gaps.iter().filter(|gap| **gap != PERIOD).collect();
     // Eleven periods without a command, then one, then one per period: never a burst.
     assert_eq!(late, [&(PERIOD * 11)], "{gaps:?}");
@@ -49,11 +56,30 @@ fn an_overrun_of_ten_periods_gives_one_command_and_then_the_old_rhythm() {
 
 #[test]
 fn a_stall_of_a_minute_gives_no_burst_either() {
-    let (stamps, _) = stamps_around_a_stall(30_000);
-    let shortest = (stamps.windows(2))
-        .map(|pair| pair[1].saturating_since(pair[0]))
-        .min();
-    assert_eq!(shortest, Some(PERIOD));
+    let (stamps, _) = stamps_around_a_stall(PERIOD * 30_000);
+    assert_eq!(gaps(&stamps).into_iter().min(), Some(PERIOD));
+}
+
+/// A sleep may end anywhere between two planned ticks: the next command follows a period later, not at
+/// the moment that had been planned for it.
+#[test]
+fn after_a_late_tick_commands_keep_their_distance() {
+    for (percent, left_out) in [(30, 0), (95, 0), (150, 1), (1037, 10), (1099, 10)] {
+        let late = PERIOD * percent / 100;
+        let (stamps, misses) = stamps_around_a_stall(late);
+        let odd: Vec<_> = (gaps(&stamps).into_iter())
+            .filter(|gap| *gap != PERIOD)
+            .collect();
+        assert_eq!(odd, [PERIOD + late], "{percent} % late");
+        assert_eq!(misses, left_out, "{percent} % late");
+    }
+    // A little lateness is made up for, or the rhythm would drift.
+    let late = PERIOD.mul_f64(0.19);
+    let (stamps, _) = stamps_around_a_stall(late);
+    let odd: Vec<_> = (gaps(&stamps).into_iter())
+        .filter(|gap| *gap != PERIOD)
+        .collect();
+    assert_eq!(odd, [PERIOD + late, PERIOD - late]);
 }
 
 /// What the tick after a stall of 3 ms did: the mode and the speed of its command, if there was one, and

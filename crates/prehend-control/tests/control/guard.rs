@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prehend_control::trial::{ArmFindings, run_arm};
-use prehend_control::{ControlConfig, Fence, LimitReason};
+use prehend_control::{ControlConfig, Fence, JointBounds, LimitReason, Mode, joint_bounds};
 use prehend_robot::Robot;
 use prehend_types::{JointPlan, JointPositions, JointSpace, JointStep};
 
@@ -102,6 +102,56 @@ fn the_tool_stays_in_its_box() {
     let y = rig.controller.base_from_tcp_d().translation.vector.y;
     assert!(y > home.y + 0.04, "it went from one wall to the other: {y}");
     rig.assert_clean();
+}
+
+/// Under tighter limits a stop is longer: they wait until that stop, too, ends inside the box.
+#[test]
+fn limits_that_change_in_motion_do_not_lead_the_tool_out_of_its_box() {
+    let robot = fr3();
+    let home = robot.forward(robot.home()).translation.vector;
+    let fence = Fence {
+        min_m: [home.x - 0.3, home.y - 0.3, home.z - 0.3],
+        max_m: [home.x + 0.3, home.y + 0.25, home.z + 0.3],
+    };
+    let bounds = joint_bounds(&robot).expect("valid");
+    let bounds = &bounds[..robot.n_joints()];
+    let tight: Vec<JointBounds> = (bounds.iter())
+        .map(|bounds| JointBounds {
+            max_acceleration: 0.1 * bounds.max_acceleration,
+            max_jerk: 0.02 * bounds.max_jerk,
+            envelope: None,
+            ..*bounds
+        })
+        .collect();
+    let (mut deepest, mut fastest, mut waited) = (f64::INFINITY, 0.0_f64, 0);
+    for after in (100..260).step_by(7) {
+        let mut rig = Rig::armed(ControlConfig {
+            fence: Some(fence),
+            ..ControlConfig::default()
+        });
+        for tick in 0..1_000 {
+            if tick % 100 == 0 {
+                // The tool points down: its y is the base's -y.
+                let chunk = rig.chunk(&[action(0.0, -0.03, 0.0); 8]);
+                rig.controller.accept(&chunk, rig.now()).expect("armed");
+            }
+            if tick == after {
+                rig.controller.set_bounds(&tight).expect("valid");
+                fastest = rig
+                    .state
+                    .dq
+                    .iter()
+                    .fold(fastest, |most, dq| most.max(dq.abs()));
+            }
+            let tick = rig.tick();
+            waited += u64::from(tick.limited.contains(LimitReason::Workspace));
+            deepest = deepest.min(fence.depth(&tick.base_from_tcp_d.translation.vector));
+        }
+        assert_eq!(rig.controller.mode(), Mode::Tracking);
+        rig.assert_clean();
+    }
+    assert!(deepest > -5e-4, "{deepest} m");
+    assert!(fastest > 0.5 && waited > 0, "{fastest} rad/s, {waited}");
 }
 
 #[test]

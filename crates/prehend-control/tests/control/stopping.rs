@@ -145,15 +145,62 @@ fn the_fourth_bad_chunk_in_a_row_stops_the_arm() {
 #[test]
 fn an_arm_that_does_not_follow_is_stopped() {
     let mut rig = moving_rig();
-    let mut elsewhere = rig.state;
-    elsewhere.q[1] += 0.5;
-    rig.skip(Duration::from_millis(2));
-    elsewhere.stamp = rig.now();
-    rig.tick_with(&elsewhere);
+    let mut sunk = 0.0;
+    while rig.controller.stop_reason().is_none() {
+        assert!(sunk < 0.5, "{sunk}");
+        sunk += 0.005;
+        rig.skip(Duration::from_millis(2));
+        let mut elsewhere = rig.state;
+        elsewhere.q[1] -= sunk;
+        rig.tick_with(&elsewhere);
+    }
     assert_eq!(
         rig.controller.stop_reason(),
-        Some(StopReason::TrackingError)
+        Some(StopReason::TrackingError { joint_idx: 1 })
     );
+}
+
+/// A sample that cannot be true changes nothing; a second one in a row stops the arm.
+#[test]
+fn an_encoder_that_jumps_is_passed_over_once() {
+    let (mut rig, mut twin) = (moving_rig(), moving_rig());
+    let jumped = |rig: &mut Rig| {
+        rig.skip(Duration::from_millis(2));
+        let mut state = rig.state;
+        state.q[1] += 0.5;
+        rig.tick_with(&state)
+    };
+    for _ in 0..3 {
+        let (tick, expected) = (jumped(&mut rig), twin.tick());
+        assert_eq!(tick.command, expected.command);
+        assert!(tick.limited.contains(LimitReason::ImplausibleState));
+        assert_eq!(rig.tick().command, twin.tick().command);
+    }
+    assert_eq!(rig.controller.mode(), Mode::Tracking);
+    jumped(&mut rig);
+    jumped(&mut rig);
+    assert_eq!(
+        rig.controller.stop_reason(),
+        Some(StopReason::ImplausibleState { joint_idx: 1 })
+    );
+    for _ in 0..200 {
+        rig.tick();
+    }
+    assert_eq!(rig.controller.mode(), Mode::Fault);
+    let counters = rig.controller.counters();
+    assert_eq!(counters.get(LimitReason::ImplausibleState), 5);
+    rig.assert_clean();
+}
+
+#[test]
+fn a_driver_whose_clock_goes_back_stops_the_arm_at_once() {
+    let mut rig = moving_rig();
+    rig.skip(Duration::from_millis(2));
+    let mut state = rig.state;
+    state.stamp = prehend_types::Stamp::from_nanos(rig.now().as_nanos() - 10_000_000);
+    rig.tick_with(&state);
+    assert_eq!(rig.controller.mode(), Mode::Stopping);
+    assert_eq!(rig.controller.stop_reason(), Some(StopReason::DriverClock));
 }
 
 #[test]

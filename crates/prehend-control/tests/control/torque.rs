@@ -1,7 +1,7 @@
 //! Torques: what a compliant tool feels like, and what no input can make of them.
 
 use nalgebra::{SVector, Vector3};
-use prehend_control::{LimitReason, TorqueConfig, TorqueController, TorqueGoal};
+use prehend_control::{LimitReason, Mode, StopReason, TorqueConfig, TorqueController, TorqueGoal};
 use prehend_robot::Llt;
 use prehend_types::{JointTorques, Pose, Stamp};
 
@@ -17,6 +17,7 @@ fn controller() -> TorqueController {
 fn settled(goal: &TorqueGoal, q: prehend_types::JointPositions) -> JointTorques {
     let mut controller = controller();
     let state = state_at(q, Stamp::ZERO);
+    controller.arm(&state).expect("stands inside");
     (0..500)
         .map(|_| controller.tick(&state, goal, Stamp::ZERO).tau_d)
         .last()
@@ -80,6 +81,9 @@ fn nothing_that_comes_in_makes_a_torque_that_is_not_finite_or_jumps() {
     let mut before = [0.0; 7];
     for round in 0..2000 {
         let state = [good, bad, fast, old][round / 7 % 4];
+        if controller.reset() {
+            controller.arm(&good).expect("stands inside");
+        }
         let tick = controller.tick(&state, &goals[round % goals.len()], Stamp::ZERO);
         for (idx, tau) in tick.tau_d.iter().enumerate() {
             assert!(tau.is_finite());
@@ -94,6 +98,104 @@ fn nothing_that_comes_in_makes_a_torque_that_is_not_finite_or_jumps() {
     }
     let tick = controller.tick(&bad, &goals[0], Stamp::ZERO);
     assert!(tick.limited.contains(LimitReason::NonFinite));
+}
+
+/// An arm on no more than its own inertia: what it does under the torques that it is given.
+fn drop_in(
+    controller: &mut TorqueController,
+    state: &mut prehend_types::RobotState,
+    goal: &TorqueGoal,
+    ticks: u32,
+) -> f64 {
+    let robot = fr3();
+    let mut fastest = 0.0_f64;
+    for _ in 0..ticks {
+        state.stamp = state.stamp.after(std::time::Duration::from_secs_f64(DT));
+        let tau = controller.tick(state, goal, state.stamp).tau_d;
+        let mut ddq = [0.0; 8];
+        ddq[..7].copy_from_slice(&tau);
+        Llt::new(&robot.articulation(&state.q).mass_matrix(), 7)
+            .expect("a mass matrix")
+            .solve(&mut ddq);
+        for (joint_idx, ddq) in ddq.iter().enumerate().take(7) {
+            state.dq[joint_idx] += ddq * DT;
+            state.q[joint_idx] += state.dq[joint_idx] * DT;
+            fastest = fastest.max(state.dq[joint_idx].abs());
+        }
+    }
+    fastest
+}
+
+fn pushing() -> TorqueGoal {
+    let tau = JointTorques::from_slice(&[3.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.2]).expect("seven");
+    TorqueGoal::Joints(tau)
+}
+
+#[test]
+fn it_pushes_only_once_armed_and_a_stop_is_held_until_armed_anew() {
+    let mut controller = controller();
+    let mut state = state_at(*fr3().home(), Stamp::from_nanos(1_000_000_000));
+    assert_eq!(drop_in(&mut controller, &mut state, &pushing(), 100), 0.0);
+    assert_eq!(controller.mode(), Mode::Disarmed);
+
+    controller.arm(&state).expect("stands");
+    assert!(controller.arm(&state).is_err(), "armed already");
+    assert!(drop_in(&mut controller, &mut state, &pushing(), 300) > 0.2);
+    controller.stop(StopReason::Requested);
+    assert_eq!(controller.mode(), Mode::Stopping);
+    assert!(controller.arm(&state).is_err(), "it still moves");
+    drop_in(&mut controller, &mut state, &pushing(), 1500);
+    assert_eq!(controller.mode(), Mode::Stopped);
+    // Somebody leans on it, and lets go.
+    let rest = state.q;
+    state.q[0] += 0.02;
+    state.dq[4] = 0.2;
+    drop_in(&mut controller, &mut state, &pushing(), 2000);
+    let away = state
+        .q
+        .iter()
+        .zip(rest.iter())
+        .map(|(q, rest)| (q - rest).abs());
+    assert!(away.fold(0.0, f64::max) < 2e-3, "{:?} {rest:?}", state.q);
+    controller.arm(&state).expect("stands");
+    assert!(drop_in(&mut controller, &mut state, &pushing(), 300) > 0.2);
+}
+
+#[test]
+fn what_lasts_stops_it() {
+    type Break = fn(&mut prehend_types::RobotState, &mut TorqueGoal);
+    let breaks: [(Break, StopReason); 4] = [
+        (|state, _| state.q[3] = f64::NAN, StopReason::BadState),
+        (|state, _| state.stamp = Stamp::ZERO, StopReason::StaleState),
+        (
+            |_, goal| *goal = TorqueGoal::Tool(Pose::translation(f64::NAN, 0.0, 0.0)),
+            StopReason::BadChunks,
+        ),
+        (
+            |state, _| state.q[5] += 0.5,
+            StopReason::ImplausibleState { joint_idx: 5 },
+        ),
+    ];
+    for (break_it, expected) in breaks {
+        let mut controller = controller();
+        let mut state = state_at(*fr3().home(), Stamp::from_nanos(1_000_000_000));
+        controller.arm(&state).expect("stands");
+        drop_in(&mut controller, &mut state, &pushing(), 100);
+        let mut ticks = 0;
+        while controller.stop_reason().is_none() {
+            let mut now = state;
+            now.stamp = state
+                .stamp
+                .after(std::time::Duration::from_millis(ticks + 1));
+            let (mut shown, mut goal) = (now, pushing());
+            break_it(&mut shown, &mut goal);
+            controller.tick(&shown, &goal, now.stamp);
+            ticks += 1;
+            assert!(ticks < 500, "{expected:?}");
+        }
+        assert_eq!(controller.stop_reason(), Some(expected));
+        assert!(!controller.mode().is_running());
+    }
 }
 
 #[test]

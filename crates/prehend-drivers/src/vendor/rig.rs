@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prehend_control::{ControlConfig, Controller, Mode, StopReason as Reason, joint_bounds};
+use prehend_control::{
+    ControlConfig, Controller, Mode, StopReason as Reason, gripper_turns, joint_bounds,
+};
 use prehend_link::Received;
 use prehend_link::messages::{CommandMode, JointCommand as Message, StopReason};
 use prehend_robot::Robot;
@@ -199,6 +201,7 @@ impl Rig {
             command_dt_s: ControlConfig::default().dt_s(),
             max_valid_for: Duration::from_millis(200),
             max_jump_rad: 0.1,
+            max_gripper_turns_per_s: gripper_turns(robot),
         };
         let epoch = 1;
         let bounds = &bounds[..robot.n_joints()];

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use prehend_control::joint_bounds;
+use prehend_control::{gripper_turns, joint_bounds};
 use prehend_drivers::{ShellConfig, WireReport, arm_id};
 use prehend_link::Link;
 use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
@@ -68,6 +68,7 @@ impl Driver {
             command_dt_s: 0.002,
             max_valid_for: Duration::from_millis(200),
             max_jump_rad: 0.1,
+            max_gripper_turns_per_s: gripper_turns(robot),
         };
         let state = RobotState {
             stamp: Stamp::now(),

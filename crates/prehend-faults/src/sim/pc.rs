@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prehend_control::{ChunkError, ChunkReport, Controller, Mode, StopReason as Reason};
+use prehend_link::StatusOrder;
 use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason};
 use prehend_robot::Robot;
 use prehend_runtime::check_takeover;
@@ -48,6 +49,7 @@ pub(crate) struct Pc {
     may_arm: bool,
     /// Whether whoever asked for it has seen to what broke before.
     acknowledged: bool,
+    order: StatusOrder,
 }
 
 impl Pc {
@@ -76,12 +78,13 @@ impl Pc {
             wants_to_arm: false,
             may_arm: true,
             acknowledged: false,
+            order: StatusOrder::default(),
         }
     }
 
     /// A status has come. What a receiver would not decode is passed over.
     pub fn hear(&mut self, status: &RobotStatus) {
-        if status.epoch < self.epoch {
+        if !self.order.admit(status) {
             return;
         }
         if status.epoch > self.epoch {

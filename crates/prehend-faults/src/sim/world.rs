@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prehend_control::{ControlConfig, Controller, JointBounds, joint_bounds};
+use prehend_control::{ControlConfig, Controller, JointBounds, gripper_turns, joint_bounds};
 use prehend_drivers::{ShellConfig, arm_id};
 use prehend_link::Received;
 use prehend_link::messages::{JointCommand, RobotStatus};
@@ -59,6 +59,7 @@ impl Setup {
         Self {
             control: ControlConfig {
                 rate_hz: 1000.0,
+                state_rate_hz: 1000.0,
                 ..ControlConfig::default()
             },
             driver_dt: Duration::from_millis(1),
@@ -107,6 +108,7 @@ impl World {
             command_dt_s: setup.control.dt_s(),
             max_valid_for: Duration::from_millis(200),
             max_jump_rad: 0.1,
+            max_gripper_turns_per_s: gripper_turns(&setup.robot),
         };
         let controller = Controller::new(Arc::clone(&setup.robot), setup.control)?;
         let rng = |way: u64| ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(2) + way);

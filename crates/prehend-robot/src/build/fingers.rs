@@ -85,6 +85,7 @@ impl Sources<'_> {
             speed: spec.speed_m_per_s,
             max_speed: spec.max_speed_m_per_s,
             force: spec.force_n,
+            max_turns_per_s: spec.max_turns_per_s,
             self_collision: spec
                 .self_collision_capsule
                 .iter()

@@ -370,6 +370,11 @@ fn toml_that_does_not_fit() {
         &["gripper.speed_m_per_s", "above max_speed_m_per_s"],
     );
     toml(
+        "force_n = 30.0",
+        "force_n = 30.0\nmax_turns_per_s = 0.0",
+        &["gripper.max_turns_per_s"],
+    );
+    toml(
         "pad_size_m = [0.0175, 0.0152, 0.0185]",
         "pad_size_m = [0.0175, 0.0152]",
         &["robot.toml:", "array of length 3"],

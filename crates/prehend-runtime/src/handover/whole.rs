@@ -171,7 +171,7 @@ impl World {
                 SafetyEvent::PlanEnded,
                 SafetyEvent::AtRest,
                 SafetyEvent::Stop(StopReason::StaleState),
-                SafetyEvent::Stop(StopReason::TrackingError),
+                SafetyEvent::Stop(StopReason::TrackingError { joint_idx: 3 }),
             ] {
                 // The loop judges states only while it has an arm.
                 let judges = !matches!(event, SafetyEvent::Stop(_));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prehend_control::ControlConfig;
 use prehend_control::rt::RealtimeConfig;
-use prehend_drivers::DriverConfig;
+use prehend_drivers::{DriverConfig, SimDriver};
 use prehend_policy::pick_place::Cell;
 use prehend_policy::{EngineChoice, Provider, RuntimeOptions};
 use serde::{Deserialize, Serialize};
@@ -284,6 +284,12 @@ impl LaunchFile {
             sim_rate == rate,
             COMMAND_RATE,
             format!("is {sim_rate}, must be what control.controller.rate_hz is, {rate}"),
+        )?;
+        let (told, expected) = (SimDriver::STATUS_RATE_HZ, controller.state_rate_hz);
+        need(
+            (expected - told).abs() < 1e-6,
+            "control.controller.state_rate_hz",
+            format!("is {expected}, must be what the driver tells, {told}"),
         )?;
         let (own, granted) = (
             self.control.valid_for_millis,

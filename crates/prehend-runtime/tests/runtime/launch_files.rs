@@ -131,6 +131,11 @@ fn values_out_of_range_are_named() {
         "command_rate_hz = 1000",
         &["control.controller.rate_hz"],
     );
+    check(
+        "rate_hz",
+        "state_rate_hz = 100",
+        &["control.controller.state_rate_hz", "200"],
+    );
     check("provider", "provider = \"gpu\"", &["gpu"]);
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use prehend_control::joint_bounds;
+use prehend_control::{gripper_turns, joint_bounds};
 use prehend_drivers::{Shell, ShellConfig, WireReport, arm_id};
 use prehend_link::Link;
 use prehend_link::messages::{JointCommand, RobotStatus};
@@ -37,6 +37,7 @@ impl MockDriver {
             command_dt_s: 0.002,
             max_valid_for: Duration::from_millis(200),
             max_jump_rad: 0.1,
+            max_gripper_turns_per_s: gripper_turns(robot),
         };
         let bounds = joint_bounds(robot).expect("valid");
         let home = RobotState {

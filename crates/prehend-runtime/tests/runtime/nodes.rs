@@ -120,7 +120,7 @@ fn chunks_move_the_arm_within_limits_and_silence_of_the_policy_holds_it() {
     let cell = cell();
     let moving = cell.set_moving();
     assert!(moving.is_following());
-    // The policy is dead from here on: the plan ends, the arm comes to rest and is held.
+    // The policy is there and says nothing from here on: the plan ends, the arm comes to rest and is held.
     let held = cell.wait_for("held", Cell::is_slow);
     assert!(
         held.is_following(),
@@ -177,6 +177,35 @@ fn what_the_loop_does_is_told_once_per_second() {
     assert!(last.interventions.iter().any(|count| count.name == "jerk"));
     cell.control.join().expect("ends in order");
     cell.driver.finish();
+}
+
+#[test]
+fn a_policy_that_goes_stops_the_arm_until_a_new_session() {
+    let mut cell = cell();
+    let moving = cell.set_moving();
+    let another = cell.driver_link.publisher().expect("declares");
+    drop(std::mem::replace(&mut cell.chunks, another));
+    let stopped = cell.wait_for("stopped", |status| !status.is_following());
+    assert_eq!(stopped.stop_reason, StopReason::Requested);
+    cell.wait_for("at rest", Cell::is_at_rest);
+    // Whoever comes after it was not there when the operator let the arm move.
+    cell.send_chunk(moving.epoch);
+    let later = cell.wait_for("later", |status| status.seq > stopped.seq + 100);
+    assert!(Cell::is_at_rest(&later) && !later.is_following());
+
+    cell.driver.reset();
+    let first = cell.wait_for("a new session", |status| {
+        status.epoch > moving.epoch && status.is_following()
+    });
+    let height = cell.tcp_height(&first);
+    cell.send_chunk(first.epoch);
+    cell.wait_for("moving", |status| cell.tcp_height(status) < height - 0.005);
+
+    let report = cell.control.join().expect("ends in order");
+    assert_eq!(report.stops.get("policy_gone"), Some(&1), "{report:?}");
+    assert_eq!((report.stops.len(), report.armed), (1, 2));
+    let wire = cell.driver.finish();
+    assert_eq!((wire.limit_violations, wire.expiry_stops), (0, 0));
 }
 
 #[test]
