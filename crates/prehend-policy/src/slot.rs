@@ -90,6 +90,8 @@ pub struct PolicySlot {
     running: Box<dyn Policy>,
     change: Change,
     seed: u64,
+    /// What policies counted in this episode that decide no more.
+    spent: Tally,
     events: Vec<SwapEvent>,
 }
 
@@ -101,6 +103,7 @@ impl PolicySlot {
             running: policy,
             change: Change::Settled,
             seed: 0,
+            spent: Tally::new(),
             events: Vec::new(),
         }
     }
@@ -169,7 +172,7 @@ impl PolicySlot {
             Ok(passed) => passed,
             Err(reason) => return self.events.push(SwapEvent::Refused { name, reason }),
         };
-        let old = std::mem::replace(&mut self.running, passed.policy);
+        let old = self.replace_running(passed.policy);
         let looks_left = trial.terms().probation_looks;
         if looks_left > 0 {
             self.change = Change::Probation(Probation {
@@ -180,6 +183,12 @@ impl PolicySlot {
         }
         let difference = passed.difference;
         self.events.push(SwapEvent::Accepted { name, difference });
+    }
+
+    /// Puts a policy in the place of the running one, whose count is kept.
+    fn replace_running(&mut self, policy: Box<dyn Policy>) -> Box<dyn Policy> {
+        add(&mut self.spent, &self.running.tally());
+        std::mem::replace(&mut self.running, policy)
     }
 
     /// One look of the running policy is over.
@@ -202,6 +211,7 @@ impl Policy for PolicySlot {
 
     fn reset(&mut self, seed: u64) {
         self.seed = seed;
+        self.spent.clear();
         self.running.reset(seed);
         match &mut self.change {
             Change::Settled => {}
@@ -235,8 +245,7 @@ impl Policy for PolicySlot {
             }
         };
         if let Change::Probation(probation) = std::mem::replace(&mut self.change, Change::Settled) {
-            let failed = std::mem::replace(&mut self.running, probation.old);
-            let name = failed.name().to_owned();
+            let name = self.replace_running(probation.old).name().to_owned();
             self.events.push(SwapEvent::RolledBack { name, reason });
             // It saw nothing while it stood by.
             self.running.reset(self.seed);
@@ -245,7 +254,15 @@ impl Policy for PolicySlot {
     }
 
     fn tally(&self) -> Tally {
-        self.running.tally()
+        let mut tally = self.running.tally();
+        add(&mut tally, &self.spent);
+        tally
+    }
+}
+
+fn add(sum: &mut Tally, more: &Tally) {
+    for (name, n) in more {
+        *sum.entry(name).or_default() += n;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prehend_policy::{PolicySlot, SwapEvent, SwapTerms};
-use prehend_types::{Action, ActionChunk, Observation, Policy, PolicyError};
+use prehend_types::{Action, ActionChunk, Observation, Policy, PolicyError, Tally};
 
 use crate::fixture::observation;
 
@@ -300,4 +300,63 @@ fn a_candidate_that_never_answers_is_refused_and_nobody_waits_for_it() {
         }
         assert!(slot.is_settled() && slot.name() == "hasty");
     }
+}
+
+/// Counts its looks.
+struct Counts {
+    name: &'static str,
+    looks: u64,
+    fails_at: u64,
+}
+
+impl Policy for Counts {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn reset(&mut self, _seed: u64) {
+        self.looks = 0;
+    }
+
+    fn act(&mut self, seen: &Observation) -> Result<ActionChunk, PolicyError> {
+        self.looks += 1;
+        if self.looks == self.fails_at {
+            let reason = "told so".to_owned();
+            return Err(PolicyError::Inference { reason });
+        }
+        let dt = Duration::from_secs(100);
+        Ok(ActionChunk::new(seen.stamp, dt, 4, &[Action::hold(0.5); 8]).expect("fits"))
+    }
+
+    fn tally(&self) -> Tally {
+        Tally::from([(self.name, self.looks)])
+    }
+}
+
+#[test]
+fn what_a_policy_counted_outlives_it_until_the_episode_ends() {
+    let seen = observation(1, 100);
+    let counts = |name, fails_at| {
+        Box::new(Counts {
+            name,
+            looks: 0,
+            fails_at,
+        })
+    };
+    let mut slot = PolicySlot::new(counts("old", 0));
+    let terms = SwapTerms {
+        shadow_looks: 1,
+        ..SwapTerms::default()
+    };
+    look(&mut slot, &seen).expect("works");
+    assert!(slot.offer(counts("new", 3), terms).is_ok());
+    look(&mut slot, &seen).expect("works");
+    assert_eq!(slot.take_events().len(), 1, "it takes over");
+    look(&mut slot, &seen).expect("works");
+    assert_eq!(slot.tally(), Tally::from([("old", 2), ("new", 2)]));
+    look(&mut slot, &seen).expect("the old one's");
+    assert_eq!(slot.take_events().len(), 1, "it goes back");
+    assert_eq!(slot.tally(), Tally::from([("old", 3), ("new", 3)]));
+    slot.reset(1);
+    assert_eq!(slot.tally(), Tally::from([("old", 0)]));
 }
