@@ -285,3 +285,26 @@ fn a_policy_is_asked_again_and_answers_the_same() {
         "{difference:?}"
     );
 }
+
+#[test]
+fn a_tick_with_more_than_the_rings_hold_is_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    let path = record_control(folder);
+    let keep = |header: &str| header.to_owned();
+    let dt = Duration::from_millis(50);
+    let chunk = ActionChunk::new(Stamp::ZERO, dt, 0, &[]).expect("fits");
+    for (messages, chunks) in [(513, 0), (0, 65), (0, 1 << 20)] {
+        let whole = std::fs::read(&path).expect("reads");
+        rewrite::<TickRecord>(&path, keep, |record| {
+            if record.moment.tick == 700 {
+                record.messages = vec![LoopMessage::Stop; messages];
+                record.chunks = vec![chunk.clone(); chunks];
+            }
+        });
+        let report = replay_run(folder).expect("replays what is before");
+        assert_eq!(report.ticks, 700, "{messages} messages, {chunks} plans");
+        assert!(report.lost[0].contains("control.rec"), "{:?}", report.lost);
+        std::fs::write(&path, whole).expect("ours");
+    }
+}
