@@ -308,3 +308,24 @@ fn a_tick_with_more_than_the_rings_hold_is_refused() {
         std::fs::write(&path, whole).expect("ours");
     }
 }
+
+#[test]
+fn a_policy_that_outruns_its_recorder_leaves_a_recording_that_says_so() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (launch, robot) = launch(folder.path());
+    let recording = launch.recording(NodeKind::Policy, &robot, "none");
+    let recording = recording.expect("can be made").expect("is asked for");
+    let mut recorder = PolicyRecorder::spawn(&recording).expect("starts");
+    // Every seed is a frame of its own: the queue fills.
+    for seed in 0.. {
+        recorder.reset(seed);
+        if recorder.has_given_up() {
+            break;
+        }
+    }
+    let report = recorder.join();
+    let reason = report.lost.expect("it gave up");
+    let mut reader = RecordingReader::<policy::PolicyRecord>::open(&recording.path).expect("opens");
+    assert_eq!(reader.by_ref().count() as u64, report.records);
+    assert_eq!(reader.loss(), Some(reason.as_str()));
+}
