@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
 Only the folder's name is sent: the policy node loads what lies beside the folder of its own policy, checks it as at a
 start, and lets it look on. It takes over between two chunks. It is refused if it fails, panics, or looks for longer
 than a chunk is executed; if it does so within the next 50 looks, the one before decides again. A policy that is
-refused changes nothing.";
+refused changes nothing. A recorded run keeps its policy.";
 
 /// Arguments of `prehend swap`.
 #[derive(Debug, Args)]
