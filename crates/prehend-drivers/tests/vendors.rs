@@ -12,7 +12,7 @@ use prehend_drivers::vendor::{
 };
 use prehend_link::messages::StopReason;
 use prehend_robot::Robot;
-use prehend_types::Stamp;
+use prehend_types::{JointPositions, Stamp};
 
 const LOST: &str = "communication_constraints_violation";
 
@@ -345,4 +345,25 @@ fn an_overloaded_servo_is_named_and_stops_the_arm() {
     rig.run(500);
     assert_eq!(rig.shell().stop_reason(), StopReason::Fault);
     assert_eq!(rig.findings().way, 0.0);
+}
+
+#[test]
+fn setpoints_for_another_number_of_joints_are_never_followed() {
+    for kind in Kind::ALL {
+        let robot = robot(kind.robot());
+        for n_joints in (0..=8).filter(|n| *n != robot.n_joints()) {
+            let mut rules = kind.rules(robot.home(), 1).expect("its own robot");
+            let setpoint = Setpoint {
+                q: JointPositions::zeros(n_joints).expect("at most eight"),
+                valid_for: None,
+            };
+            let (mut now, still) = (Stamp::from_nanos(1_000_000_000), *rules.motion());
+            for _ in 0..50 {
+                now = now.after(rules.tick());
+                let decision = rules.step(now, Some(&setpoint));
+                assert_ne!(decision, Decision::Follow, "{kind:?}, {n_joints} joints");
+            }
+            assert_eq!(rules.motion().q, still.q, "{kind:?}, {n_joints} joints");
+        }
+    }
 }

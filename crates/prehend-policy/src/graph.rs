@@ -25,7 +25,8 @@ pub fn check_graph(bytes: &[u8], spec: &GraphSpec) -> Result<(), String> {
         .collect();
     let outputs: Vec<&ValueInfoProto> = graph.output.iter().collect();
     check_side("input", &inputs, &spec.inputs)?;
-    check_side("output", &outputs, &spec.outputs)
+    check_side("output", &outputs, &spec.outputs)?;
+    gate::bound(&graph)
 }
 
 fn check_side(side: &str, got: &[&ValueInfoProto], spec: &[TensorSpec]) -> Result<(), String> {

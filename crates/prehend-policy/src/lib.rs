@@ -28,6 +28,7 @@ pub mod pick_place;
 mod runtime;
 mod search;
 mod slot;
+mod trial;
 mod writer;
 
 pub use bundle::Bundle;

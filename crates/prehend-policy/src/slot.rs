@@ -1,12 +1,17 @@
 //! Holds the policy that decides, and replaces it while it runs: a candidate first looks on, then takes over
 //! between two chunks, and for a while the old one stands by.
 //!
-//! Nothing here loads, waits or measures time: what is offered is loaded, checked against its golden outputs
-//! and warmed up. That the motion stays smooth over the change is the controller's work, which anchors every
+//! Nothing here loads or waits: what is offered is loaded, checked against its golden outputs and warmed up,
+//! and looks on in a [`Trial`], on threads of its own. That the motion stays smooth over the change is the controller's work, which anchors every
 //! chunk at the commanded pose and fades it in, whoever made it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use prehend_types::{ActionChunk, Observation, Policy, PolicyError, Tally};
 use serde::{Deserialize, Serialize};
+
+use crate::trial::{Passed, Trial, finite, said};
 
 /// On which terms a candidate takes over.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -64,20 +69,20 @@ pub enum SwapEvent {
     },
 }
 
-struct Trial {
-    policy: Box<dyn Policy>,
-    terms: SwapTerms,
-    looks: u32,
-    difference: f64,
-}
-
 enum Change {
     /// Nothing is to be changed.
     Settled,
     /// A candidate looks on.
     Trial(Trial),
-    /// The policy before this one, and for how many looks it still stands by.
-    Probation(Box<dyn Policy>, u32),
+    /// The one before stands by.
+    Probation(Probation),
+}
+
+struct Probation {
+    old: Box<dyn Policy>,
+    looks_left: u32,
+    /// Longest look: the executed part of the old one's last chunk.
+    limit: Duration,
 }
 
 /// The running policy and, while it is being replaced, one more.
@@ -85,6 +90,8 @@ pub struct PolicySlot {
     running: Box<dyn Policy>,
     change: Change,
     seed: u64,
+    /// What policies counted in this episode that decide no more.
+    spent: Tally,
     events: Vec<SwapEvent>,
 }
 
@@ -96,6 +103,7 @@ impl PolicySlot {
             running: policy,
             change: Change::Settled,
             seed: 0,
+            spent: Tally::new(),
             events: Vec::new(),
         }
     }
@@ -106,65 +114,88 @@ impl PolicySlot {
         matches!(self.change, Change::Settled)
     }
 
+    /// Whether a candidate is looking at something now.
+    #[must_use]
+    pub fn is_candidate_looking(&self) -> bool {
+        matches!(&self.change, Change::Trial(trial) if trial.is_looking())
+    }
+
     /// Offers a candidate. It is reset to the running episode, of which it has missed the beginning.
     ///
     /// # Errors
     /// The candidate, if another change is under way.
     pub fn offer(
         &mut self,
-        mut policy: Box<dyn Policy>,
+        policy: Box<dyn Policy>,
         terms: SwapTerms,
     ) -> Result<(), Box<dyn Policy>> {
         if !self.is_settled() {
             return Err(policy);
         }
-        policy.reset(self.seed);
-        self.change = Change::Trial(Trial {
-            policy,
-            terms,
-            looks: 0,
-            difference: 0.0,
-        });
+        self.change = Change::Trial(Trial::new(policy, terms, self.seed));
         Ok(())
     }
 
-    /// Lets the candidate, if there is one, look at what `chunk` was made for. Call it once the chunk is on its
-    /// way: a slow candidate then delays nobody.
+    /// Lets the candidate, if there is one and it is not looking already, look at what `chunk` was made for.
+    /// Call it once the chunk is on its way. It does not wait for the candidate: what comes of the look is
+    /// seen by the next [`Self::take_events`].
     pub fn shadow(&mut self, observation: &Observation, chunk: &ActionChunk) {
-        let Change::Trial(trial) = &mut self.change else {
-            return;
-        };
-        let verdict = trial.look(observation, chunk);
-        if verdict == Ok(false) {
-            return;
-        }
-        let Change::Trial(trial) = std::mem::replace(&mut self.change, Change::Settled) else {
-            return;
-        };
-        let name = trial.policy.name().to_owned();
-        match verdict {
-            Ok(_) => {
-                let old = std::mem::replace(&mut self.running, trial.policy);
-                if trial.terms.probation_looks > 0 {
-                    self.change = Change::Probation(old, trial.terms.probation_looks);
-                }
-                let difference = trial.difference;
-                self.events.push(SwapEvent::Accepted { name, difference });
-            }
-            Err(reason) => self.events.push(SwapEvent::Refused { name, reason }),
+        self.follow_trial();
+        if let Change::Trial(trial) = &mut self.change
+            && let Err(reason) = trial.show(observation, chunk)
+        {
+            self.end_trial(Err(reason));
         }
     }
 
-    /// What happened since the last call, oldest first.
+    /// What happened since the last call, oldest first. Between looks of the running policy this is the moment
+    /// at which a candidate takes over or is refused.
     pub fn take_events(&mut self) -> Vec<SwapEvent> {
+        self.follow_trial();
         std::mem::take(&mut self.events)
+    }
+
+    fn follow_trial(&mut self) {
+        if let Change::Trial(trial) = &mut self.change
+            && let Some(verdict) = trial.verdict()
+        {
+            self.end_trial(verdict);
+        }
+    }
+
+    fn end_trial(&mut self, verdict: Result<Passed, String>) {
+        let Change::Trial(trial) = std::mem::replace(&mut self.change, Change::Settled) else {
+            return;
+        };
+        let name = trial.name().to_owned();
+        let passed = match verdict {
+            Ok(passed) => passed,
+            Err(reason) => return self.events.push(SwapEvent::Refused { name, reason }),
+        };
+        let old = self.replace_running(passed.policy);
+        let looks_left = trial.terms().probation_looks;
+        if looks_left > 0 {
+            self.change = Change::Probation(Probation {
+                old,
+                looks_left,
+                limit: passed.limit,
+            });
+        }
+        let difference = passed.difference;
+        self.events.push(SwapEvent::Accepted { name, difference });
+    }
+
+    /// Puts a policy in the place of the running one, whose count is kept.
+    fn replace_running(&mut self, policy: Box<dyn Policy>) -> Box<dyn Policy> {
+        add(&mut self.spent, &self.running.tally());
+        std::mem::replace(&mut self.running, policy)
     }
 
     /// One look of the running policy is over.
     fn probation(&mut self) {
-        if let Change::Probation(_, looks) = &mut self.change {
-            *looks -= 1;
-            if *looks == 0 {
+        if let Change::Probation(probation) = &mut self.change {
+            probation.looks_left -= 1;
+            if probation.looks_left == 0 {
                 self.change = Change::Settled;
                 let name = self.running.name().to_owned();
                 self.events.push(SwapEvent::Settled { name });
@@ -180,93 +211,59 @@ impl Policy for PolicySlot {
 
     fn reset(&mut self, seed: u64) {
         self.seed = seed;
+        self.spent.clear();
         self.running.reset(seed);
         match &mut self.change {
             Change::Settled => {}
-            Change::Trial(trial) => trial.policy.reset(seed),
-            Change::Probation(old, _) => old.reset(seed),
+            Change::Trial(trial) => trial.reset(seed),
+            Change::Probation(probation) => probation.old.reset(seed),
         }
     }
 
-    /// The running policy's chunk. If it fails on probation, the old one's, for the same observation; an
-    /// observation that is refused is nobody's failure.
+    /// The running policy's chunk. If on probation it fails, panics, or takes longer than the executed part of
+    /// a chunk, the old one's, for the same observation; an observation that is refused is nobody's failure.
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
-        if !matches!(self.change, Change::Probation(..)) {
+        let Change::Probation(probation) = &self.change else {
             // Whatever it gives: the controller refuses and counts what is not finite.
             return self.running.act(observation);
-        }
-        let result = finite(self.running.as_mut(), observation);
-        let reason = match &result {
-            Ok(_) => {
-                self.probation();
-                return result;
+        };
+        let (limit, begun) = (probation.limit, Instant::now());
+        let running = self.running.as_mut();
+        // It is not looked at again if it panics.
+        let result = catch_unwind(AssertUnwindSafe(|| finite(running, observation)));
+        let took = begun.elapsed();
+        let reason = match result {
+            Err(panic) => format!("it panicked: {}", said(panic.as_ref())),
+            Ok(Err(error @ PolicyError::BadObservation { .. })) => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Ok(Ok(_)) if took > limit => {
+                format!("it took {took:.1?}, a chunk is executed for {limit:.1?}")
             }
-            Err(PolicyError::BadObservation { .. }) => return result,
-            Err(error) => error.to_string(),
+            Ok(Ok(chunk)) => {
+                self.probation();
+                return Ok(chunk);
+            }
         };
-        let Change::Probation(old, _) = std::mem::replace(&mut self.change, Change::Settled) else {
-            return result;
-        };
-        let name = std::mem::replace(&mut self.running, old).name().to_owned();
-        self.events.push(SwapEvent::RolledBack { name, reason });
-        // It saw nothing while it stood by.
-        self.running.reset(self.seed);
+        if let Change::Probation(probation) = std::mem::replace(&mut self.change, Change::Settled) {
+            let name = self.replace_running(probation.old).name().to_owned();
+            self.events.push(SwapEvent::RolledBack { name, reason });
+            // It saw nothing while it stood by.
+            self.running.reset(self.seed);
+        }
         self.running.act(observation)
     }
 
     fn tally(&self) -> Tally {
-        self.running.tally()
+        let mut tally = self.running.tally();
+        add(&mut tally, &self.spent);
+        tally
     }
 }
 
-impl Trial {
-    /// One look; whether it was the last one that was missing.
-    fn look(&mut self, observation: &Observation, running: &ActionChunk) -> Result<bool, String> {
-        let chunk = finite(self.policy.as_mut(), observation).map_err(|error| {
-            format!(
-                "in look {} beside the running policy: {error}",
-                self.looks + 1
-            )
-        })?;
-        let difference = difference(&chunk, running);
-        self.difference = self.difference.max(difference);
-        if let (Some(most), false) = (self.terms.agree_within, self.terms.force)
-            && difference > most
-        {
-            return Err(format!(
-                "its chunk differs from the running policy's by {difference:.4}, at most {most} was asked for"
-            ));
-        }
-        self.looks += 1;
-        Ok(self.looks >= self.terms.shadow_looks)
+fn add(sum: &mut Tally, more: &Tally) {
+    for (name, n) in more {
+        *sum.entry(name).or_default() += n;
     }
-}
-
-fn finite(policy: &mut dyn Policy, observation: &Observation) -> Result<ActionChunk, PolicyError> {
-    let chunk = policy.act(observation)?;
-    match chunk
-        .actions()
-        .iter()
-        .position(|action| !action.is_finite())
-    {
-        Some(index) => Err(PolicyError::NonFinite { index }),
-        None => Ok(chunk),
-    }
-}
-
-/// Largest difference of two chunks' numbers; infinite if they are not of one kind.
-fn difference(a: &ActionChunk, b: &ActionChunk) -> f64 {
-    if a.dt != b.dt || a.actions().len() != b.actions().len() {
-        return f64::INFINITY;
-    }
-    let pairs = a.actions().iter().zip(b.actions());
-    pairs.fold(0.0_f64, |most, (a, b)| {
-        let moved = (a.translation - b.translation).amax();
-        let turned = (a.rotation - b.rotation).amax();
-        most.max(moved)
-            .max(turned)
-            .max((a.gripper - b.gripper).abs())
-    })
 }
 
 impl std::fmt::Debug for PolicySlot {

@@ -90,9 +90,7 @@ pub fn demo(
         None => {
             let policy = launch.load_policy(&robot)?;
             let recording = launch.recording(NodeKind::Policy, &robot, &policy.provider)?;
-            // A recording names one bundle, so that it keeps to it.
-            let source = (recording.is_none()).then(|| launch.policy_source(&robot));
-            (policy, source, recording)
+            (policy, Some(launch.policy_source(&robot)), recording)
         }
     };
     let control_recording = launch.recording(NodeKind::Control, &robot, "")?;

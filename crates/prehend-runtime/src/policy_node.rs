@@ -17,7 +17,7 @@ use crate::history::StateHistory;
 use crate::latency::Times;
 use crate::live::Live;
 use crate::recording::{PolicyRecorder, RecordReport, Recording};
-use crate::swap::{PolicySource, Swaps};
+use crate::swap::{self, PolicySource, Swaps};
 use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
 
 /// Unread states that are kept: five seconds.
@@ -118,8 +118,8 @@ impl PolicyNode {
         )
     }
 
-    /// As [`Self::spawn`], with a report that can be looked at meanwhile, for a policy that may be replaced if
-    /// there is a `source`, and is recorded if that is wanted.
+    /// As [`Self::spawn`], with a report that can be looked at meanwhile, for a policy that is recorded if that
+    /// is wanted, and may be replaced if it is not and there is a `source`.
     pub(crate) fn spawn_live(
         policy: NamedPolicy,
         source: Option<PolicySource>,
@@ -150,7 +150,7 @@ impl PolicyNode {
             next_due: Stamp::ZERO,
             report,
             policy: PolicySlot::new(policy.policy),
-            swaps: Swaps::new(source, link)?,
+            swaps: Swaps::new(swap::offered(source, recording.is_some()), link)?,
             times: Default::default(),
             live,
             recorder: recording.map(PolicyRecorder::spawn).transpose()?,

@@ -188,10 +188,9 @@ fn run_node(
             let link = open()?;
             let (lead, live) = (launch.policy.lead(), Live::default());
             wait(
-                // A recording names one bundle, so that it keeps to it.
                 PolicyNode::spawn_live(
                     policy,
-                    (recording.is_none()).then(|| launch.policy_source(&robot)),
+                    Some(launch.policy_source(&robot)),
                     &robot,
                     lead,
                     &link,

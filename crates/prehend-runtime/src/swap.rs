@@ -30,16 +30,32 @@ struct Wish {
     loading: Option<Receiver<Result<NamedPolicy, RuntimeError>>>,
 }
 
+/// Where a node's next policy comes from, or why it keeps the one that it has.
+pub(crate) fn offered(
+    source: Option<PolicySource>,
+    is_recorded: bool,
+) -> Result<PolicySource, &'static str> {
+    match source {
+        Some(_) if is_recorded => Err(
+            "this run is recorded, and keeps the one bundle that its recording names; run it without \
+             --record to change its policy",
+        ),
+        Some(source) => Ok(source),
+        None => Err("this node was given its policy by a program, not by a launch file"),
+    }
+}
+
 /// The policy node's side.
 pub(crate) struct Swaps {
-    source: Option<PolicySource>,
+    /// Where policies come from, or why none does.
+    source: Result<PolicySource, &'static str>,
     requests: Queue<SwapRequest>,
     answers: Publisher<SwapAnswer>,
     wish: Option<Wish>,
 }
 
 impl Swaps {
-    pub fn new(source: Option<PolicySource>, link: &Link) -> Result<Self, LinkError> {
+    pub fn new(source: Result<PolicySource, &'static str>, link: &Link) -> Result<Self, LinkError> {
         Ok(Self {
             source,
             requests: link.queue(QUEUE)?,
@@ -78,8 +94,8 @@ impl Swaps {
         let is_busy = self.wish.is_some() || !slot.is_settled();
         let refusal = match &self.source {
             _ if is_busy => "another policy is being changed to; ask again when it has settled",
-            None => "this node was given its policy by a program, not by a launch file",
-            Some(source) => match load(source, &request.model) {
+            Err(reason) => reason,
+            Ok(source) => match load(source, &request.model) {
                 Some(loading) => {
                     self.answer(&request.model, SwapState::Loading, String::new())?;
                     self.wish = Some(Wish {
@@ -237,4 +253,18 @@ pub fn ask_to_swap(
         "the policy node did not decide",
         "a candidate looks on only while an episode runs",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_keeps_its_policy_says_why() {
+        let source = || -> PolicySource { Arc::new(|_| unreachable!("nothing is loaded")) };
+        assert!(offered(Some(source()), false).is_ok());
+        let reason = |source, is_recorded| offered(source, is_recorded).err().unwrap_or_default();
+        assert!(reason(Some(source()), true).contains("recorded"));
+        assert!(reason(None, false).contains("by a program"));
+    }
 }

@@ -1,10 +1,13 @@
 //! What the loop saw and did, tick by tick, on its way to whoever keeps it.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use prehend_types::{ActionChunk, JointCommand, RobotState, Stamp};
 use rtrb::{Consumer, Producer, RingBuffer};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::mark::Mark;
 use super::ports::{LoopMessage, TimedCommand};
@@ -73,12 +76,45 @@ pub struct TickRecord {
     pub moment: Moment,
     /// The newest state, if one came since the tick before.
     pub state: Option<RobotState>,
-    /// Messages that it took, in order.
+    /// Messages that it took, in order, at most as many as their ring holds.
+    #[serde(deserialize_with = "at_most::<_, _, MESSAGES>")]
     pub messages: Vec<LoopMessage>,
-    /// Plans that it took, after the messages, in order.
+    /// Plans that it took, after the messages, in order, at most as many as their ring holds.
+    #[serde(deserialize_with = "at_most::<_, _, CHUNKS>")]
     pub chunks: Vec<ActionChunk>,
     /// What it gave.
     pub outcome: TickOutcome,
+}
+
+/// A list that no ring of `N` can have given is refused at its first surplus element: a plan is six bytes of
+/// a hostile file, and a thousand of memory.
+fn at_most<'de, D, T, const N: usize>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct AtMost<T, const N: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for AtMost<T, N> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {N} elements")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = list.next_element()? {
+                if elements.len() == N {
+                    return Err(A::Error::invalid_length(N + 1, &self));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+
+    from.deserialize_seq(AtMost::<T, N>(PhantomData))
 }
 
 /// The same without a heap; messages and plans pass beside it.

@@ -1,8 +1,8 @@
 //! Reads records for as long as they are whole.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read as _};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -18,10 +18,13 @@ pub struct RecordingReader<T> {
     file: BufReader<File>,
     header: String,
     frames: u64,
-    /// Records of the frame that is being read.
-    records: VecDeque<T>,
+    /// The frame that is being read, and how far its records were taken. They are made one at a time: as
+    /// objects they may be a thousand times as large as their bytes.
+    body: Vec<u8>,
+    taken: usize,
     is_over: bool,
     loss: Option<String>,
+    records: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> RecordingReader<T> {
@@ -61,9 +64,11 @@ impl<T: DeserializeOwned> RecordingReader<T> {
             file,
             header: String::new(),
             frames: 0,
-            records: VecDeque::new(),
+            body: Vec::new(),
+            taken: 0,
             is_over: false,
             loss: None,
+            records: PhantomData,
         };
         let broken = |reason| DataError::BrokenRecording {
             path: path.to_owned(),
@@ -124,9 +129,9 @@ impl<T: DeserializeOwned> RecordingReader<T> {
         read.map(drop).map_err(|error| error.to_string())
     }
 
-    /// Reads frames until there are records or nothing more.
-    fn fill(&mut self) -> Result<(), String> {
-        while self.records.is_empty() && !self.is_over {
+    /// The next record, or `None` after the last.
+    fn record(&mut self) -> Result<Option<T>, String> {
+        while self.taken == self.body.len() {
             match self.frame()? {
                 None => {
                     return Err(
@@ -135,34 +140,20 @@ impl<T: DeserializeOwned> RecordingReader<T> {
                             .to_owned(),
                     );
                 }
-                Some((Kind::Records, body)) => self.parse(&body)?,
-                Some((Kind::End, body)) => {
-                    self.is_over = true;
-                    if !body.is_empty() {
-                        return Err(String::from_utf8_lossy(&body).into_owned());
-                    }
-                }
+                Some((Kind::Records, body)) => (self.body, self.taken) = (body, 0),
+                Some((Kind::End, body)) if body.is_empty() => return Ok(None),
+                Some((Kind::End, body)) => return Err(String::from_utf8_lossy(&body).into_owned()),
                 Some((Kind::Header, _)) => return Err("a second header".to_owned()),
             }
         }
-        Ok(())
-    }
-
-    /// A frame is believed as a whole or not at all.
-    fn parse(&mut self, mut body: &[u8]) -> Result<(), String> {
-        let mut records = VecDeque::new();
-        while !body.is_empty() {
-            let before = body.len();
-            let (record, rest) = postcard::take_from_bytes(body)
-                .map_err(|error| format!("a record cannot be parsed: {error}"))?;
-            if rest.len() == before {
-                return Err("a record without a byte".to_owned());
-            }
-            records.push_back(record);
-            body = rest;
+        let rest = &self.body[self.taken..];
+        let (record, after) = postcard::take_from_bytes(rest)
+            .map_err(|error| format!("a record cannot be parsed: {error}"))?;
+        if after.len() == rest.len() {
+            return Err("a record without a byte".to_owned());
         }
-        self.records = records;
-        Ok(())
+        self.taken = self.body.len() - after.len();
+        Ok(Some(record))
     }
 }
 
@@ -170,13 +161,14 @@ impl<T: DeserializeOwned> Iterator for RecordingReader<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        if self.records.is_empty()
-            && !self.is_over
-            && let Err(reason) = self.fill()
-        {
-            self.is_over = true;
-            self.loss = Some(reason);
+        if self.is_over {
+            return None;
         }
-        self.records.pop_front()
+        let record = self.record();
+        self.is_over = !matches!(record, Ok(Some(_)));
+        record.unwrap_or_else(|reason| {
+            self.loss = Some(reason);
+            None
+        })
     }
 }

@@ -97,6 +97,41 @@ fn every_changed_bit_is_found_and_what_is_before_it_is_kept() {
     }
 }
 
+/// A record that counts how often one was made of bytes.
+struct Counted;
+
+static MADE: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+impl<'de> serde::Deserialize<'de> for Counted {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        u8::deserialize(from)?;
+        MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Self)
+    }
+}
+
+#[test]
+fn records_of_a_frame_are_made_one_at_a_time() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("dense.rec");
+    let mut writer = RecordingWriter::create(&path, "").expect("creates");
+    for _ in 0..1 << 20 {
+        writer.push(&0_u8).expect("plain");
+    }
+    let on_disk = writer.finish(None).expect("writes");
+    assert!(on_disk < 1 << 16, "{on_disk} bytes");
+    let mut reader = RecordingReader::<Counted>::open(&path).expect("opens");
+    for n in 1..=3 {
+        assert!(reader.next().is_some());
+        let made = MADE.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(made, n, "none is made before it is asked for");
+    }
+    assert_eq!(
+        (reader.by_ref().count(), reader.loss()),
+        ((1 << 20) - 3, None)
+    );
+}
+
 proptest! {
     #[test]
     fn arbitrary_frames_with_a_right_checksum_never_panic(body: Vec<u8>) {

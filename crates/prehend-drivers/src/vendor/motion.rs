@@ -32,7 +32,7 @@ impl Motion {
         self.dq.iter().all(|dq| *dq == 0.0)
     }
 
-    /// The motion `dt` s later, if the arm is at `q` then.
+    /// The motion `dt` s later, if the arm is at `q` then, which has as many joints.
     pub(super) fn moved_to(&self, q: &JointPositions, dt: f64) -> Self {
         let mut next = *self;
         for i in 0..self.q.len() {

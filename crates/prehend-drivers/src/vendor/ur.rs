@@ -83,13 +83,13 @@ impl Rules for Ur {
         if let Some(setpoint) = arrived {
             let valid_for = setpoint.valid_for.unwrap_or(DEFAULT_TIMEOUT);
             self.deadline = Some(now.after(valid_for.min(MAX_TIMEOUT)));
-            let next = self.motion.moved_to(&setpoint.q, dt);
-            // Written so that NaN is ignored too.
-            if setpoint.q.len() == self.motion.q.len()
-                && next.dq.iter().all(|dq| dq.abs() <= MAX_SPEED)
-            {
-                self.motion = next;
-                return Decision::Follow;
+            if setpoint.q.len() == self.motion.q.len() {
+                let next = self.motion.moved_to(&setpoint.q, dt);
+                // Written so that NaN is ignored too.
+                if next.dq.iter().all(|dq| dq.abs() <= MAX_SPEED) {
+                    self.motion = next;
+                    return Decision::Follow;
+                }
             }
         }
         match self.deadline {

@@ -126,17 +126,16 @@ impl XArm {
             self.motion = self.motion.held();
             return Decision::Hold;
         };
-        let next = self.motion.moved_to(&setpoint.q, PERIOD.as_secs_f64());
-        // Written so that NaN is refused too.
-        let is_near = setpoint.q.len() == self.motion.q.len()
-            && (next.dq.iter()).all(|dq| dq.abs() <= MAX_SPEED * (1.0 + RELATIVE));
-        if is_near {
-            self.motion = next;
-            Decision::Follow
-        } else {
-            self.motion = self.motion.held();
-            Decision::Ignore(Ignored::Distant)
+        if setpoint.q.len() == self.motion.q.len() {
+            let next = self.motion.moved_to(&setpoint.q, PERIOD.as_secs_f64());
+            // Written so that NaN is refused too.
+            if (next.dq.iter()).all(|dq| dq.abs() <= MAX_SPEED * (1.0 + RELATIVE)) {
+                self.motion = next;
+                return Decision::Follow;
+            }
         }
+        self.motion = self.motion.held();
+        Decision::Ignore(Ignored::Distant)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Turns the bytes of an ONNX file into a decoded model, or a reason why no engine may see them.
 //!
-//! A matching hash says that a file is the one that was exported, not that it is harmless. So three things
+//! A matching hash says that a file is the one that was exported, not that it is harmless. So four things
 //! are looked at before any engine, and the first before anything is decoded:
 //!
 //! 1. [`wire`]: the file is protobuf that holds only fields which are known here, few and short enough;
 //! 2. [`ops`]: one operator set, and operators that compute what a network computes, in the default domain;
-//! 3. [`tensors`]: weights are as large as they say, and are in the file.
+//! 3. [`tensors`]: weights are as large as they say, and are in the file;
+//! 4. [`shapes`]: names are given once, and everything that is computed has a known size that is not too large.
 
 mod ops;
+mod rules;
+mod shapes;
 mod tensors;
 mod wire;
 
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{GraphProto, ModelProto};
 use tract_onnx::prelude::Framework;
 
 use crate::graph::one_line;
@@ -29,7 +32,15 @@ const OTHERS: [(&[u8], &str); 6] = [
     (b"\x89HDF", "an HDF5 file"),
 ];
 
-/// Checks and decodes an ONNX file.
+/// Checks how large everything becomes that a graph computes. Its inputs must have sizes.
+///
+/// # Errors
+/// The name that is given twice, or the node whose result is too large or cannot be told.
+pub(crate) fn bound(graph: &GraphProto) -> Result<(), String> {
+    shapes::check(graph)
+}
+
+/// Checks and decodes an ONNX file, but for the sizes of what it computes: see [`bound`].
 ///
 /// # Errors
 /// What is wrong, naming the node and its operator where there is one, and what to do.

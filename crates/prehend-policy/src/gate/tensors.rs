@@ -3,9 +3,7 @@
 use tract_onnx::pb::{GraphProto, TensorProto, tensor_proto::DataLocation, tensor_proto::DataType};
 
 /// Most dimensions of a tensor.
-const MAX_RANK: usize = 8;
-/// Most elements of a tensor that a graph makes from a constant size: 256 MB of f32.
-const MAX_ELEMENTS: u64 = 1 << 26;
+pub(super) const MAX_RANK: usize = 8;
 
 /// Checks every initialiser and every tensor among the attributes.
 pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
@@ -22,21 +20,6 @@ pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
                 )
             })?;
         }
-    }
-    Ok(())
-}
-
-/// Whether the constant of this name, read as a shape, asks for a tensor of an allowed size.
-pub(super) fn check_size_constant(graph: &GraphProto, name: &str) -> Result<(), String> {
-    let found = graph.initializer.iter().find(|tensor| tensor.name == name);
-    let sizes = found.and_then(integers).ok_or_else(|| {
-        format!("its size {name:?} is computed at run time, it must be a constant of the file")
-    })?;
-    let n = product(&sizes).map_err(|reason| format!("its size {name:?} {reason}"))?;
-    if n > MAX_ELEMENTS {
-        return Err(format!(
-            "its size {name:?} asks for {n} elements, at most {MAX_ELEMENTS} are allowed"
-        ));
     }
     Ok(())
 }
@@ -97,7 +80,7 @@ fn product(dims: &[i64]) -> Result<u64, String> {
 }
 
 /// The numbers of an i64 tensor.
-fn integers(tensor: &TensorProto) -> Option<Vec<i64>> {
+pub(super) fn integers(tensor: &TensorProto) -> Option<Vec<i64>> {
     if tensor.data_type != DataType::Int64 as i32 {
         return None;
     }

@@ -259,6 +259,131 @@ fn tensors_that_are_not_as_large_as_they_say_are_refused() {
 }
 
 #[test]
+fn names_and_attributes_that_are_given_twice_are_refused() {
+    // Engines take the last one: a check of the first says nothing.
+    let shown = refusal(|model| {
+        let twice = graph(model).initializer[0].clone();
+        graph(model).initializer.push(twice);
+    });
+    assert!(shown.contains("\"w0\" is defined twice"), "{shown}");
+    for name in ["w0", "noise"] {
+        let shown = refusal(|model| {
+            with_node(model, "Relu", Vec::new());
+            graph(model).node.last_mut().expect("added").output = vec![name.to_owned()];
+        });
+        assert!(shown.contains("is defined twice"), "{name}: {shown}");
+    }
+    let axis = |i| AttributeProto {
+        name: "axis".into(),
+        r#type: AttributeType::Int as i32,
+        i,
+        ..AttributeProto::default()
+    };
+    let shown = refusal(|model| with_node(model, "Concat", vec![axis(0), axis(1)]));
+    assert!(shown.contains("\"axis\" is given twice"), "{shown}");
+}
+
+/// Adds `column` [2^14, 1], `row` [1, 2^14], `wide` (the i64 shape of the latter), `weights` [1, 8, 1], and a node.
+fn with_large(model: &mut ModelProto, op: &str, inputs: &[&str], attribute: Vec<AttributeProto>) {
+    const N: i64 = 1 << 14;
+    for (name, dims) in [("column", [N, 1]), ("row", [1, N])] {
+        graph(model).initializer.push(TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: 1,
+            float_data: vec![0.0; N as usize],
+            ..TensorProto::default()
+        });
+    }
+    graph(model).initializer.push(TensorProto {
+        name: "wide".into(),
+        dims: vec![2],
+        data_type: 7,
+        int64_data: vec![1, N],
+        ..TensorProto::default()
+    });
+    graph(model).initializer.push(TensorProto {
+        name: "weights".into(),
+        dims: vec![1, 8, 1],
+        data_type: 1,
+        float_data: vec![0.0; 8],
+        ..TensorProto::default()
+    });
+    with_node(model, op, attribute);
+    let node = graph(model).node.last_mut().expect("added");
+    node.input = inputs.iter().map(|name| (*name).to_owned()).collect();
+}
+
+#[test]
+fn what_grows_while_it_is_computed_is_bounded() {
+    let pads = AttributeProto {
+        name: "pads".into(),
+        r#type: AttributeType::Ints as i32,
+        ints: vec![1 << 25; 2],
+        ..AttributeProto::default()
+    };
+    for (op, inputs, attribute) in [
+        ("Add", &["column", "row"][..], vec![]),
+        ("Where", &["column", "row", "column"], vec![]),
+        ("MatMul", &["column", "row"], vec![]),
+        ("Expand", &["column", "wide"], vec![]),
+        ("Tile", &["column", "wide"], vec![]),
+        ("Conv", &["noise", "weights"], vec![pads]),
+    ] {
+        let shown = refusal(|model| with_large(model, op, inputs, attribute));
+        assert!(
+            shown.contains(&format!("operator {op:?}")) && shown.contains("67108864 elements"),
+            "{op}: {shown}"
+        );
+    }
+    // What only an engine that does not look would widen.
+    for (op, inputs) in [
+        ("PRelu", &["column", "row"][..]),
+        ("LayerNormalization", &["column", "row"]),
+        ("BatchNormalization", &["column", "row"]),
+        ("Gemm", &["weight", "weight", "column"]),
+    ] {
+        let shown = refusal(|model| {
+            with_large(model, op, inputs, Vec::new());
+            graph(model).initializer.push(TensorProto {
+                name: "weight".into(),
+                dims: vec![1, 1],
+                data_type: 1,
+                float_data: vec![0.0],
+                ..TensorProto::default()
+            });
+        });
+        assert!(shown.contains("[16384, 1]"), "{op}: {shown}");
+    }
+    // A row of them that are allowed one by one.
+    let shown = refusal(|model| {
+        with_large(model, "Tile", &["row", "rows"], Vec::new());
+        graph(model).initializer.push(TensorProto {
+            name: "rows".into(),
+            dims: vec![2],
+            data_type: 7,
+            int64_data: vec![1 << 12, 1],
+            ..TensorProto::default()
+        });
+        let first = graph(model).node.last().expect("added").clone();
+        graph(model).node.extend((1..5).map(|k| NodeProto {
+            output: vec![format!("more{k}")],
+            ..first.clone()
+        }));
+    });
+    assert!(shown.contains("are computed"), "{shown}");
+    // A size that only the run knows.
+    let shown = refusal(|model| {
+        with_node(model, "Cast", Vec::new());
+        with_large(model, "Reshape", &["noise", "more"], Vec::new());
+        graph(model).node.last_mut().expect("added").output = vec!["last".into()];
+    });
+    assert!(shown.contains("at run time"), "{shown}");
+    let shown = refusal(|model| with_large(model, "Add", &["row", "nowhere"], Vec::new()));
+    assert!(shown.contains("nothing before it makes"), "{shown}");
+}
+
+#[test]
 fn dimensions_of_inputs_and_outputs_must_be_the_numbers_of_the_manifest() {
     let dims = [
         None,

@@ -92,11 +92,14 @@ impl Header {
         Ok((header, launch, robot))
     }
 
-    /// Refuses bundles that are not what they were.
+    /// Refuses bundles that are not what they were, and a recording that does not say what they were.
     pub fn check_bundles(&self, launch: &LaunchFile, path: &Path) -> Result<(), RuntimeError> {
         let now = bundles(launch, path)?;
-        for (folder, recorded) in &self.bundles {
-            let found = now.get(folder).map_or("nothing", String::as_str);
+        for folder in now.keys().chain(self.bundles.keys()) {
+            let of = |hashes: &BTreeMap<String, String>| {
+                (hashes.get(folder).cloned()).unwrap_or_else(|| "not named".to_owned())
+            };
+            let (recorded, found) = (of(&self.bundles), of(&now));
             if found != recorded {
                 let reason = format!(
                     "it was recorded with {folder} when the SHA-256 of its {MANIFEST} was {recorded}, \

@@ -1,6 +1,7 @@
 //! Turns what a policy saw and said into `policy.rec`, on a thread of its own.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use prehend_data::{DataError, RecordingWriter};
@@ -55,16 +56,21 @@ pub(crate) struct PolicyRecorder {
     /// `None` once the disk was too slow.
     records: Option<SyncSender<PolicyRecord>>,
     thread: JoinHandle<RecordReport>,
-    lost: Option<String>,
+    /// Why the queue was closed early; set before it is.
+    given_up: GivenUp,
 }
+
+type GivenUp = Arc<OnceLock<&'static str>>;
 
 impl PolicyRecorder {
     pub fn spawn(recording: &Recording) -> Result<Self, RuntimeError> {
         let writer = RecordingWriter::create(&recording.path, &recording.header)?;
         let (records, waiting) = sync_channel(QUEUE);
+        let given_up = GivenUp::default();
+        let reason = Arc::clone(&given_up);
         let thread = std::thread::Builder::new()
             .name("policy-recorder".to_owned())
-            .spawn(move || record(writer, &waiting))
+            .spawn(move || record(writer, &waiting, &reason))
             .map_err(|source| RuntimeError::Thread {
                 name: "policy-recorder",
                 source,
@@ -72,7 +78,7 @@ impl PolicyRecorder {
         Ok(Self {
             records: Some(records),
             thread,
-            lost: None,
+            given_up,
         })
     }
 
@@ -97,11 +103,17 @@ impl PolicyRecorder {
             return;
         };
         if records.try_send(record).is_err() {
-            self.records = None;
             let lost = "the recorder fell behind; the policy went on without it";
+            let lost = self.given_up.get_or_init(|| lost);
+            self.records = None;
             tracing::warn!("policy: the run is not recorded to its end: {lost}");
-            self.lost = Some(lost.to_owned());
         }
+    }
+
+    /// Whether it ends before the run.
+    #[cfg(test)]
+    pub fn has_given_up(&self) -> bool {
+        self.given_up.get().is_some()
     }
 
     /// Ends it.
@@ -111,22 +123,24 @@ impl PolicyRecorder {
             lost: Some("the recorder panicked; this is a bug in prehend".to_owned()),
             ..RecordReport::default()
         };
-        let report = self.thread.join().unwrap_or_else(panicked);
-        RecordReport {
-            // A recorder that gave up closed its queue: its own reason explains more.
-            lost: report.lost.or(self.lost),
-            ..report
-        }
+        self.thread.join().unwrap_or_else(panicked)
     }
 }
 
-fn record(writer: RecordingWriter, waiting: &Receiver<PolicyRecord>) -> RecordReport {
+fn record(
+    writer: RecordingWriter,
+    waiting: &Receiver<PolicyRecord>,
+    given_up: &GivenUp,
+) -> RecordReport {
     let mut report = RecordReport {
         path: writer.path().to_owned(),
         ..RecordReport::default()
     };
-    match copy(writer, waiting, &mut report.records) {
-        Ok(bytes) => report.bytes = bytes,
+    match copy(writer, waiting, given_up, &mut report.records) {
+        Ok(bytes) => {
+            report.bytes = bytes;
+            report.lost = given_up.get().map(|reason| (*reason).to_owned());
+        }
         Err(error) => report.lost = Some(error.to_string()),
     }
     report
@@ -135,6 +149,7 @@ fn record(writer: RecordingWriter, waiting: &Receiver<PolicyRecord>) -> RecordRe
 fn copy(
     mut writer: RecordingWriter,
     waiting: &Receiver<PolicyRecord>,
+    given_up: &GivenUp,
     records: &mut u64,
 ) -> Result<u64, DataError> {
     for record in waiting {
@@ -142,5 +157,5 @@ fn copy(
         writer.flush()?;
         *records += 1;
     }
-    writer.finish(None)
+    writer.finish(given_up.get().copied())
 }

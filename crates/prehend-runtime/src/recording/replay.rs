@@ -1,5 +1,6 @@
 //! Turns the recordings of a run into the same commands and chunks again, or into the first that differs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use prehend_control::Controller;
@@ -24,6 +25,10 @@ pub struct RunReplay {
     pub identical: u64,
     /// The first that did not; of the control loop before the policy.
     pub first_difference: Option<Difference>,
+    /// Package version of the program that recorded, by file.
+    pub recorded_by: BTreeMap<String, String>,
+    /// Files that a recorded run may have and this one has not: what they would hold was not run again.
+    pub not_there: Vec<String>,
     /// What computed the policy then and now; `null` without a recording of it.
     pub engine: Option<Engines>,
     /// What the recordings do not hold, in words; everything before it was run again.
@@ -75,9 +80,13 @@ pub fn replay_run(folder: &Path) -> Result<RunReplay, RuntimeError> {
     );
     if control.is_file() {
         replay_control(&control, &mut report)?;
+    } else {
+        report.not_there.push(name_of(&control));
     }
     if policy.is_file() {
         replay_policy(&policy, &mut report)?;
+    } else {
+        report.not_there.push(name_of(&policy));
     }
     Ok(report)
 }
@@ -98,15 +107,20 @@ impl RunReplay {
     }
 
     fn lose(&mut self, path: &Path, after: &str, reason: Option<&str>) {
-        let file = path.file_name().unwrap_or_default().display();
+        let file = name_of(path);
         self.lost
             .extend(reason.map(|reason| format!("{file}: after {after}: {reason}")));
     }
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().display().to_string()
+}
+
 fn replay_control(path: &Path, report: &mut RunReplay) -> Result<(), RuntimeError> {
     let mut reader = RecordingReader::<TickRecord>::open(path)?;
-    let (_, launch, robot) = Header::open(reader.header(), path, NodeKind::Control)?;
+    let (header, launch, robot) = Header::open(reader.header(), path, NodeKind::Control)?;
+    report.recorded_by.insert(name_of(path), header.version);
     let settings = launch.control_settings();
     let mut control_loop = LoopReplay::new(Controller::new(robot, settings.controller)?);
     let mut out_of_order = None;
@@ -132,6 +146,7 @@ fn replay_policy(path: &Path, report: &mut RunReplay) -> Result<(), RuntimeError
     let mut reader = RecordingReader::<PolicyRecord>::open(path)?;
     let (header, launch, robot) = Header::open(reader.header(), path, NodeKind::Policy)?;
     header.check_bundles(&launch, path)?;
+    report.recorded_by.insert(name_of(path), header.version);
     let mut named = launch.load_policy(&robot)?;
     report.engine = Some(Engines {
         recorded: header.engine,

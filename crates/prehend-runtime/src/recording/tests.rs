@@ -140,6 +140,8 @@ fn a_recorded_run_replays_and_what_was_changed_is_found() {
     let path = record_control(folder);
     let same = replay_run(folder).expect("replays");
     assert!(same.ticks >= TICKS && same.lost.is_empty(), "{same:?}");
+    assert_eq!(same.not_there, ["policy.rec"]);
+    assert_eq!(same.recorded_by["control.rec"], env!("CARGO_PKG_VERSION"));
     assert_eq!(
         (same.identical, &same.first_difference),
         (same.ticks, &None)
@@ -264,6 +266,7 @@ fn a_policy_is_asked_again_and_answers_the_same() {
     assert_eq!((report.records, report.lost), (4, None));
     let same = replay_run(folder.path()).expect("replays");
     assert_eq!((same.chunks, same.identical), (3, 3), "{same:?}");
+    assert_eq!(same.not_there, ["control.rec"]);
     let engines = same.engine.expect("a policy");
     assert_eq!(engines.recorded, engines.replayed);
 
@@ -284,4 +287,56 @@ fn a_policy_is_asked_again_and_answers_the_same() {
         difference.field.starts_with("chunk.actions["),
         "{difference:?}"
     );
+
+    let none_named = |header: &str| {
+        let (before, _) = header.split_once("[bundles]").expect("the last table");
+        format!("{before}[bundles]\n")
+    };
+    rewrite::<policy::PolicyRecord>(&recording.path, none_named, |_| {});
+    let error = replay_run(folder.path()).expect_err("which bundle it was is not said");
+    assert!(error.to_string().contains("not named"), "{error}");
+}
+
+#[test]
+fn a_policy_that_outruns_its_recorder_leaves_a_recording_that_says_so() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (launch, robot) = launch(folder.path());
+    let recording = launch.recording(NodeKind::Policy, &robot, "none");
+    let recording = recording.expect("can be made").expect("is asked for");
+    let mut recorder = PolicyRecorder::spawn(&recording).expect("starts");
+    // Every seed is a frame of its own: the queue fills.
+    for seed in 0.. {
+        recorder.reset(seed);
+        if recorder.has_given_up() {
+            break;
+        }
+    }
+    let report = recorder.join();
+    let reason = report.lost.expect("it gave up");
+    let mut reader = RecordingReader::<policy::PolicyRecord>::open(&recording.path).expect("opens");
+    assert_eq!(reader.by_ref().count() as u64, report.records);
+    assert_eq!(reader.loss(), Some(reason.as_str()));
+}
+
+#[test]
+fn a_tick_with_more_than_the_rings_hold_is_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    let path = record_control(folder);
+    let keep = |header: &str| header.to_owned();
+    let dt = Duration::from_millis(50);
+    let chunk = ActionChunk::new(Stamp::ZERO, dt, 0, &[]).expect("fits");
+    for (messages, chunks) in [(513, 0), (0, 65), (0, 1 << 20)] {
+        let whole = std::fs::read(&path).expect("reads");
+        rewrite::<TickRecord>(&path, keep, |record| {
+            if record.moment.tick == 700 {
+                record.messages = vec![LoopMessage::Stop; messages];
+                record.chunks = vec![chunk.clone(); chunks];
+            }
+        });
+        let report = replay_run(folder).expect("replays what is before");
+        assert_eq!(report.ticks, 700, "{messages} messages, {chunks} plans");
+        assert!(report.lost[0].contains("control.rec"), "{:?}", report.lost);
+        std::fs::write(&path, whole).expect("ours");
+    }
 }

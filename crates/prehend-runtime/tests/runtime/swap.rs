@@ -21,7 +21,8 @@ use prehend_types::{
     PolicyError, RobotState, Role, Stamp,
 };
 
-const DT: Duration = Duration::from_millis(5);
+/// Long, so that no look on a busy machine takes longer than its chunk; the next one is due at once.
+const DT: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(20);
 
 /// Opens its gripper so far, from its `fails_at`th look on not at all.
@@ -77,13 +78,7 @@ fn cell() -> Cell {
     let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
     let own = Link::open(&LinkConfig::for_robot("fr3").connecting(&endpoint)).expect("connects");
     let (gate, opened) = channel();
-    let node = PolicyNode::spawn_swappable(
-        opens(0.25, u32::MAX),
-        source(opened),
-        &robot,
-        Duration::ZERO,
-        &own,
-    );
+    let node = PolicyNode::spawn_swappable(opens(0.25, u32::MAX), source(opened), &robot, DT, &own);
     let cell = Cell {
         node: node.expect("starts"),
         statuses: driver.publisher().expect("declares"),

@@ -15,14 +15,26 @@ use crate::session::Session;
 pub fn run(folder: &Path, session: &Session) -> Result<Verdict, Failure> {
     let report = replay_run(folder)?;
     session.report(None, &Text(&report), &report)?;
-    if !report.lost.is_empty() {
-        let error = anyhow::anyhow!("the recording is incomplete: {}", report.lost.join("; "));
+    verdict(&report)
+}
+
+/// A difference counts for more than a loss after it.
+fn verdict(report: &RunReplay) -> Result<Verdict, Failure> {
+    let n = report.ticks + report.chunks;
+    let lost = report.lost.join("; ");
+    if report.identical < n {
+        let differ = format!("{} of {n} ticks and chunks differ", n - report.identical);
+        let more = (!lost.is_empty()).then(|| format!("; and the recording is incomplete: {lost}"));
+        return Ok(Verdict::FellShort(differ + &more.unwrap_or_default()));
+    }
+    if !lost.is_empty() {
+        let error = anyhow::anyhow!("the recording is incomplete: {lost}");
         return Err(Failure::new(Class::LostData, error));
     }
-    let n = report.ticks + report.chunks;
-    let shortfall = (report.identical < n)
-        .then(|| format!("{} of {n} ticks and chunks differ", n - report.identical));
-    Ok(Verdict::from_shortfall(shortfall))
+    let nothing = "the recording holds no tick and no chunk: nothing was compared";
+    Ok(Verdict::from_shortfall(
+        (n == 0).then(|| nothing.to_owned()),
+    ))
 }
 
 struct Text<'a>(&'a RunReplay);
@@ -53,9 +65,46 @@ impl fmt::Display for Text<'_> {
                 engine.recorded, engine.replayed
             )?;
         }
+        for (file, version) in &report.recorded_by {
+            write!(f, "\n{file} was recorded by prehend {version}")?;
+        }
+        for file in &report.not_there {
+            write!(
+                f,
+                "\n{file} is not there: what it would hold was not run again"
+            )?;
+        }
         for lost in &report.lost {
             write!(f, "\nincomplete: {lost}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_compared_is_not_enough_and_a_loss_hides_no_difference() {
+        let report = |ticks, identical, lost: &[&str]| RunReplay {
+            ticks,
+            identical,
+            lost: lost.iter().map(|reason| (*reason).to_owned()).collect(),
+            ..RunReplay::default()
+        };
+        let shortfall = |report: &RunReplay| match verdict(report).expect("a verdict") {
+            Verdict::FellShort(what) => what,
+            Verdict::Passed => panic!("{report:?}"),
+        };
+        assert_eq!(
+            verdict(&report(3, 3, &[])).expect("passes"),
+            Verdict::Passed
+        );
+        assert!(shortfall(&report(0, 0, &[])).contains("nothing was compared"));
+        let both = shortfall(&report(3, 2, &["cut"]));
+        assert!(both.contains("1 of 3") && both.contains("cut"), "{both}");
+        let failure = verdict(&report(3, 3, &["cut"])).expect_err("incomplete");
+        assert_eq!(failure.class, Class::LostData);
     }
 }

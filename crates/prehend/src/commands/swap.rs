@@ -20,8 +20,9 @@ const EXAMPLES: &str = "Examples:
   prehend swap models/fr3_pick_place --force
 
 Only the folder's name is sent: the policy node loads what lies beside the folder of its own policy, checks it as at a
-start, and lets it look on. It takes over between two chunks; if it fails within the next 50 looks, the one before
-decides again. A policy that is refused changes nothing.";
+start, and lets it look on. It takes over between two chunks. It is refused if it fails, panics, or looks for longer
+than a chunk is executed; if it does so within the next 50 looks, the one before decides again. A policy that is
+refused changes nothing. A recorded run keeps its policy.";
 
 /// Arguments of `prehend swap`.
 #[derive(Debug, Args)]
@@ -32,8 +33,8 @@ pub struct SwapCommand {
     /// Looks beside the running policy before it takes over.
     #[arg(long, value_name = "N", default_value_t = 10)]
     shadow: u32,
-    /// Refuse it if any number of its chunks (m, rad, opening) differs by more than this meanwhile.
-    #[arg(long, value_name = "DIFFERENCE")]
+    /// Refuse it if any number of its chunks (m, rad, opening) differs by more than this meanwhile; more than 0.
+    #[arg(long, value_name = "DIFFERENCE", value_parser = difference)]
     agree: Option<f64>,
     /// Take it although it disagrees. One that fails is refused all the same.
     #[arg(long)]
@@ -89,9 +90,34 @@ impl SwapCommand {
     }
 }
 
+/// On the wire 0 stands for no such demand: it must not be what the strictest one comes to.
+fn difference(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if number > 0.0 && number.is_finite() {
+        return Ok(number);
+    }
+    Err(
+        "it must be a finite number above 0; without --agree they may differ by anything"
+            .to_owned(),
+    )
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.accepted { "accepted" } else { "refused" };
         write!(f, "{} is {what}: {}", self.model, self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn a_demand_that_the_wire_cannot_carry_is_refused() {
+        assert_eq!(difference("0.05"), Ok(0.05));
+        for text in ["0", "-0.0", "-1", "nan", "inf", "close"] {
+            difference(text).expect_err(text);
+        }
     }
 }
