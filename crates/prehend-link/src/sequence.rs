@@ -112,15 +112,15 @@ mod tests {
     fn numbers_go_on_after_the_last() {
         let mut tracker = SequenceTracker::default();
         // As our own publishers count: up to the last of u64, which is -1 here, and from 0 on.
-        for last in [i64::from(u32::MAX), i64::MAX, -1] {
-            assert_eq!(step(&mut tracker, last as u8, last), Step::Next);
+        for (publisher, last) in (0..).zip([i64::from(u32::MAX), i64::MAX, -1]) {
+            assert_eq!(step(&mut tracker, publisher, last), Step::Next);
             assert_eq!(
-                step(&mut tracker, last as u8, last.wrapping_add(1)),
+                step(&mut tracker, publisher, last.wrapping_add(1)),
                 Step::Next
             );
-            assert_eq!(step(&mut tracker, last as u8, last), Step::Old);
+            assert_eq!(step(&mut tracker, publisher, last), Step::Old);
             assert_eq!(
-                step(&mut tracker, last as u8, last.wrapping_add(4)),
+                step(&mut tracker, publisher, last.wrapping_add(4)),
                 Step::Gap(2)
             );
         }

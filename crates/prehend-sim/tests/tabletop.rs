@@ -37,7 +37,7 @@ fn audit(n: u64) -> LabelAudit {
 
 #[test]
 fn labels_agree_with_physics() {
-    let found = audit(16);
+    let found = audit(40);
     let grasps = found.grasps_hold();
     assert!(grasps.n > 40, "{grasps}");
     assert!(grasps.success_rate >= Some(0.95), "{grasps}");

@@ -196,9 +196,13 @@ impl Rig {
         };
         let bounds = joint_bounds(robot)?;
         let period = config.point_period.unwrap_or(rules.period());
+        let control = ControlConfig {
+            state_rate_hz: 1.0 / period.as_secs_f64(),
+            ..ControlConfig::default()
+        };
         let shell_config = ShellConfig {
             dt_s: period.as_secs_f64(),
-            command_dt_s: ControlConfig::default().dt_s(),
+            command_dt_s: control.dt_s(),
             max_valid_for: Duration::from_millis(200),
             max_jump_rad: 0.1,
             max_gripper_turns_per_s: gripper_turns(robot),
@@ -208,7 +212,7 @@ impl Rig {
         let mut shell = Shell::new(shell_config, ROBOT, bounds, &state, 0)?;
         shell.arm(epoch, &state)?;
         let mut rig = Self {
-            controller: Controller::new(Arc::clone(robot), ControlConfig::default())?,
+            controller: Controller::new(Arc::clone(robot), control)?,
             shell,
             robot: Arc::clone(robot),
             config: RigConfig {
