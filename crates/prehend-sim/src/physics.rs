@@ -73,6 +73,9 @@ pub(crate) struct Physics {
     steps: u32,
     /// What [`Self::step`] covers, s.
     span: f64,
+    /// Whether the engine ever had to disable something because its state became non-finite. It forgets
+    /// that with its next step.
+    has_diverged: bool,
 }
 
 impl Physics {
@@ -140,6 +143,7 @@ impl Physics {
             surroundings: Arc::new(Surroundings::new(scene, robot)),
             steps: settings.steps(),
             span: settings.span(),
+            has_diverged: false,
         })
     }
 
@@ -238,6 +242,7 @@ impl Physics {
         self.gripper
             .drive(&mut self.world, &base_from_hand, finger_target, is_near, dt);
         self.world.step();
+        self.has_diverged |= !self.world.quarantine().is_empty();
     }
 
     fn pose(&self, body: RigidBodyHandle) -> RapierPose {
@@ -384,12 +389,18 @@ impl Physics {
             .flat_map(|pair| pair.solver_manifolds())
             .flat_map(|manifold| &manifold.points)
             .map(|point| f64::from(point.data.impulse));
-        impulses.sum::<f64>() * f64::from(self.steps) / self.span
+        self.mean_force(impulses.sum())
     }
 
-    /// Whether the engine had to disable a body because its state became non-finite.
-    pub fn has_quarantined(&self) -> bool {
-        !self.world.quarantine().bodies().is_empty()
+    /// The force behind an impulse of the last solver step, of which a span may have several, N.
+    fn mean_force(&self, impulse: f64) -> f64 {
+        impulse * f64::from(self.steps) / self.span
+    }
+
+    /// Whether the engine ever had to disable something because its state became non-finite: what is
+    /// left is no world any more, however finite it looks.
+    pub fn has_diverged(&self) -> bool {
+        self.has_diverged
     }
 
     /// The engine's world, for measuring.

@@ -128,8 +128,11 @@ impl World {
         let mut memory = self.memory;
         self.status = self.episode.judge(&self.facts(), &mut memory);
         self.memory = memory;
-        if self.physics.has_quarantined() && !self.status.success {
-            self.status.failure = Some(Failure::Diverged);
+        if self.physics.has_diverged() {
+            self.status = TaskStatus {
+                success: false,
+                failure: Some(Failure::Diverged),
+            };
         }
     }
 
@@ -380,3 +383,6 @@ impl World {
         self.state.hash()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_sim::{
-    DepthHeuristic, Disturbance, FamilySet, Pilot, ReplayStep, RolloutConfig, RolloutStep,
+    DepthHeuristic, Disturbance, Failure, FamilySet, Pilot, ReplayStep, RolloutConfig, RolloutStep,
     SceneConfig, View, World, replay, rollout,
 };
 use prehend_types::config::locate;
@@ -253,29 +253,34 @@ fn scene_files_are_checked() {
 
 #[test]
 fn bodies_inside_each_other_or_far_away_stay_finite_or_end_the_episode() {
-    // Pushed apart, or quarantined: nothing that is not a number may come out.
+    // Pushed apart, or quarantined: nothing that is not a number may come out, and what was quarantined
+    // ends the episode whatever its numbers are now.
     let (robot, config) = cell();
     let n_joints = robot.n_joints();
     let first = 10 + 2 * n_joints;
-    for (case, place) in [
-        ("inside each other", [0.5, 0.0, 0.02]),
-        ("under the table", [0.5, 0.0, -5.0]),
-        ("far away", [1e9, -1e9, 1e9]),
-        ("at the end of the numbers", [1e37, 1e37, 1e37]),
+    let table = [0.5, 0.0, 0.02];
+    for (case, place, spin, diverges) in [
+        ("inside each other", table, 0.0, false),
+        ("under the table", [0.5, 0.0, -5.0], 0.0, false),
+        ("far away", [1e9, -1e9, 1e9], 0.0, false),
+        ("at the end of the numbers", [1e37, 1e37, 1e37], 0.0, false),
+        ("spinning beyond the numbers", table, 1e30, true),
     ] {
         let mut world = World::new(&robot, &config, 7, FamilySet::Train).expect("a scene");
         let mut state = world.state_vector();
         for body in state[first..].chunks_exact_mut(13) {
             body[..3].copy_from_slice(&place);
             body[7] = 50.0;
+            body[10] = spin;
         }
         world.restore(&state).expect("finite numbers of this scene");
         for _ in 0..200 {
             world.step();
         }
         let is_finite = world.state_vector().iter().all(|v| v.is_finite());
-        let has_ended = world.task().failure.is_some();
-        assert!(is_finite || has_ended, "{case}");
+        assert!(is_finite, "{case}");
+        let has_diverged = world.task().failure == Some(Failure::Diverged);
+        assert_eq!(has_diverged, diverges, "{case}");
         assert!(world.robot_state().q.is_finite(), "{case}");
         // Cameras look at whatever is there.
         let cloud = world.observe().cloud;

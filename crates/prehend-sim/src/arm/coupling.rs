@@ -21,6 +21,7 @@ use nalgebra::{Matrix3, Point3};
 use prehend_robot::{Llt, Robot, Wrench};
 
 use prehend_types::Pose;
+use serde::{Deserialize, Serialize};
 
 use super::carrier;
 
@@ -61,7 +62,7 @@ pub(crate) struct HandWay {
 }
 
 /// The hand as a body in the engine.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HandBody {
     /// kg.
     pub mass: f64,
@@ -115,6 +116,16 @@ impl HandBody {
             recovery: RECOVERY,
             gives_way: true,
         })
+    }
+
+    /// Whether an engine can move it: finite, and neither without mass nor without inertia.
+    pub fn is_sound(&self) -> bool {
+        let numbers = [self.mass, self.inertia, self.recovery];
+        let is_finite = numbers
+            .iter()
+            .chain(&self.center.coords)
+            .all(|v| v.is_finite());
+        is_finite && self.mass > 0.0 && self.inertia > 0.0
     }
 
     /// The same hand of an arm that goes its way whatever it feels.

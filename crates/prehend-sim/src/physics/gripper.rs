@@ -332,6 +332,10 @@ impl Gripper {
 }
 
 impl Travel {
+    pub fn is_finite(&self) -> bool {
+        self.displacement.is_finite() && self.speed.is_finite()
+    }
+
     /// One step of the motor's own equation, m a = K (aim - x) - D v, its force limited; backward Euler
     /// in the spring and the damper, as the engine's soft constraints are.
     fn advance(self, aim: f64, open: f64, most: f64, dt: f64) -> Self {

@@ -15,7 +15,8 @@ use crate::{ArmMode, PhysicsSettings};
 #[derive(Clone, Copy)]
 pub(super) struct YieldingHand {
     handle: RigidBodyHandle,
-    body: HandBody,
+    /// As the engine has it.
+    pub(super) body: HandBody,
     /// Iterations and sweeps on top for what it touches while it gives way.
     extra: [usize; 2],
 }

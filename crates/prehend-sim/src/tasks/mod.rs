@@ -191,7 +191,7 @@ impl Failure {
 /// How a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TaskStatus {
-    /// The task was done. Once true it stays true.
+    /// The task was done. Once true it stays true, unless the simulation diverges.
     pub success: bool,
     /// The episode cannot succeed any more, or its time is up.
     pub failure: Option<Failure>,

@@ -174,9 +174,8 @@ impl World {
 
     fn is_settled(&self) -> bool {
         let bodies = &self.state.bodies;
-        bodies
-            .iter()
-            .all(|body| body.linear.norm() < SETTLED_SPEED && body.linear.norm().is_finite())
+        let is_slow = |body: &BodyState| body.linear.norm() < SETTLED_SPEED;
+        !self.physics.has_diverged() && bodies.iter().all(is_slow)
     }
 
     fn sees_target(&self) -> bool {
