@@ -4,6 +4,8 @@
 //! postcard's format. Meant for one build of this program: another version of the engine refuses it or
 //! reads nonsense, which the checksum cannot tell; episodes are kept as seeds and actions instead.
 
+mod check;
+
 use std::sync::Arc;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
@@ -18,7 +20,7 @@ use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, World};
 
 const MAGIC: &[u8; 8] = b"prhn-wld";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER_BYTES: usize = 16;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -43,7 +45,7 @@ impl World {
     /// # Errors
     /// [`SimError::State`] if the engine's state cannot be written.
     pub fn save(&self) -> Result<Vec<u8>, SimError> {
-        let parts = Parts {
+        encode(&Parts {
             seed: self.scene().seed,
             families: self.families,
             settings: self.settings,
@@ -54,27 +56,21 @@ impl World {
             memory: self.memory,
             status: self.status,
             engine: self.physics.to_bytes()?,
-        };
-        let body = postcard::to_stdvec(&parts).map_err(|error| refuse(&error))?;
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&CRC.checksum(&body).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        Ok(bytes)
+        })
     }
 
     /// The world that [`Self::save`] wrote; it goes on exactly as that one did.
     ///
     /// # Errors
     /// [`SimError::State`] for bytes that are damaged, of another version, or of another robot or
-    /// scene file.
+    /// scene file, or that hold a number which no world has.
     pub fn load(
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
         bytes: &[u8],
     ) -> Result<Self, SimError> {
         let parts = parse(bytes)?;
+        check::check(&parts)?;
         let episode = redraw(config, parts.families, parts.seed, parts.state.attempt)?;
         check_fits(&parts.state, episode.scene(), robot)?;
         let mut orders = parts.delayed.iter().chain([&parts.order]);
@@ -103,6 +99,16 @@ impl World {
         world.status = parts.status;
         Ok(world)
     }
+}
+
+fn encode(parts: &Parts) -> Result<Vec<u8>, SimError> {
+    let body = postcard::to_stdvec(parts).map_err(|error| refuse(&error))?;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&CRC.checksum(&body).to_le_bytes());
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Result<Parts, SimError> {
@@ -134,3 +140,6 @@ fn refuse(error: &dyn std::fmt::Display) -> SimError {
         reason: format!("saved world: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

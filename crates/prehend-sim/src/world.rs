@@ -76,6 +76,7 @@ impl World {
     pub fn write(&mut self, command: &JointCommand) {
         let fits = command.q_d.len() == self.robot.n_joints()
             && command.q_d.is_finite()
+            && command.dq_d.is_finite()
             && command.gripper.opening.is_finite();
         if fits {
             self.order = (*command).into();

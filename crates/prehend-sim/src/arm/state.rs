@@ -1,20 +1,22 @@
 //! The arm's own state as a flat list, to save a world and go on from it.
 
+use nalgebra::Point3;
 use prehend_robot::Wrench;
 use prehend_types::{JointPositions, JointVelocities};
 
 use super::coupling::Reaction;
-use super::{Arm, ArmMode, YIELDING_STEPS};
+use super::{Arm, ArmMode, Payload, YIELDING_STEPS};
 use crate::SimError;
 
 /// Mode, number of joints.
 const HEADER: usize = 2;
-/// Push and load of the hand, force and torque each, and for how long it gives way.
-const TAIL: usize = 13;
+/// Push and load of the hand, force and torque each, for how long it gives way, whether the servos are on,
+/// whether they were told of a payload, its mass and centre.
+const TAIL: usize = 19;
 
 impl Arm {
     /// Everything that the next step depends on: mode, joint count, q, dq, what the hand felt,
-    /// for how long it gives way.
+    /// for how long it gives way, what the servos were told.
     pub fn to_numbers(&self) -> Vec<f64> {
         let mode = ArmMode::ALL.iter().position(|mode| *mode == self.mode);
         let mut out = vec![mode.unwrap_or(0) as f64, self.q.len() as f64];
@@ -22,7 +24,12 @@ impl Arm {
         for wrench in [self.reaction.push, self.reaction.load] {
             out.extend(wrench.force.iter().chain(wrench.torque.iter()));
         }
-        out.push(f64::from(self.yields_for));
+        out.extend([self.yields_for, u32::from(self.servo_is_on)].map(f64::from));
+        let payload = self.payload.map_or([0.0; 5], |payload| {
+            let center = payload.center_in_hand;
+            [1.0, payload.mass, center.x, center.y, center.z]
+        });
+        out.extend(payload);
         out
     }
 
@@ -60,6 +67,11 @@ impl Arm {
             load: wrench(&rest[6..12]),
         };
         self.yields_for = rest[12].clamp(0.0, f64::from(YIELDING_STEPS)) as u32;
+        self.servo_is_on = rest[13] != 0.0;
+        self.payload = (rest[14] != 0.0).then(|| Payload {
+            mass: rest[15],
+            center_in_hand: Point3::new(rest[16], rest[17], rest[18]),
+        });
         Ok(())
     }
 }
