@@ -1,6 +1,6 @@
 //! Has it worked? Judged from where the peg's head is.
 
-use super::PegEpisode;
+use super::{PegEpisode, WALL};
 use crate::TaskConfig;
 use crate::physics::{BodyState, DT};
 use crate::tasks::{Failure, Memory, TaskStatus};
@@ -8,8 +8,14 @@ use crate::tasks::{Failure, Memory, TaskStatus};
 /// Higher than this over where it lay and the peg was lifted, m.
 const LIFT: f64 = 0.02;
 
-/// Judges one physics step. Success: the head has been deep enough in the hole for `rest_s`, in the hand
-/// or not.
+/// The head may look out of the box's back so far, m: a hand pushes a little on, but whoever holds a head
+/// behind the box has not put a peg in.
+const BEYOND: f64 = 0.02;
+/// More than a peg can be askew in a hole that it fills, rad; one that reaches around the box is.
+const ASKEW: f64 = 0.2;
+
+/// Judges one physics step. Success: for `rest_s` the head has been deep enough in the hole, not out of its
+/// back, and along it; in the hand or not.
 pub(super) fn step(
     episode: &PegEpisode,
     task: &TaskConfig,
@@ -21,7 +27,9 @@ pub(super) fn step(
     let fit = episode.fit(&peg.base_from_body);
     memory.lifted |= height > episode.half_width + LIFT;
     // Through the hole, not past the box: the solver lets surfaces overlap a little.
-    let is_in = fit.depth >= episode.depth && fit.aside < episode.clearance + 0.001;
+    let is_in = (episode.depth..WALL + BEYOND).contains(&fit.depth)
+        && fit.aside < episode.clearance + 0.001
+        && fit.askew < ASKEW;
     let success = memory.lasted(is_in, task.rest_s);
     let failure = if success {
         None
@@ -57,11 +65,17 @@ mod tests {
 
     /// The status after `seconds` with the head `depth` inside and `aside` of the axis, rolled.
     fn judge(depth: f64, aside: f64, roll: f64, seconds: f64) -> TaskStatus {
+        judge_turned(depth, aside, [roll, 0.0], seconds)
+    }
+
+    /// The same, rolled and then turned about the head.
+    fn judge_turned(depth: f64, aside: f64, [roll, yaw]: [f64; 2], seconds: f64) -> TaskStatus {
         let (episode, config) = episode();
-        let hole_from_peg = Pose::from_parts(
-            Translation3::new(depth - episode.half_length, aside, 0.0),
-            UnitQuaternion::from_axis_angle(&Vector3::x_axis(), roll),
+        let hole_from_head = Pose::from_parts(
+            Translation3::new(depth, aside, 0.0),
+            UnitQuaternion::from_euler_angles(roll, 0.0, yaw),
         );
+        let hole_from_peg = hole_from_head * Translation3::new(-episode.half_length, 0.0, 0.0);
         let peg = BodyState {
             base_from_body: episode.base_from_hole * hole_from_peg,
             linear: Vector3::zeros(),
@@ -94,6 +108,22 @@ mod tests {
         ] {
             let status = judge(depth, aside, 0.0, seconds);
             assert_eq!((status.success, status.failure), (false, None), "{depth}");
+        }
+    }
+
+    #[test]
+    fn a_head_behind_the_box_or_askew_is_none() {
+        for (depth, yaw, success) in [
+            (WALL + 0.015, 0.0, true),
+            (WALL + 0.025, 0.0, false),
+            (0.3, 0.0, false),
+            (0.048, 0.15, true),
+            (0.048, 0.25, false),
+            // Held around the box, the head in the hole's back.
+            (0.048, 2.5, false),
+        ] {
+            let status = judge_turned(depth, 0.0, [0.0, yaw], 1.0);
+            assert_eq!(status.success, success, "{depth} {yaw}");
         }
     }
 
