@@ -71,6 +71,31 @@ fn ten_thousand_levels_are_refused() {
     );
 }
 
+/// Each file is within the limit; spliced into each other they are a thousand levels deep.
+#[test]
+fn includes_nested_in_each_other_are_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let write = |n: usize, include: &str| {
+        let (open, close) = ("<body>".repeat(60), "</body>".repeat(60));
+        let content = format!("<mujoco>\n<worldbody>{open}{include}{close}</worldbody></mujoco>");
+        fs::write(folder.path().join(format!("part{n}.xml")), content).expect("temporary file");
+    };
+    for n in 0..16 {
+        write(n, &format!("<include file=\"part{}.xml\"/>", n + 1));
+    }
+    write(16, "");
+    let main = folder.path().join("part0.xml");
+    refused(
+        &main,
+        &["part3.xml:2:", "nested deeper than 200 through includes"],
+    );
+    // Three of them are within the limit: whatever else is wrong with them, it is not their depth.
+    write(2, "");
+    if let Err(error) = load(&main, &ImportOptions::default()) {
+        assert!(!error.to_string().contains("nested"), "{error}");
+    }
+}
+
 #[test]
 fn entities_are_never_expanded() {
     let mut bomb = "<!DOCTYPE r [<!ENTITY a0 \"aaaaaaaaaa\">".to_owned();

@@ -27,6 +27,8 @@ pub(super) struct Loader<'a> {
     intake: &'a Intake,
     files: Vec<PathBuf>,
     n_elements: u32,
+    /// Elements that are open, in all files that are.
+    depth: usize,
 }
 
 impl<'a> Loader<'a> {
@@ -35,12 +37,20 @@ impl<'a> Loader<'a> {
             intake,
             files: std::fs::canonicalize(main).into_iter().collect(),
             n_elements: 0,
+            depth: 0,
         }
     }
 
-    /// The element with all below it. Recursion is bounded: [`Xml`] refuses deep documents, and no file
-    /// is included twice.
+    /// The element with all below it. Recursion is bounded: included files are as deep as where they
+    /// stand and what they hold together.
     pub fn element(&mut self, xml: &Xml, node: Node) -> Result<Element, RobotError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            let message = format!(
+                "elements are nested deeper than {MAX_DEPTH} through includes; no robot is"
+            );
+            return Err(xml.error(node, "depth", message));
+        }
         self.n_elements += 1;
         if self.n_elements > MAX_NODES {
             return Err(xml.error(node, "size", format!("more than {MAX_NODES} elements")));
@@ -53,6 +63,7 @@ impl<'a> Loader<'a> {
                 children.push(self.element(xml, child)?);
             }
         }
+        self.depth -= 1;
         let attributes = node.attributes();
         Ok(Element {
             tag: node.tag_name().name().to_owned(),
