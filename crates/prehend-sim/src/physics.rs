@@ -93,6 +93,8 @@ impl Physics {
         };
         let gripper = robot.gripper().ok_or_else(|| refuse("it has no gripper"))?;
         let mut world = PhysicsWorld::new();
+        // The arm's own equations have the standard 9.80665, 0.03 % less; one number for both would change
+        // every bit of every stored episode.
         world.gravity = RapierVector::new(0.0, 0.0, -9.81);
         world.integration_parameters = settings.integration_parameters();
         // Exactly what comes in below: an arena that doubles wastes a seventh of a world.

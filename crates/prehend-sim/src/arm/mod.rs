@@ -417,6 +417,7 @@ fn payload_torques(arm: &Arm, terms: &Articulation) -> [f64; MAX_JOINTS] {
         return [0.0; MAX_JOINTS];
     };
     let base_from_hand = terms.base_from_joint(arm.hand_joint_idx) * arm.joint_from_hand;
+    // As the servos know gravity, from the robot's model; the engine's bodies weigh 0.03 % more.
     let weight = Vector3::new(0.0, 0.0, 9.806_65 * payload.mass);
     let carry = Wrench::at(
         &(base_from_hand * payload.center_in_hand),
