@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::exit::{Class, Failure};
 
-/// Each row is measured this many times: the middle one is reported, the extremes are its spread.
+/// Each row is measured this many times: the median is reported, the extremes are its spread.
 pub const REPEATS: usize = 5;
 
 /// One row of a benchmark.
@@ -37,7 +37,7 @@ impl Row {
         repeats.sort_by(f64::total_cmp);
         Self {
             name: name.into(),
-            value: repeats.get(repeats.len() / 2).copied(),
+            value: median(&repeats),
             unit,
             n,
             low: repeats.first().copied(),
@@ -56,6 +56,13 @@ impl Row {
         }
         self
     }
+}
+
+/// Of sorted numbers; of an even count the mean of the two in the middle.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let upper = sorted.get(sorted.len() / 2)?;
+    let lower = sorted.get((sorted.len() - 1) / 2)?;
+    Some(0.5 * (lower + upper))
 }
 
 /// Measures how often per second some work is done, on `threads` threads at once.
@@ -119,6 +126,8 @@ mod tests {
             (row.value, row.low, row.high),
             (Some(2.0), Some(1.0), Some(3.0))
         );
+        let even = Row::new("a", "ms", 4, vec![8.0, 1.0, 2.0, 3.0]);
+        assert_eq!(even.value, Some(2.5));
         let other = Row::new("b", "ms", 1, vec![8.0]).against(&row);
         assert_eq!(
             (other.ratio, other.against.as_deref()),
