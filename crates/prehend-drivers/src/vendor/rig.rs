@@ -197,7 +197,7 @@ impl Rig {
         let bounds = joint_bounds(robot)?;
         let period = config.point_period.unwrap_or(rules.period());
         let control = ControlConfig {
-            state_rate_hz: 1.0 / period.as_secs_f64(),
+            state_rate_hz: 1.0 / rules.tick().as_secs_f64(),
             ..ControlConfig::default()
         };
         let shell_config = ShellConfig {
@@ -349,11 +349,14 @@ impl Rig {
         let motion = self.rules.motion();
         let dt = TICK.as_secs_f64();
         self.found.way += motion.dq.iter().map(|dq| dq.abs() * dt).sum::<f64>();
-        if self.rules.is_readable() {
-            self.state.stamp = self.now;
-            (self.state.q, self.state.dq) = (motion.q, motion.dq);
-        } else {
-            self.found.unread += 1;
+        // Between its ticks the vendor's controller says nothing new.
+        if self.is_due(self.rules.tick()) {
+            if self.rules.is_readable() {
+                self.state.stamp = self.now;
+                (self.state.q, self.state.dq) = (motion.q, motion.dq);
+            } else {
+                self.found.unread += 1;
+            }
         }
         let aborted = self.rules.aborted();
         if let Some(abort) = aborted
