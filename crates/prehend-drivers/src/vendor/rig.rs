@@ -197,7 +197,7 @@ impl Rig {
         let bounds = joint_bounds(robot)?;
         let period = config.point_period.unwrap_or(rules.period());
         let control = ControlConfig {
-            state_rate_hz: 1.0 / rules.tick().as_secs_f64(),
+            state_rate_hz: 1.0 / rules.period().as_secs_f64(),
             ..ControlConfig::default()
         };
         let shell_config = ShellConfig {
@@ -349,8 +349,8 @@ impl Rig {
         let motion = self.rules.motion();
         let dt = TICK.as_secs_f64();
         self.found.way += motion.dq.iter().map(|dq| dq.abs() * dt).sum::<f64>();
-        // Between its ticks the vendor's controller says nothing new.
-        if self.is_due(self.rules.tick()) {
+        // The vendor's controller says where the arm is as often as it is told where to go.
+        if self.is_due(self.rules.period()) {
             if self.rules.is_readable() {
                 self.state.stamp = self.now;
                 (self.state.q, self.state.dq) = (motion.q, motion.dq);

@@ -49,7 +49,7 @@ fn an_overloaded_arm_goes_on_bit_for_bit() {
     let mut n_firm = 0;
     for _ in 0..250 {
         let bytes = through_bytes.save().expect("bytes");
-        through_bytes = World::load(&world.robot, &world.config, &bytes).expect("its own bytes");
+        through_bytes = World::load(world.robot(), world.config(), &bytes).expect("its own bytes");
         for world in [&mut world, &mut through_bytes] {
             world.write(&lean(world, 0));
             world.step();
@@ -72,7 +72,7 @@ fn servos_keep_what_they_were_told() {
             center_in_hand: Point3::new(0.0, 0.0, 0.1),
         }));
         let bytes = world.save().expect("bytes");
-        let mut loaded = World::load(&world.robot, &world.config, &bytes).expect("its own bytes");
+        let mut loaded = World::load(world.robot(), world.config(), &bytes).expect("its own bytes");
         for _ in 0..20 {
             world.step();
             loaded.step();
@@ -110,7 +110,7 @@ fn numbers_that_no_world_has_are_refused_by_name() {
         let mut parts = parse(&bytes).expect("its own bytes");
         damage(&mut parts);
         let bad = encode(&parts).expect("bytes");
-        let error = World::load(&world.robot, &world.config, &bad).err();
+        let error = World::load(world.robot(), world.config(), &bad).err();
         let message = error.map(|error| error.to_string()).unwrap_or_default();
         assert!(message.contains(field), "{field}: {message}");
     }
