@@ -82,10 +82,6 @@ fn survives(name: &str, entry: Entry, folder: &Path, n: usize) {
     let accepted = (0..n)
         .filter(|_| entry(&mutate(&mut random, &seeds)))
         .count();
-    println!(
-        "{name}: {n} mutations of {} seeds, {accepted} accepted",
-        seeds.len()
-    );
     assert!(accepted < n, "{name}: it accepts anything");
 }
 

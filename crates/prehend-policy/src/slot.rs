@@ -73,7 +73,7 @@ enum Change {
     /// Nothing is to be changed.
     Settled,
     /// A candidate looks on.
-    Trial(Trial),
+    Trial(Box<Trial>),
     /// The one before stands by.
     Probation(Probation),
 }
@@ -132,7 +132,7 @@ impl PolicySlot {
         if !self.is_settled() {
             return Err(policy);
         }
-        self.change = Change::Trial(Trial::new(policy, terms, self.seed));
+        self.change = Change::Trial(Box::new(Trial::new(policy, terms, self.seed)));
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Trial {
 
 enum Candidate {
     Waits(Box<dyn Policy>),
-    Looks(Look),
+    Looks(Box<Look>),
     /// Decided.
     Gone,
 }
@@ -110,18 +110,18 @@ impl Trial {
         let thread = std::thread::Builder::new().name("policy-candidate".to_owned());
         let thread = (thread.spawn(look))
             .map_err(|error| format!("the system refused a thread for it: {error}"))?;
-        self.candidate = Candidate::Looks(Look {
+        self.candidate = Candidate::Looks(Box::new(Look {
             thread,
             running: running.clone(),
             begun: Instant::now(),
-        });
+        }));
         Ok(())
     }
 
     /// What is decided, if it is. Never waits.
     pub fn verdict(&mut self) -> Option<Result<Passed, String>> {
         match std::mem::replace(&mut self.candidate, Candidate::Gone) {
-            Candidate::Looks(look) if look.thread.is_finished() => self.judge(look).transpose(),
+            Candidate::Looks(look) if look.thread.is_finished() => self.judge(*look).transpose(),
             Candidate::Looks(look) if look.begun.elapsed() > executed(&look.running) => {
                 let limit = executed(&look.running);
                 let reason = format!("no answer yet, a chunk is executed for {limit:.1?}");
