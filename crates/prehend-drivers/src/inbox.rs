@@ -88,7 +88,7 @@ impl Inbox {
         self.asked.epoch.store(epoch, SeqCst);
     }
 
-    /// Whether somebody asked to stop this session since the last call.
+    /// Whether somebody asked since the last call to stop the session that is listened for.
     pub fn takes_stop(&self, epoch: u64) -> bool {
         self.asked.stop.swap(0, SeqCst) == epoch
     }

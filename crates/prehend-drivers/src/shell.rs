@@ -61,7 +61,7 @@ pub struct Shell {
     gate: CommandGate,
     recorder: Recorder,
     safety: SafetyState,
-    /// Whether this session was asked for by somebody who has seen to what broke before.
+    /// Whether whoever asked for the running session has seen to what broke before.
     acknowledged: bool,
     /// Why the newest command that was refused at arming was.
     arm_error: Option<ArmError>,
@@ -382,7 +382,7 @@ impl Shell {
         self.safety.stop_reason().filter(|reason| reason.is_fault())
     }
 
-    /// Whether this session was asked for by somebody who has seen to what broke before.
+    /// Whether whoever asked for the running session has seen to what broke before.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
         self.acknowledged

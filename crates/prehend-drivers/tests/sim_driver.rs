@@ -150,7 +150,7 @@ fn a_session_from_start_to_report() {
     commands.send(&hold(&rearmed, 0)).expect("open");
     wait_until(&statuses, RobotStatus::is_following);
 
-    // A stop of another session is none; one of this session ends it.
+    // A stop of another session is none; one of its own ends it.
     let epoch = first.epoch;
     stops.send(&StopRequest { epoch }).expect("open");
     let mut seq = 1;
