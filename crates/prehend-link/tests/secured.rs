@@ -2,6 +2,8 @@
 //!
 //! The attackers speak plain zenoh, without our own access rules on their side.
 
+mod strangers;
+
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,11 +18,11 @@ use prehend_link::{
 use prehend_types::{self as types, Stamp};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use serde_json::json;
+use strangers::{SOON, put_when_heard, wait_until_heard};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use zenoh::Wait;
 
-const SOON: Duration = Duration::from_secs(10);
 /// Time in which what is refused would have come, were it not.
 const A_WHILE: Duration = Duration::from_millis(300);
 const EPOCH: u64 = 7;
@@ -296,7 +298,9 @@ fn who_has_no_valid_certificate_is_not_let_in() {
     }
     // The forger's own art is good enough: with the right authority and date it is let in.
     let fine = forge("fine", Some(certs.path()), now - day / 2);
-    attack(&listed(&arm, &fine), &key, EPOCH, N);
+    let forger = listed(&arm, &fine);
+    wait_until_heard(&forger, &key);
+    attack(&forger, &key, EPOCH, N);
     assert!(arm.counts().accepted > 0, "{:?}", arm.counts());
     follows_its_controller(&mut arm, certs.path(), "fr3");
 }
@@ -314,6 +318,7 @@ fn an_open_connection_ends_with_its_certificate() {
         three_seconds_left,
     );
     let session = listed(&arm, &papers);
+    wait_until_heard(&session, "prehend/fr3/command");
     attack(&session, "prehend/fr3/command", EPOCH, N);
     let accepted = arm.counts().accepted;
     assert!(accepted > 0 && arm.link.peer_count() == 1);
@@ -364,15 +369,16 @@ fn operators_ask_for_sessions_and_everybody_listed_may_stop() {
     let others = [Role::Viewer, Role::Policy, Role::Controller];
     for role in others {
         let session = listed(&arm, &Papers::of(certs.path(), role));
+        wait_until_heard(&session, &stop);
         session.put(&request, rearm.clone()).wait().expect("open");
-        session.put(&stop, halt.clone()).wait().expect("open");
+        put_when_heard(&session, &stop, halt.clone());
         // The stop came after the request on the same connection.
         let stopped = arm.stops.wait(SOON).expect("listed");
         assert_eq!(stopped.message.epoch, EPOCH, "{role}");
         assert!(arm.requests.take().is_none(), "{role} armed it");
     }
     let session = listed(&arm, &Papers::of(certs.path(), Role::Operator));
-    session.put(&request, rearm).wait().expect("open");
+    put_when_heard(&session, &request, rearm);
     assert!(arm.requests.wait(SOON).is_some(), "an operator may");
 }
 
@@ -381,6 +387,7 @@ fn the_id_of_a_session_proves_nothing() {
     let certs = certificates();
     let mut arm = Arm::new("fr3", certs.path(), EPOCH);
     let controller = listed(&arm, &Papers::of(certs.path(), Role::Controller));
+    wait_until_heard(&controller, "prehend/fr3/command");
     attack(&controller, "prehend/fr3/command", EPOCH, N);
     let accepted = arm.counts().accepted;
     assert!(accepted > 0);
@@ -402,6 +409,7 @@ fn a_recorded_stream_moves_nothing_a_second_time() {
     let mut arm = Arm::new("fr3", certs.path(), EPOCH);
     // Whoever can replay holds the controller's own certificate: the worst case.
     let session = listed(&arm, &Papers::of(certs.path(), Role::Controller));
+    wait_until_heard(&session, "prehend/fr3/command");
     let replay = |arm: &mut Arm, recorded: &[Vec<u8>]| {
         for bytes in recorded {
             let put = session.put("prehend/fr3/command", bytes.clone());
@@ -439,6 +447,7 @@ fn a_command_for_one_robot_moves_no_other() {
     let session = listed(&right, &Papers::of(certs.path(), Role::Controller));
     attack(&session, "prehend/left/command", left.gate.epoch(), N);
     assert_eq!(right.commands.counts().received, 0);
+    wait_until_heard(&session, "prehend/right/command");
     attack(&session, "prehend/right/command", left.gate.epoch(), N);
     let counts = right.counts();
     assert!(counts.other_robot > 0, "{counts:?}");

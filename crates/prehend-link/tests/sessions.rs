@@ -1,5 +1,7 @@
 //! Two processes' worth of sessions over loopback, each test on free ports of its own.
 
+mod strangers;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -12,9 +14,8 @@ use prehend_link::{
     free_loopback_endpoint,
 };
 use prehend_types as types;
+use strangers::{SOON, put_when_heard};
 use zenoh::Wait;
-
-const SOON: Duration = Duration::from_secs(5);
 
 fn pair() -> (Link, Link) {
     let endpoint = free_loopback_endpoint().expect("a free port");
@@ -56,10 +57,9 @@ fn two_sessions_exchange_messages_in_order() {
     let publisher = control.publisher::<JointCommand>().expect("declares");
     wait_for_subscriber(&publisher);
     assert!(control.peer_count() == 1 && driver.peer_count() == 1);
+    // One by one: a burst may be dropped, as commands are when the line is not free.
     for seq in 0..32 {
         publisher.send(&command(seq)).expect("open");
-    }
-    for seq in 0..32 {
         let received = queue.wait(SOON).expect("arrives");
         assert_eq!(received.message.seq, seq);
         assert!(received.at >= received.message.sent(), "one clock for both");
@@ -118,10 +118,7 @@ fn what_another_robot_is_meant_by_is_refused_and_counted() {
     let crossed = stranger(&endpoint);
     let put = |request: &EpisodeRequest| {
         let bytes = encode(request).expect("valid");
-        crossed
-            .put("prehend/fr3/request", bytes)
-            .wait()
-            .expect("open");
+        put_when_heard(&crossed, "prehend/fr3/request", bytes);
     };
     put(&EpisodeRequest::reset("left", 1));
     put(&EpisodeRequest::reset("fr3", 2));
@@ -137,10 +134,7 @@ fn junk_on_a_key_is_counted_and_does_no_harm() {
     let queue = driver.queue::<JointCommand>(8).expect("declares");
     let stranger = stranger(&endpoint);
     for junk in [vec![], vec![0xff; 64], vec![0; 1 << 20]] {
-        stranger
-            .put("prehend/fr3/command", junk)
-            .wait()
-            .expect("open");
+        put_when_heard(&stranger, "prehend/fr3/command", junk);
     }
     let deadline = Instant::now() + SOON;
     while queue.counts().decode_errors < 3 {
@@ -293,8 +287,7 @@ fn a_message_beyond_the_sessions_bound_is_thrown_away_as_it_comes() {
     let queue = driver.queue::<JointCommand>(8).expect("declares");
     let hostile = stranger(&commands);
     for bytes in [2 << 20, 64 << 20] {
-        let put = hostile.put("prehend/fr3/command", vec![0; bytes]);
-        put.wait().expect("open");
+        put_when_heard(&hostile, "prehend/fr3/command", vec![0; bytes]);
     }
     let control = Link::open(&calling).expect("connects");
     let publisher = control.publisher::<JointCommand>().expect("declares");
@@ -302,10 +295,8 @@ fn a_message_beyond_the_sessions_bound_is_thrown_away_as_it_comes() {
     publisher.send(&command(3)).expect("open");
     assert_eq!(queue.wait(SOON).expect("arrives").message.seq, 3);
     // One that fits comes through, and is refused for what it is.
-    let small = stranger(&commands)
-        .put("prehend/fr3/command", vec![0; 1 << 16])
-        .wait();
-    small.expect("open");
+    let small = stranger(&commands);
+    put_when_heard(&small, "prehend/fr3/command", vec![0; 1 << 16]);
     let deadline = Instant::now() + SOON;
     while queue.counts().decode_errors == 0 {
         assert!(Instant::now() < deadline, "{:?}", queue.counts());
@@ -339,12 +330,10 @@ fn a_visitor_sees_who_sends_and_what_is_lost() {
     wait_for_subscriber(&publisher);
     for seq in 0..7 {
         publisher.send(&command(seq)).expect("open");
+        let seen = monitor.wait(SOON).expect("arrives");
+        let json = Topic::Command.to_json(&seen.payload).expect("valid");
+        assert_eq!((&json["seq"], &json["mode"]), (&seq.into(), &0.into()));
     }
-    let first = monitor.wait(SOON).expect("arrives");
-    let json = Topic::Command.to_json(&first.payload).expect("valid");
-    assert_eq!((&json["seq"], &json["mode"]), (&0.into(), &0.into()));
-    let rest = std::iter::from_fn(|| monitor.wait(Duration::from_millis(500)));
-    assert_eq!(rest.take(6).count(), 6);
     let traffic = monitor.traffic();
     assert_eq!((traffic.messages, traffic.senders.len()), (7, 1));
     assert_eq!(
