@@ -1,7 +1,7 @@
 //! Which grasps a gripper can carry out, as far as the cloud shows: the network is not asked to be sure of
 //! the last millimetres.
 
-use nalgebra::{Point3, Translation3, Vector3};
+use nalgebra::{Point3, Vector3};
 use prehend_robot::{Jaw, LinkShape, Shape};
 use prehend_types::{Pose, TableGrasp};
 use serde::{Deserialize, Serialize};
@@ -11,9 +11,8 @@ use super::picker::put_down;
 
 /// The hand's straight way in, m.
 const SWEEP: f64 = 0.05;
-/// The way straight down to a place that is looked at, in steps thinner than a finger, m.
-const DESCENT_STEPS: u8 = 8;
-const DESCENT_STEP: f64 = 0.012;
+/// The way straight down to a place, m.
+const DESCENT: f64 = 0.1;
 /// Least distance of anything of the hand from the table, m.
 const TABLE_GAP: f64 = 0.001;
 /// Points inside of the hand that may be noise.
@@ -99,7 +98,7 @@ impl<'a> HandFilter<'a> {
         for retreat in self.jaw.retreats() {
             let grasp = TableGrasp { retreat, ..*grasp };
             let tool = grasp.base_from_tool();
-            match self.is_free(&tool, &boxes) {
+            match self.is_free(&tool, &boxes, 0.0) {
                 Err(reason) => refusal = reason,
                 Ok(()) => {
                     let back = tool * Pose::translation(0.0, 0.0, -SWEEP);
@@ -121,7 +120,7 @@ impl<'a> HandFilter<'a> {
         let free = wider.into_iter().find(|opening| {
             let boxes: Vec<(Pose, Vector3<f64>)> =
                 self.jaw.boxes(*opening).iter().map(swept).collect();
-            self.is_free(&tool, &boxes).is_ok()
+            self.is_free(&tool, &boxes, 0.0).is_ok()
         });
         free.unwrap_or(least)
     }
@@ -139,10 +138,7 @@ impl<'a> HandFilter<'a> {
     ) -> Result<(), Refusal> {
         let opening = opening.min(self.jaw.max_width_m);
         let boxes: Vec<(Pose, Vector3<f64>)> = self.jaw.boxes(opening).iter().map(still).collect();
-        for step in 0..=DESCENT_STEPS {
-            let raised = Translation3::new(0.0, 0.0, DESCENT_STEP * f64::from(step)) * tool;
-            self.is_free(&raised, &boxes)?;
-        }
+        self.is_free(tool, &boxes, DESCENT)?;
         reaches().then_some(()).ok_or(Refusal::Reach)
     }
 
@@ -162,13 +158,20 @@ impl<'a> HandFilter<'a> {
         self.check_descent(&tool, opening, || true)
     }
 
-    fn is_free(&self, tool: &Pose, boxes: &[(Pose, Vector3<f64>)]) -> Result<(), Refusal> {
+    /// Whether the hand is in nothing at a pose, nor on its way straight down from `above` it, m.
+    fn is_free(
+        &self,
+        tool: &Pose,
+        boxes: &[(Pose, Vector3<f64>)],
+        above: f64,
+    ) -> Result<(), Refusal> {
         let lowest = boxes.iter().map(|(tool_from_box, half)| {
             let pose = tool * tool_from_box;
             let down = pose.rotation.inverse() * Vector3::z();
             pose.translation.z - half.dot(&down.abs())
         });
-        if lowest.fold(f64::MAX, f64::min) < TABLE_GAP {
+        let lowest = lowest.fold(f64::MAX, f64::min);
+        if lowest < TABLE_GAP {
             return Err(Refusal::Table);
         }
         let reach = boxes
@@ -178,26 +181,44 @@ impl<'a> HandFilter<'a> {
         let middle = tool.translation.vector;
         let from = self.cloud.partition_point(|p| p.x < middle.x - reach);
         let to = self.cloud.partition_point(|p| p.x <= middle.x + reach);
-        let near = self
-            .cloud
-            .get(from..to)
-            .unwrap_or_default()
-            .iter()
-            .filter(|point| (point.coords - middle).norm_squared() < reach * reach)
-            .map(|point| tool.inverse_transform_point(point));
-        let is_inside = |point: &Point3<f64>| {
-            boxes.iter().any(|(pose, half)| {
-                let off = point.coords - pose.translation.vector;
-                off.iter()
-                    .zip(half)
-                    .all(|(off, half)| off.abs() < half - SKIN)
-            })
+        let up = tool.inverse_transform_vector(&Vector3::z());
+        // Most points are of the table, beneath the hand.
+        let is_near = |point: &&Point3<f64>| {
+            (lowest..middle.z + above + reach).contains(&point.z)
+                && (point.y - middle.y).abs() < reach
         };
-        if near.filter(is_inside).take(NOISE + 1).count() > NOISE {
+        let met = self.cloud.get(from..to).unwrap_or_default().iter();
+        let met = met.filter(is_near).filter(|point| {
+            let point = tool.inverse_transform_point(point).coords;
+            let meets = |(pose, half): &(Pose, Vector3<f64>)| {
+                let inner = half.add_scalar(-SKIN);
+                is_met(&(point - pose.translation.vector), &inner, &up, above)
+            };
+            boxes.iter().any(meets)
+        });
+        if met.take(NOISE + 1).count() > NOISE {
             return Err(Refusal::Collision);
         }
         Ok(())
     }
+}
+
+/// Whether a point, from the middle of a box of half this size, is met by the box on its way along `up` (a unit
+/// vector) from `length` away, or where it ends.
+fn is_met(point: &Vector3<f64>, half: &Vector3<f64>, up: &Vector3<f64>, length: f64) -> bool {
+    let (mut from, mut to) = (0.0_f64, length);
+    for axis in 0..3 {
+        if up[axis].abs() < 1e-9 {
+            if point[axis].abs() >= half[axis] {
+                return false;
+            }
+            continue;
+        }
+        let (middle, half) = (point[axis] / up[axis], half[axis] / up[axis].abs());
+        from = from.max(middle - half);
+        to = to.min(middle + half);
+    }
+    from <= to
 }
 
 /// A box of the hand: pose in the tool frame, half the size.
