@@ -80,6 +80,7 @@ enum Change {
 
 struct Probation {
     old: Box<dyn Policy>,
+    was_first: bool,
     looks_left: u32,
     /// Longest look: the executed part of the old one's last chunk.
     limit: Duration,
@@ -88,6 +89,7 @@ struct Probation {
 /// The running policy and, while it is being replaced, one more.
 pub struct PolicySlot {
     running: Box<dyn Policy>,
+    is_first: bool,
     change: Change,
     seed: u64,
     /// What policies counted in this episode that decide no more.
@@ -101,11 +103,18 @@ impl PolicySlot {
     pub fn new(policy: Box<dyn Policy>) -> Self {
         Self {
             running: policy,
+            is_first: true,
             change: Change::Settled,
             seed: 0,
             spent: Tally::new(),
             events: Vec::new(),
         }
+    }
+
+    /// Whether the policy decides that it began with.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// Whether a candidate can be offered: one change at a time.
@@ -173,10 +182,12 @@ impl PolicySlot {
             Err(reason) => return self.events.push(SwapEvent::Refused { name, reason }),
         };
         let old = self.replace_running(passed.policy);
+        let was_first = std::mem::replace(&mut self.is_first, false);
         let looks_left = trial.terms().probation_looks;
         if looks_left > 0 {
             self.change = Change::Probation(Probation {
                 old,
+                was_first,
                 looks_left,
                 limit: passed.limit,
             });
@@ -246,6 +257,7 @@ impl Policy for PolicySlot {
         };
         if let Change::Probation(probation) = std::mem::replace(&mut self.change, Change::Settled) {
             let name = self.replace_running(probation.old).name().to_owned();
+            self.is_first = probation.was_first;
             self.events.push(SwapEvent::RolledBack { name, reason });
             // It saw nothing while it stood by.
             self.running.reset(self.seed);

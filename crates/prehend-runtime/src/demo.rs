@@ -10,7 +10,7 @@ use crate::driver_node::DriverNode;
 use crate::launch::LaunchFile;
 use crate::live::Live;
 use crate::operator::{Operator, OperatorProgress, OperatorReport};
-use crate::policy_node::{NamedPolicy, PolicyNode, PolicyReport};
+use crate::policy_node::{NamedPolicy, PolicyNode, PolicyReport, PolicySet};
 use crate::{NodeKind, Outcome, RuntimeError, Stop};
 
 /// What a demo runs.
@@ -84,13 +84,14 @@ pub fn demo(
     launch.choose_ports()?;
     let robot = launch.load_robot()?;
     let scene = launch.load_scene()?;
-    let (policy, source, policy_recording) = match config.policy {
+    let (policies, policy_recording) = match config.policy {
         // Somebody's own: there is no bundle to run it from again, and none to swap it for.
-        Some(policy) => (policy, None, None),
+        Some(policy) => (PolicySet::from(policy), None),
         None => {
-            let policy = launch.load_policy(&robot)?;
-            let recording = launch.recording(NodeKind::Policy, &robot, &policy.provider)?;
-            (policy, Some(launch.policy_source(&robot)), recording)
+            let policies = launch.load_policies(&robot)?;
+            let engine = &policies.policy.provider;
+            let recording = launch.recording(NodeKind::Policy, &robot, engine)?;
+            (policies, recording)
         }
     };
     let control_recording = launch.recording(NodeKind::Control, &robot, "")?;
@@ -103,8 +104,7 @@ pub fn demo(
     let (live_policy, live_control) = (Live::default(), Live::default());
     let operator = Operator::new(&launch.operator, &operator_link)?;
     let policy = PolicyNode::spawn_live(
-        policy,
-        source,
+        policies,
         &robot,
         launch.policy.lead(),
         &policy_link,

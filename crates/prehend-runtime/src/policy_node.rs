@@ -17,6 +17,7 @@ use crate::history::StateHistory;
 use crate::latency::Times;
 use crate::live::Live;
 use crate::recording::{PolicyRecorder, RecordReport, Recording};
+use crate::refiner::{Refine, RefineReport, Refiner};
 use crate::swap::{self, PolicySource, Swaps};
 use crate::{Millis, NodeHandle, NodeKind, RuntimeError, Stop};
 
@@ -25,6 +26,8 @@ const STATUS_QUEUE: usize = 1024;
 const EVENT_QUEUE: usize = 64;
 /// Longest wait for a cloud before the node looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// The same while a better answer may come.
+const EAGERNESS: Duration = Duration::from_millis(1);
 /// How often a node that missed the start of an episode asks for it.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -62,6 +65,9 @@ pub struct PolicyReport {
     /// What the policy counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tally: BTreeMap<String, u64>,
+    /// The policy that improves on its answers; `null` without one.
+    #[serde(default)]
+    pub refined: Option<RefineReport>,
     /// The link's account of the clouds.
     pub cloud_link: LinkCounts,
     /// The recording of the policy, once it has ended; `null` if nobody asked for one.
@@ -77,6 +83,26 @@ pub struct NamedPolicy {
     pub provider: String,
 }
 
+/// All that a policy node decides with.
+pub struct PolicySet {
+    /// What answers, in time.
+    pub policy: NamedPolicy,
+    /// What improves on its answers, if there is time.
+    pub refine: Option<Refine>,
+    /// Where another policy comes from while it runs; without, it keeps the one that it has.
+    pub source: Option<PolicySource>,
+}
+
+impl From<NamedPolicy> for PolicySet {
+    fn from(policy: NamedPolicy) -> Self {
+        Self {
+            policy,
+            refine: None,
+            source: None,
+        }
+    }
+}
+
 /// The node that decides.
 #[derive(Debug)]
 pub struct PolicyNode;
@@ -88,47 +114,29 @@ impl PolicyNode {
     /// # Errors
     /// [`RuntimeError::Link`], [`RuntimeError::Thread`].
     pub fn spawn(
-        policy: NamedPolicy,
+        policies: impl Into<PolicySet>,
         robot: &Arc<Robot>,
         lead: Duration,
         link: &Link,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
-        Self::spawn_live(policy, None, robot, lead, link, Live::default(), None)
-    }
-
-    /// As [`Self::spawn`], for a policy that may be replaced while it runs by what `source` loads.
-    ///
-    /// # Errors
-    /// As [`Self::spawn`].
-    pub fn spawn_swappable(
-        policy: NamedPolicy,
-        source: PolicySource,
-        robot: &Arc<Robot>,
-        lead: Duration,
-        link: &Link,
-    ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
-        Self::spawn_live(
-            policy,
-            Some(source),
-            robot,
-            lead,
-            link,
-            Live::default(),
-            None,
-        )
+        Self::spawn_live(policies.into(), robot, lead, link, Live::default(), None)
     }
 
     /// As [`Self::spawn`], with a report that can be looked at meanwhile, for a policy that is recorded if that
-    /// is wanted, and may be replaced if it is not and there is a `source`.
+    /// is wanted, and may be replaced if it is not.
     pub(crate) fn spawn_live(
-        policy: NamedPolicy,
-        source: Option<PolicySource>,
+        policies: PolicySet,
         robot: &Arc<Robot>,
         lead: Duration,
         link: &Link,
         live: Live<PolicyReport>,
         recording: Option<&Recording>,
     ) -> Result<NodeHandle<PolicyReport>, RuntimeError> {
+        let PolicySet {
+            policy,
+            refine,
+            source,
+        } = policies;
         let report = PolicyReport {
             policy: policy.policy.name().to_owned(),
             provider: policy.provider,
@@ -150,6 +158,7 @@ impl PolicyNode {
             next_due: Stamp::ZERO,
             report,
             policy: PolicySlot::new(policy.policy),
+            refiner: refine.map(Refiner::spawn).transpose()?,
             swaps: Swaps::new(swap::offered(source, recording.is_some()), link)?,
             times: Default::default(),
             live,
@@ -171,6 +180,8 @@ struct Stages {
 
 struct Worker {
     policy: PolicySlot,
+    /// Improves on the policy that the node began with: one that took its place may be meant to do something else.
+    refiner: Option<Refiner>,
     swaps: Swaps,
     robot: Arc<Robot>,
     /// Whose arm it is.
@@ -197,10 +208,14 @@ struct Worker {
 impl Worker {
     fn run(&mut self, stop: &Stop) -> Result<PolicyReport, RuntimeError> {
         while !stop.is_set() {
-            let cloud = self.clouds.wait(PATIENCE);
+            let is_eager = self.refiner.as_ref().is_some_and(Refiner::is_looking);
+            let cloud = self
+                .clouds
+                .wait(if is_eager { EAGERNESS } else { PATIENCE });
             self.follow_episodes();
             self.remember_states();
             self.swaps.step(&mut self.policy, &mut self.report)?;
+            self.refine()?;
             if let Some(cloud) = cloud {
                 self.look_at(&cloud)?;
                 self.live.set(self.snapshot());
@@ -230,6 +245,9 @@ impl Worker {
                     add(&mut self.report.tally, &self.policy.tally());
                     let seed = derive_seed(event.seed, Stream::Policy, 0);
                     self.policy.reset(seed);
+                    if let Some(refiner) = &mut self.refiner {
+                        refiner.reset(seed);
+                    }
                     if let Some(recorder) = &mut self.recorder {
                         recorder.reset(seed);
                     }
@@ -313,6 +331,11 @@ impl Worker {
         }
         let sent = Stamp::now();
         self.policy.shadow(&observation, &chunk);
+        if self.policy.is_first()
+            && let Some(refiner) = &mut self.refiner
+        {
+            refiner.show(epoch, observation);
+        }
         let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
         self.next_due = stamp.after(executed.saturating_sub(self.lead));
         self.report.chunks += 1;
@@ -322,6 +345,34 @@ impl Worker {
         times.act.record(act_time);
         times.publish.record(sent.saturating_since(sending));
         times.total.record(sent.saturating_since(stamp));
+        Ok(())
+    }
+
+    /// Sends a better answer to the last look, if there is one.
+    fn refine(&mut self) -> Result<(), RuntimeError> {
+        let Some(refiner) = &mut self.refiner else {
+            return Ok(());
+        };
+        let Some(refined) = refiner.take(Stamp::now()) else {
+            return Ok(());
+        };
+        if self.episode != Some(refined.epoch) {
+            return Ok(());
+        }
+        let (epoch, chunk) = (refined.epoch, refined.chunk);
+        let message = ActionChunk::new(&self.name, epoch, &chunk, refined.took);
+        match self.chunks.send(&message) {
+            Ok(()) => {}
+            Err(error @ LinkError::Refused(_)) => {
+                refiner.note(error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        refiner.sent(&chunk);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.refine(chunk);
+        }
         Ok(())
     }
 
@@ -344,6 +395,7 @@ impl Worker {
             act_ms: self.times.act.millis(),
             publish_ms: self.times.publish.millis(),
             total_ms: self.times.total.millis(),
+            refined: self.refiner.as_ref().map(Refiner::report),
             cloud_link: self.clouds.counts(),
             ..self.report.clone()
         }

@@ -183,20 +183,13 @@ fn run_node(
         }
         NodeKind::Policy => {
             let robot = launch.load_robot()?;
-            let policy = launch.load_policy(&robot)?;
-            let recording = launch.recording(node, &robot, &policy.provider)?;
+            let policies = launch.load_policies(&robot)?;
+            let engine = &policies.policy.provider;
+            let recording = launch.recording(node, &robot, engine)?;
             let link = open()?;
             let (lead, live) = (launch.policy.lead(), Live::default());
             wait(
-                PolicyNode::spawn_live(
-                    policy,
-                    Some(launch.policy_source(&robot)),
-                    &robot,
-                    lead,
-                    &link,
-                    live,
-                    recording.as_ref(),
-                )?,
+                PolicyNode::spawn_live(policies, &robot, lead, &link, live, recording.as_ref())?,
                 stop,
             )
         }

@@ -1,6 +1,7 @@
 //! Turns the files that a launch file names into loaded robots, scenes and policies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prehend_policy::pick_place::{Grounded, Picker, SceneBundle, SceneNetwork};
 use prehend_policy::{Bundle, OnnxPolicy, Runtime};
@@ -11,7 +12,8 @@ use prehend_types::config::{ConfigError, is_plain_name, locate};
 
 use crate::control_node::ControlSettings;
 use crate::launch::LaunchFile;
-use crate::policy_node::NamedPolicy;
+use crate::policy_node::{NamedPolicy, PolicySet};
+use crate::refiner::Refine;
 use crate::swap::PolicySource;
 use crate::{NodeKind, RuntimeError};
 
@@ -36,6 +38,7 @@ impl LaunchFile {
         if let Some(grounding) = &self.policy.grounding {
             SceneBundle::load(&locate(&grounding.network)?)?;
         }
+        self.load_refine_bundle(&robot)?;
         Ok(())
     }
 
@@ -71,6 +74,66 @@ impl LaunchFile {
         let bundle = Bundle::load(&locate(&self.policy.model)?)?;
         bundle.check_robot(robot.name(), robot.content_hash())?;
         Ok(bundle)
+    }
+
+    /// Reads the bundle that improves on the policy's answers, and checks that it says as much at a time.
+    fn load_refine_bundle(&self, robot: &Robot) -> Result<Option<Bundle>, RuntimeError> {
+        let Some(refine) = &self.policy.refine else {
+            return Ok(None);
+        };
+        let bundle = Bundle::load(&locate(&refine.model)?)?;
+        bundle.check_robot(robot.name(), robot.content_hash())?;
+        let quick = self.load_bundle(robot)?;
+        let [own, quicks] = [&bundle, &quick].map(|bundle| {
+            let action = &bundle.manifest().action;
+            (action.dt_s, action.chunk, action.n_action_steps)
+        });
+        if own != quicks {
+            return Err(RuntimeError::Config(ConfigError::Value {
+                path: refine.model.clone(),
+                field: "policy.refine.model".to_owned(),
+                message: format!(
+                    "action length (s), actions and executed actions are {own:?}, those of policy.model {quicks:?}: \
+                     both have to answer for the same time"
+                ),
+            }));
+        }
+        Ok(Some(bundle))
+    }
+
+    /// Loads what improves on the policy's answers, as [`Self::load_policy`] does the policy; `None` if there is
+    /// no such thing.
+    ///
+    /// # Errors
+    /// As [`Self::load_policy`].
+    pub fn load_refine(&self, robot: &Arc<Robot>) -> Result<Option<Refine>, RuntimeError> {
+        let bundle = self.load_refine_bundle(robot)?;
+        let Some((bundle, section)) = bundle.zip(self.policy.refine.as_ref()) else {
+            return Ok(None);
+        };
+        let options = self.policy.runtime_options();
+        let runtime = Runtime::open(&options).map_err(prehend_policy::BundleError::from)?;
+        let policy = OnnxPolicy::from_bundle(&bundle, &runtime, options.warm_up_runs)?;
+        let provider = policy.provider().to_owned();
+        Ok(Some(Refine {
+            policy: NamedPolicy {
+                policy: Box::new(policy),
+                provider,
+            },
+            within: Duration::from_millis(section.within_millis),
+        }))
+    }
+
+    /// Everything that the policy node decides with.
+    ///
+    /// # Errors
+    /// As [`Self::load_policy`].
+    pub fn load_policies(&self, robot: &Arc<Robot>) -> Result<PolicySet, RuntimeError> {
+        Ok(PolicySet {
+            policy: self.load_policy(robot)?,
+            refine: self.load_refine(robot)?,
+            source: Some(self.policy_source(robot)),
+        })
     }
 
     /// Reads the pick-and-place network with its gripper, and checks that both are whole.

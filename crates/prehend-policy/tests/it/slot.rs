@@ -114,6 +114,7 @@ fn every_candidate_of_four_looks_takes_over_only_if_it_may_and_the_old_one_never
                 served.push(slot.name().to_owned());
                 let result = look(&mut slot, &seen);
                 let happened = slot.take_events();
+                assert_eq!(slot.is_first(), slot.name() == "old");
                 // Only one that is settled in, with nobody behind it, may leave the arm without a chunk.
                 let is_alone = slot.name() == "new" && slot.is_settled();
                 let is_good =

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use flow::Edge;
 pub use sections::{
     Acknowledge, ControlSection, DriverSection, GroundingSection, LinkSection, OperatorSection,
-    PolicySection, TlsSection, Wires,
+    PolicySection, RefineSection, TlsSection, Wires,
 };
 
 use crate::{NodeKind, RuntimeError};

@@ -96,6 +96,9 @@ pub struct PolicySection {
     /// Who tells a flow policy which points are target and receptacle; without it the cloud has to.
     #[serde(default)]
     pub grounding: Option<GroundingSection>,
+    /// A slower policy that improves on the answers of a flow policy where there is time.
+    #[serde(default)]
+    pub refine: Option<RefineSection>,
     /// Which engine runs it: `auto` (default), `onnx_runtime` or `embedded`.
     #[serde(default)]
     pub engine: EngineChoice,
@@ -125,6 +128,18 @@ pub struct GroundingSection {
     pub network: PathBuf,
     /// What it has to know of the cell.
     pub cell: Cell,
+}
+
+/// The policy whose answers take the place of the quick ones when they come in time: the same with more flow
+/// steps, say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefineSection {
+    /// Folder of its bundle, found as `config::locate` does; its actions are as long as those of `policy.model`.
+    pub model: PathBuf,
+    /// Age of a cloud up to which it may answer, ms. Default 40: less than an action lasts.
+    #[serde(default = "default_refine_millis")]
+    pub within_millis: u64,
 }
 
 /// The process that turns action chunks into joint commands.
@@ -191,6 +206,9 @@ const fn default_warm_up_runs() -> usize {
 }
 const fn default_lead_millis() -> u64 {
     25
+}
+const fn default_refine_millis() -> u64 {
+    40
 }
 const fn default_valid_for_millis() -> u64 {
     50
@@ -326,6 +344,19 @@ impl LaunchFile {
             grounding.is_none() || self.policy.cell.is_none(),
             "policy.grounding",
             "stands beside `policy.cell`: the network there decides alone, take one of the two out",
+        )?;
+        let refine = self.policy.refine.as_ref();
+        need(
+            refine.is_none() || (self.policy.cell.is_none() && grounding.is_none()),
+            "policy.refine",
+            "stands beside `policy.cell` or `policy.grounding`, and improves on flow policies that are told the \
+             roles alone: take one of the two out",
+        )?;
+        let within = refine.map_or(1, |refine| refine.within_millis);
+        need(
+            (1..=1000).contains(&within),
+            "policy.refine.within_millis",
+            format!("is {within}, must be from 1 to 1000"),
         )?;
         let cells = [
             ("policy.cell", self.policy.cell.as_ref()),

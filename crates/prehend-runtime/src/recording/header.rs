@@ -114,9 +114,11 @@ impl Header {
 
 fn bundles(launch: &LaunchFile, path: &Path) -> Result<BTreeMap<String, String>, RuntimeError> {
     let grounding = launch.policy.grounding.as_ref();
+    let refine = launch.policy.refine.as_ref();
     let folders: Vec<&PathBuf> = [&launch.policy.model]
         .into_iter()
         .chain(grounding.map(|grounding| &grounding.network))
+        .chain(refine.map(|refine| &refine.model))
         .collect();
     let mut hashes = BTreeMap::new();
     for folder in folders {

@@ -29,6 +29,8 @@ pub(crate) enum PolicyRecord {
         seen: Seen,
         outcome: Result<ActionChunk, String>,
     },
+    /// The policy that improves on its answers said this of the same look, in time.
+    Refine { chunk: ActionChunk },
 }
 
 /// An observation; the tool's pose follows from the state.
@@ -95,6 +97,10 @@ impl PolicyRecorder {
             },
             outcome: outcome.as_ref().cloned().map_err(ToString::to_string),
         });
+    }
+
+    pub fn refine(&mut self, chunk: ActionChunk) {
+        self.send(PolicyRecord::Refine { chunk });
     }
 
     /// Never waits: a record that finds no room ends the recording.

@@ -148,13 +148,22 @@ fn replay_policy(path: &Path, report: &mut RunReplay) -> Result<(), RuntimeError
     header.check_bundles(&launch, path)?;
     report.recorded_by.insert(name_of(path), header.version);
     let mut named = launch.load_policy(&robot)?;
+    let mut refine = launch.load_refine(&robot)?;
     report.engine = Some(Engines {
         recorded: header.engine,
         replayed: named.provider,
     });
+    let mut last_seen = None;
     for record in reader.by_ref() {
-        match record {
-            PolicyRecord::Reset { seed } => named.policy.reset(seed),
+        let (outcome, said) = match record {
+            PolicyRecord::Reset { seed } => {
+                named.policy.reset(seed);
+                if let Some(refine) = &mut refine {
+                    refine.policy.policy.reset(seed);
+                }
+                last_seen = None;
+                continue;
+            }
             PolicyRecord::Act { seen, outcome } => {
                 let (n, n_roles) = (seen.cloud.points.len(), seen.cloud.roles.len());
                 if n != n_roles || seen.state.q.len() != robot.n_joints() {
@@ -165,13 +174,24 @@ fn replay_policy(path: &Path, report: &mut RunReplay) -> Result<(), RuntimeError
                     );
                     return Err(refused(path, reason));
                 }
-                let said = named.policy.act(&seen.observation(&robot));
-                let said = said.map_err(|error| error.to_string());
-                let field = compare::chunks(&outcome, &said);
-                report.count(field, (None, Some(report.chunks)));
-                report.chunks += 1;
+                let observation = last_seen.insert(seen.observation(&robot));
+                (outcome, named.policy.act(observation))
             }
-        }
+            PolicyRecord::Refine { chunk } => {
+                let (Some(refine), Some(observation)) = (&mut refine, &last_seen) else {
+                    let reason = format!(
+                        "answer {} improves on none, or the launch file in it names no policy for that",
+                        report.chunks
+                    );
+                    return Err(refused(path, reason));
+                };
+                (Ok(chunk), refine.policy.policy.act(observation))
+            }
+        };
+        let said = said.map_err(|error| error.to_string());
+        let field = compare::chunks(&outcome, &said);
+        report.count(field, (None, Some(report.chunks)));
+        report.chunks += 1;
     }
     let after = format!("{} chunks", report.chunks);
     report.lose(path, &after, reader.loss());

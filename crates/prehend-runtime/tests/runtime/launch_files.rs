@@ -172,6 +172,32 @@ fn who_supplies_roles_is_checked() {
 }
 
 #[test]
+fn what_improves_on_answers_has_a_time_and_answers_for_as_long() {
+    check(
+        "within_millis",
+        "within_millis = 0",
+        &["policy.refine.within_millis", "from 1 to 1000"],
+    );
+    let unmarked = std::fs::read_to_string(locate("launch/unmarked.toml").expect("exists"));
+    let refine = "[policy.refine]\nmodel = \"models/fr3_pick_place_teacher\"\n\n[policy.wires]";
+    let both = unmarked
+        .expect("readable")
+        .replace("[policy.wires]", refine);
+    let error = LaunchFile::parse(&both, Path::new("launch/both.toml")).expect_err("two roles");
+    assert!(error.to_string().contains("policy.grounding"), "{error}");
+
+    let text = demo_text();
+    let demo = LaunchFile::parse(&text, Path::new("launch/demo.toml")).expect("valid");
+    demo.check_files().expect("both answer for as long");
+    let network = text.replace(
+        "model = \"models/fr3_pick_place_teacher\"",
+        "model = \"models/pick-place\"",
+    );
+    let wrong = LaunchFile::parse(&network, Path::new("launch/wrong.toml")).expect("is a folder");
+    assert!(wrong.check_files().is_err(), "no flow policy");
+}
+
+#[test]
 #[cfg(not(feature = "cuda"))]
 fn a_provider_that_is_not_built_is_refused() {
     check(

@@ -13,7 +13,8 @@ use prehend_link::messages::{
 use prehend_link::{Link, LinkConfig, Publisher, Queue, free_loopback_endpoint};
 use prehend_robot::Robot;
 use prehend_runtime::{
-    NamedPolicy, NodeHandle, PolicyNode, PolicyReport, PolicySource, RuntimeError, ask_to_swap,
+    NamedPolicy, NodeHandle, PolicyNode, PolicyReport, PolicySet, PolicySource, Refine,
+    RuntimeError, ask_to_swap,
 };
 use prehend_types::config::locate;
 use prehend_types::{
@@ -72,13 +73,22 @@ struct Cell {
 }
 
 fn cell() -> Cell {
+    cell_with(None)
+}
+
+fn cell_with(refine: Option<Refine>) -> Cell {
     let robot = Robot::load(&locate("robots/fr3").expect("exists")).expect("valid");
     let robot = Arc::new(robot);
     let endpoint = free_loopback_endpoint().expect("a free port");
     let driver = Link::open(&LinkConfig::for_robot("fr3").listening(&endpoint)).expect("listens");
     let own = Link::open(&LinkConfig::for_robot("fr3").connecting(&endpoint)).expect("connects");
     let (gate, opened) = channel();
-    let node = PolicyNode::spawn_swappable(opens(0.25, u32::MAX), source(opened), &robot, DT, &own);
+    let policies = PolicySet {
+        source: Some(source(opened)),
+        refine,
+        ..PolicySet::from(opens(0.25, u32::MAX))
+    };
+    let node = PolicyNode::spawn(policies, &robot, DT, &own);
     let cell = Cell {
         node: node.expect("starts"),
         statuses: driver.publisher().expect("declares"),
@@ -255,4 +265,26 @@ fn one_that_fails_after_it_took_over_gives_way_to_the_old_one() {
     let report = cell.node.join().expect("ends in order");
     assert_eq!(report.tally["swap_rolled_back"], 1);
     assert_eq!(report.provider, "opens 0.25");
+}
+
+#[test]
+fn a_better_answer_follows_the_quick_one_until_another_policy_decides() {
+    let mut cell = cell_with(Some(Refine {
+        policy: opens(0.5, u32::MAX),
+        within: SOON,
+    }));
+    assert_eq!(cell.look(), 0.25);
+    let better = cell.chunks.wait(SOON).expect("it follows").message;
+    assert_eq!(better.actions[0].gripper, 0.5);
+    // What the change is made from is the quick policy: the candidate differs from it by 0.5.
+    let (answers, _) = cell.swap("wide", 0.0);
+    assert!(answers[2].detail.contains("0.5000"), "{answers:?}");
+    while cell.chunks.wait(Duration::from_millis(500)).is_some() {}
+    assert_eq!(cell.look(), 0.75);
+    let more = cell.chunks.wait(Duration::from_millis(500));
+    assert!(more.is_none(), "meant for another policy");
+    let report = cell.node.join().expect("ends in order");
+    let refined = report.refined.expect("there is one");
+    assert!(refined.sent >= 1 && refined.errors == 0, "{refined:?}");
+    assert_eq!(refined.provider, "opens 0.5");
 }

@@ -124,6 +124,8 @@ impl Demo {
         launch.operator.seed = self.seed.unwrap_or(launch.operator.seed);
         if let Some(model) = &self.model {
             launch.policy.model.clone_from(model);
+            // It was chosen for the launch file's own.
+            launch.policy.refine = None;
         }
         // Before the file is frozen, so that visitors find the ports in it.
         launch.choose_ports()?;
@@ -183,6 +185,14 @@ impl fmt::Display for Table<'_> {
             "  policy         p50 {p50}, p99 {p99} ms, n {}",
             policy.n
         )?;
+        if let Some(refined) = &report.policy_node.refined {
+            let [p50, p99] = [refined.total_ms.p50, refined.total_ms.p99].map(|v| number(v, 2));
+            writeln!(
+                f,
+                "  refined        {} answers by {}, {} too late; from the cloud on p50 {p50}, p99 {p99} ms",
+                refined.sent, refined.policy, refined.late
+            )?;
+        }
         let age = &report.command_age_ms;
         let [p50, p99, max] = [age.p50, age.p99, age.max].map(|value| number(value, 2));
         writeln!(f, "  command age    p50 {p50}, p99 {p99}, worst {max} ms")?;
