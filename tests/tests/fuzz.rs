@@ -4,50 +4,42 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 #[path = "../fuzz/entries.rs"]
 mod entries;
 
 type Entry = fn(&[u8]) -> bool;
 
-/// SplitMix64, <https://doi.org/10.1145/2660193.2660195>.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
+/// A number below `n`, or 0 if there is none.
+fn below(random: &mut ChaCha8Rng, n: usize) -> usize {
+    random.random_range(0..n.max(1))
 }
 
-fn mutate(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = seeds[random.below(seeds.len())].clone();
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        match random.below(6) {
+fn mutate(random: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = seeds[below(random, seeds.len())].clone();
+    for _ in 0..=below(random, 4) {
+        let at = below(random, bytes.len());
+        match below(random, 6) {
             0 => bytes.truncate(at),
-            1 => bytes.insert(at.min(bytes.len()), random.next() as u8),
+            1 => bytes.insert(at.min(bytes.len()), random.random()),
             2 => {
-                let other = &seeds[random.below(seeds.len())];
+                let other = &seeds[below(random, seeds.len())];
                 bytes.truncate(at);
-                bytes.extend_from_slice(&other[random.below(other.len())..]);
+                bytes.extend_from_slice(&other[below(random, other.len())..]);
             }
             3 => {
                 // What hurts where a length or a number stands.
                 let value = [0, u64::MAX, i64::MAX as u64, 1 << 31, 0x7ff8_0000_0000_0000];
-                let value = value[random.below(value.len())].to_le_bytes();
+                let value = value[below(random, value.len())].to_le_bytes();
                 for (byte, value) in bytes[at..].iter_mut().zip(value) {
                     *byte = value;
                 }
             }
             _ => {
                 if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 1 << random.below(8);
+                    *byte ^= 1 << below(random, 8);
                 }
             }
         }
@@ -78,7 +70,7 @@ fn survives(name: &str, entry: Entry, folder: &Path, n: usize) {
         );
     }
     assert!(!entry(b""), "{name}: nothing is accepted");
-    let mut random = Random(900_000);
+    let mut random = ChaCha8Rng::seed_from_u64(900_000);
     let accepted = (0..n)
         .filter(|_| entry(&mutate(&mut random, &seeds)))
         .count();

@@ -1,17 +1,22 @@
 //! Two million damaged payloads through every decoder: none panics, none makes it allocate more than its
 //! bytes warrant, and what is accepted is something that we would send.
 
+mod samples;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, ArmId, ControlStatistics, Count, EpisodeEvent, EpisodeRequest, EventKind, Inquiry,
-    InquiryKind, JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason,
-    StopRequest, SwapAnswer, SwapRequest, SwapState, Timing,
+    ActionChunk, ControlStatistics, EpisodeEvent, EpisodeRequest, EventKind, Inquiry, InquiryKind,
+    JointCommand, JointState, PointCloud2, Report, RobotStatus, StopReason, StopRequest,
+    SwapAnswer, SwapRequest, SwapState,
 };
 use prehend_link::{Message, Topic, decode, encode};
 use prehend_types as types;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use samples::{arm_id, statistics};
 
 /// Payloads that are tried; each is read as every message.
 const N: u64 = 2_000_000;
@@ -24,50 +29,6 @@ struct Largest;
 
 thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
-}
-
-fn statistics() -> ControlStatistics {
-    let timing = Timing {
-        n: 7,
-        p50_us: 2000.0,
-        p99_us: 2001.5,
-        p999_us: 2001.5,
-        max_us: 2001.5,
-        bins: vec![0, 1, 6],
-    };
-    let count = |name: &str, count| Count {
-        name: name.to_owned(),
-        count,
-    };
-    ControlStatistics {
-        robot: "fr3".to_owned(),
-        seq: 3,
-        stamp_nanos: 17,
-        epoch: 7,
-        mode: "tracking".to_owned(),
-        rate_hz: 500.0,
-        ticks: 8,
-        deadline_misses: 1,
-        period: timing.clone(),
-        compute: timing.clone(),
-        command_age: timing,
-        commands: 5,
-        commands_lost: 0,
-        interventions: vec![count("jerk", 2), count("velocity", 0)],
-        late: vec![count("wake", 1)],
-        stops: vec![],
-        armed: 1,
-        arm_refused: 1,
-        arm_error: "joint 2 is 0.3 rad off".to_owned(),
-    }
-}
-
-fn arm_id() -> ArmId {
-    ArmId {
-        robot: "fr3".to_owned(),
-        model: "fr3".to_owned(),
-        model_hash: "0123456789abcdef".repeat(4),
-    }
 }
 
 fn note(bytes: usize) {
@@ -99,21 +60,9 @@ unsafe impl GlobalAlloc for Largest {
 #[global_allocator]
 static ALLOCATOR: Largest = Largest;
 
-/// SplitMix64: small, seeded, good enough to break things.
-/// Steele, Lea, Flood, OOPSLA 2014, <https://doi.org/10.1145/2660193.2660195>.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
+/// A number below `n`, or 0 if there is none.
+fn below(random: &mut ChaCha8Rng, n: usize) -> usize {
+    random.random_range(0..n.max(1))
 }
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -199,41 +148,41 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// Damages a payload in one of five ways.
-fn damage(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = seeds[random.below(seeds.len())].clone();
-    match random.below(5) {
+fn damage(random: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = seeds[below(random, seeds.len())].clone();
+    match below(random, 5) {
         0 => {
-            for _ in 0..=random.below(8) {
-                let bit = random.below(8 * bytes.len());
+            for _ in 0..=below(random, 8) {
+                let bit = below(random, 8 * bytes.len());
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }
-        1 => bytes.truncate(random.below(bytes.len())),
+        1 => bytes.truncate(below(random, bytes.len())),
         2 => {
             // Where a length may stand: any multiple of four behind the header, forged to what hurts.
-            for _ in 0..=random.below(3) {
+            for _ in 0..=below(random, 3) {
                 let lengths = [
                     u32::MAX,
                     i32::MAX as u32,
                     1 << 24,
                     0,
-                    random.next() as u32 % 4096,
+                    random.random_range(0..4096),
                 ];
-                let length = lengths[random.below(lengths.len())];
-                let at = 4 + 4 * random.below(bytes.len().saturating_sub(4) / 4);
+                let length = lengths[below(random, lengths.len())];
+                let at = 4 + 4 * below(random, bytes.len().saturating_sub(4) / 4);
                 if let Some(field) = bytes.get_mut(at..at + 4) {
                     field.copy_from_slice(&length.to_le_bytes());
                 }
             }
         }
         3 => {
-            bytes.resize(4 + random.below(400), 0);
-            bytes[4..].fill_with(|| random.next() as u8);
+            bytes.resize(4 + below(random, 400), 0);
+            bytes[4..].fill_with(|| random.random());
         }
         _ => {
             // Another sender's tail, or zeros: lengths that are in order, in the wrong place.
-            let other = &seeds[random.below(seeds.len())];
-            let (cut, from) = (random.below(bytes.len()), random.below(other.len()));
+            let other = &seeds[below(random, seeds.len())];
+            let (cut, from) = (below(random, bytes.len()), below(random, other.len()));
             bytes.truncate(cut);
             bytes.extend_from_slice(&other[from..]);
         }
@@ -263,7 +212,7 @@ fn read<M: Message>(bytes: &[u8]) -> bool {
 #[test]
 fn two_million_damaged_payloads_do_no_harm() {
     let seeds = seeds();
-    let mut random = Random(900_000);
+    let mut random = ChaCha8Rng::seed_from_u64(900_000);
     let mut accepted = [0_u64; 13];
     for index in 0..N {
         let bytes = damage(&mut random, &seeds);

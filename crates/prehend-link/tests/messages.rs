@@ -1,61 +1,19 @@
 //! Every message survives the wire, and no bytes make a decoder panic or accept what breaks the rules.
 
+mod samples;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prehend_link::messages::{
-    ActionChunk, ArmId, ArmRefusal, CommandMode, ControlStatistics, Count, EpisodeEvent,
-    EpisodeRequest, EventKind, FingerState, Inquiry, InquiryKind, JointCommand, JointState,
-    PointCloud2, Report, RobotStatus, StopReason, StopRequest, SwapAnswer, SwapRequest, SwapState,
-    Timing,
+    ActionChunk, ArmRefusal, CommandMode, ControlStatistics, EpisodeEvent, EpisodeRequest,
+    EventKind, FingerState, Inquiry, InquiryKind, JointCommand, JointState, PointCloud2, Report,
+    RobotStatus, StopReason, StopRequest, SwapAnswer, SwapRequest, SwapState,
 };
 use prehend_link::{DecodeError, Message, decode, encode};
 use prehend_types as types;
 use proptest::prelude::*;
-
-fn statistics() -> ControlStatistics {
-    let timing = Timing {
-        n: 7,
-        p50_us: 2000.0,
-        p99_us: 2001.5,
-        p999_us: 2001.5,
-        max_us: 2001.5,
-        bins: vec![0, 1, 6],
-    };
-    let count = |name: &str, count| Count {
-        name: name.to_owned(),
-        count,
-    };
-    ControlStatistics {
-        robot: "fr3".to_owned(),
-        seq: 3,
-        stamp_nanos: 17,
-        epoch: 7,
-        mode: "tracking".to_owned(),
-        rate_hz: 500.0,
-        ticks: 8,
-        deadline_misses: 1,
-        period: timing.clone(),
-        compute: timing.clone(),
-        command_age: timing,
-        commands: 5,
-        commands_lost: 0,
-        interventions: vec![count("jerk", 2), count("velocity", 0)],
-        late: vec![count("wake", 1)],
-        stops: vec![],
-        armed: 1,
-        arm_refused: 1,
-        arm_error: "joint 2 is 0.3 rad off".to_owned(),
-    }
-}
-
-fn arm_id() -> ArmId {
-    ArmId {
-        robot: "fr3".to_owned(),
-        model: "fr3".to_owned(),
-        model_hash: "0123456789abcdef".repeat(4),
-    }
-}
+use samples::{arm_id, statistics};
 
 fn state() -> types::RobotState {
     types::RobotState {
