@@ -17,8 +17,11 @@ use crate::error::InferenceError;
 const APART: f64 = 0.01;
 /// The same of two placements: a slot may have a centimetre of room.
 const PLACES_APART: f64 = 0.006;
+/// Surer than this a placement is proposed at all. The network is sure of nothing in a narrow slot that it has
+/// not seen the like of, and has its surest points there all the same: the scorer has to choose among some.
+pub const LEAST_PLACE: f64 = 0.002;
 /// Placements that are looked into.
-const MOST_TRIED: usize = 400;
+pub const MOST_TRIED: usize = 400;
 
 /// Proposals in the order in which they are worth carrying out.
 #[derive(Debug, Clone, Default)]

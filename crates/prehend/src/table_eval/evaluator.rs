@@ -5,8 +5,9 @@ use std::time::Instant;
 use nalgebra::Point3;
 use prehend_cloud::{NORMAL_RADIUS, Neighbourhood, SURFACE};
 use prehend_policy::pick_place::{
-    FreePlace, HandFilter, ProposedGrasp, ProposedPlace, RawScene, SceneInputs, SceneNetwork,
-    antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places, surest_apart,
+    FreePlace, HandFilter, LEAST_PLACE, ProposedGrasp, ProposedPlace, RawScene, SceneInputs,
+    SceneNetwork, antipodal_grasps, centroid_grasps, check_cloud, free_place, grasps, places,
+    surest_apart,
 };
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{
@@ -21,9 +22,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{Executed, PickThenPlace, Proposer, SceneResult, Stratum};
 use crate::exit::{Class, Failure};
 
-/// Surer than this is proposed at all; of placements less, for the scorer to choose among.
+/// Surer than this a grasp is proposed at all, and a placement counts as one that the network says.
 const LEAST: f64 = 0.2;
-const LEAST_PLACE: f64 = 0.05;
 /// Within this of a predicted grasp or place an allowed one is covered, m.
 const COVERED: f64 = 0.02;
 /// Allowed grasps of one scene that coverage is counted over.

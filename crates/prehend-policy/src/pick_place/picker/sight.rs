@@ -5,12 +5,12 @@ use prehend_types::{Observation, PolicyError};
 
 use super::cell::{Area, Cell};
 use crate::pick_place::{
-    ProposedGrasp, ProposedPlace, RawScene, SceneInputs, SceneNetwork, check_cloud, grasps, places,
+    LEAST_PLACE, ProposedGrasp, ProposedPlace, RawScene, SceneInputs, SceneNetwork, check_cloud,
+    grasps, places,
 };
 
-/// Surer than this is considered at all; of placements less, for the scorer to choose among.
+/// Surer than this a grasp is considered at all.
 const LEAST: f64 = 0.15;
-const LEAST_PLACE: f64 = 0.05;
 /// What surrounds an area is looked at as well, m.
 const AROUND: f32 = 0.05;
 /// Fewer points than this show nothing of an area.

@@ -7,7 +7,7 @@ use prehend_sim::tabletop::ObjectSource;
 
 use super::tried::TriedScene;
 
-/// Less sure than this nothing is tried: what the network hardly believes is there to be told apart.
+/// Less sure than this no grasp is tried: what the network hardly believes is there to be told apart.
 pub(super) const LEAST: f64 = 0.05;
 /// Points that two cameras measure, from sparse to dense.
 pub(super) const N_MEASURED: std::ops::Range<usize> = 4_000..20_000;

@@ -3,7 +3,9 @@
 use nalgebra::{Point3, Vector3};
 use prehend_cloud::{N_TURNS, PlaceSight};
 use prehend_policy::InferenceError;
-use prehend_policy::pick_place::{HandFilter, ProposedPlace, SceneInputs, places};
+use prehend_policy::pick_place::{
+    HandFilter, LEAST_PLACE, MOST_TRIED, ProposedPlace, SceneInputs, places,
+};
 use prehend_sim::tabletop::{HeldView, LabelledScene, Measured, PlaceOutcome, Placing, try_place};
 use prehend_types::{Stream, derive_seed};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -11,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::tried::{Trial, TriedScene};
-use super::trier::{LEAST, N_MEASURED, Trier};
+use super::trier::{N_MEASURED, Trier};
 
 /// Placements of a look at a slot, and of any other: the surest, any others, and some of both shaken. Where there is
 /// no slot most of them stand.
@@ -64,11 +66,12 @@ impl Trier<'_> {
         let (points, focus) = (&seen.points, held.focus);
         let (inputs, _) = SceneInputs::look(manifest, points, normal, &held.points, focus, seed);
         let said = self.network.infer(&inputs)?;
-        let mut proposed = places(&said, &inputs, LEAST);
+        let mut proposed = places(&said, &inputs, LEAST_PLACE);
         if let Some(focus) = focus {
             let at = Vector3::new(focus[0], focus[1], 0.0).cast::<f64>();
             proposed.retain(|place| (place.point.coords - at).xy().norm() < WANTED);
         }
+        proposed.truncate(MOST_TRIED);
         let (carried, jaw) = (&placing.carried, self.jaw);
         let filter = HandFilter::new(jaw, points);
         let sight = PlaceSight::new(points, &held.points);
