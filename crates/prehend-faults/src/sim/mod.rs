@@ -6,6 +6,7 @@
 
 mod arm;
 mod channel;
+mod halts;
 mod judge;
 mod pc;
 mod pilot;
@@ -15,6 +16,7 @@ mod world;
 
 pub(crate) use arm::Arm;
 pub(crate) use channel::{Channel, Weather};
+pub(crate) use halts::Halts;
 pub(crate) use judge::{Account, Judge};
 pub(crate) use pc::{Offer, Pc, Pilot};
 pub(crate) use pilot::{glide, idle, joint_plan, sway};
