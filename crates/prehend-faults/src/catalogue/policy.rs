@@ -2,6 +2,7 @@
 
 mod bundles;
 mod graphs;
+mod swap;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,19 +83,17 @@ pub(super) const ROWS: &[Fault] = &[
         "refused at export",
         "exporting belongs to prehend-train, whose tests compare the two",
     ),
-    skip(
+    exact(
         "P12",
-        "a policy is swapped while the arm moves",
-        "at a tick, through the limiter; 0 violations",
-        "needs two policies and a driver: prehend-runtime's test `swap` tries it, \
-         `loading_holds_nobody_up_and_a_good_candidate_takes_over_between_chunks`",
+        "a policy is swapped while the arm moves, and once more back when the new one fails",
+        "between two chunks, through the limiter: no stop, 0 violations",
+        swap::while_moving,
     ),
-    skip(
+    exact(
         "P13",
         "a policy is swapped for one that is refused",
-        "the old one goes on",
-        "needs two policies and a driver: prehend-runtime's test `swap` tries it, \
-         `what_cannot_be_loaded_disagrees_or_fails_changes_nothing`",
+        "the old one goes on: no stop, 0 violations",
+        swap::refused,
     ),
     live(
         "P14",
