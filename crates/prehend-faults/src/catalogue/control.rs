@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "C3",
         "+-infinity, 1e30, -0.0, subnormals, i32::MIN from the policy",
-        "0 violations; p99.9 of a tick with subnormals within 5 % of one without",
+        "infinity as NaN: refused, counted, the plan goes on; 0 violations; p99.9 of a tick with subnormals within 5 %",
         numbers::odd_numbers,
     ),
     exact(
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "C8",
         "start 0.005 and 0.05 rad outside a position limit",
-        "refused, or inward motion only",
+        "0.005: inward motion only, whatever is asked for; 0.05: refused",
         limits::start_outside,
     ),
     exact(
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "C10",
         "FR3 joints 5 and 7 driven into their stops at full speed",
-        "0 violations, the position-dependent speed limit included",
+        "full speed is reached; 0 violations, the position-dependent speed limit included",
         limits::envelope,
     ),
     exact(
