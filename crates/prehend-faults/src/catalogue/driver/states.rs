@@ -116,8 +116,8 @@ pub(super) fn stuck_encoder(lab: &Lab) -> Outcome {
     Ok(Finding::new(
         grown.is_some() && stopped.is_some_and(|ms| ms <= 100) && account.is_clean(),
         format!(
-            "stopped {} ms after 0.1 rad at 0.5 rad/s, with an error of {error:.3} rad (the limit is {} rad); \
-             {account}",
+            "stopped {} ms after 0.1 rad at 0.5 rad/s, with an error of {error:.3} rad (one that moves may be off by \
+             {} rad); {account}",
             shown(stopped),
             setup.control.max_tracking_error_rad
         ),
