@@ -46,6 +46,12 @@ fn policies() {
 }
 
 #[test]
+fn files() {
+    check('F');
+    check('S');
+}
+
+#[test]
 fn malicious_peers() {
     check('M');
 }
