@@ -35,9 +35,10 @@ pub(super) fn franka_rules(lab: &Lab) -> Outcome {
             && found.told_violations == 0
             && found.way > 0.0;
         parts.push(format!(
-            "{}: {} aborts in {} setpoints over {:.2} h and {:.0} rad{}",
+            "{}: {} aborts and {} stops of our own in {} setpoints over {:.2} h and {:.0} rad{}",
             kind.name(),
             found.aborts,
+            found.latched,
             found.points,
             ticks as f64 / 3.6e6,
             found.way,
