@@ -84,7 +84,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     live(
         "C12",
-        "the policy's process is killed while the arm moves",
+        "the policy's process is killed (`kill -9`) while the arm moves",
         "latched stop, smooth at the driver; the loop lives; the end is reported",
         real::policy_killed,
     ),
@@ -133,7 +133,7 @@ pub(super) const ROWS: &[Fault] = &[
     live(
         "C20",
         "busy threads, two for every core",
-        "0 violations; misses counted and reported",
+        "0 violations; every period without a command on the wire is counted by the loop",
         real::hogs,
     ),
     skip(
@@ -146,7 +146,7 @@ pub(super) const ROWS: &[Fault] = &[
     live(
         "C22",
         "the log's reader does not read (full pipe) at the highest level",
-        "ticks unaffected: p99.9 of the period within 5 %, 0 violations",
+        "ticks unaffected: p99.9 of the period within 5 %; records dropped and counted; 0 violations",
         real::blocked_log,
     ),
     skip(

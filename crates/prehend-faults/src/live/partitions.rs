@@ -1,11 +1,12 @@
 //! What a stalled, one-way or broken connection does to a real controller and driver.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::StopReason;
 use rand::Rng;
 
-use super::cell::{Cell, VALID_FOR, is_moving};
+use super::cell::{Cell, NO_PROGRAM, VALID_FOR};
 use super::driver::DT;
 use super::proxy::Way;
 use crate::Lab;
@@ -13,6 +14,8 @@ use crate::fault::{Finding, Outcome};
 use crate::sim::Halts;
 
 const SOON: Duration = Duration::from_secs(10);
+/// Speed of a joint at which a policy is killed, rad/s.
+const AT_SPEED: f64 = 0.1;
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
@@ -193,20 +196,34 @@ pub(crate) fn reconnect(lab: &Lab) -> Outcome {
     ))
 }
 
-/// C12: its session goes away with it, as that of a process that is killed.
+/// C12.
 pub(crate) fn policy_killed(lab: &Lab) -> Outcome {
-    let mut cell = Cell::here(lab)?;
-    drop(cell.policy.take());
-    std::thread::sleep(Duration::from_secs(3));
+    if lab.program.is_none() {
+        return Ok(Finding::partly(true, "nothing", NO_PROGRAM));
+    }
+    let mut cell = Cell::with_policy_process(lab)?;
+    let mut policy = cell.policy_process.take().ok_or("no process")?;
+    // As `kill -9`, in mid-motion.
+    let before = cell.until("at speed", SOON, |seen| seen.speed > AT_SPEED)?;
+    policy.0.kill()?;
+    let begun = Instant::now();
+    let signal = policy.0.wait()?.signal();
+    cell.until("at rest", SOON, |seen| seen.is_latched && seen.is_at_rest)?;
+    let rested = begun.elapsed();
+    std::thread::sleep(Duration::from_secs(1));
     let seen = cell.driver.see();
-    let moves = is_moving(&seen);
     let report = cell.finish_control()?;
     let account = seen.account;
     Ok(Finding::new(
-        seen.is_latched && account.is_clean() && !report.stops.is_empty(),
+        signal == Some(9) && account.is_clean() && !report.stops.is_empty(),
         format!(
-            "3 s later: moving {moves}, driver {:?}, stops {:?}; the loop ticks; {account}",
-            seen.stop_reason, report.stops
+            "its process ended by signal {signal:?} at {:.2} rad/s; at rest and latched {:.0} ms later, driver {:?}, \
+             stops {:?}; the loop ended in order after {} ticks; {account}",
+            before.speed,
+            millis(rested),
+            seen.stop_reason,
+            report.stops,
+            report.control_loop.ticks,
         ),
     ))
 }
