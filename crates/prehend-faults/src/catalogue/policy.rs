@@ -1,6 +1,7 @@
 //! Section P: policies, parameters, ONNX.
 
 mod bundles;
+mod engines;
 mod graphs;
 mod swap;
 
@@ -73,7 +74,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     exact(
         "P10",
-        "a bundle for another robot, by name and by fingerprint; a normaliser of zeros",
+        "a bundle for another robot, by name and by fingerprint; a normaliser of zeros, of NaN, and none",
         "refused",
         bundles::other_robot,
     ),
@@ -104,8 +105,8 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "P15",
         "ONNX Runtime missing, damaged, or another library",
-        "an error that names the file, no panic",
-        bundles::bad_library,
+        "an error that names the file; the process ends with the code of one, no panic",
+        engines::bad_library,
     ),
     live(
         "P16",
