@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "D9",
         "Franka's own controller at 1 kHz: discontinuities, 20 lost packets, start pose; random policy",
-        "0 aborts in 1 h on each of its arms; 20 lost setpoints are bridged, 21 end the motion",
+        "0 aborts in 1 h over its three tables; 20 lost setpoints are bridged, 21 end the motion",
         franka::franka_rules,
     ),
     exact(
