@@ -150,7 +150,11 @@ pub(crate) fn blocked_log(lab: &Lab) -> Outcome {
         let judged = judge_blocked_log(lab, span, writer, log, || {
             // Nobody reads: all room there is is taken. It goes with this thread, or the reader would wait.
             scope.spawn(move || {
-                while !log.reads.load(Relaxed) && filler.write_all(&[b'.'; 4096]).is_ok() {}
+                while !log.reads.load(Relaxed) {
+                    if filler.write_all(&[b'.'; 4096]).is_err() {
+                        return;
+                    }
+                }
             });
         });
         log.reads.store(true, Relaxed);
