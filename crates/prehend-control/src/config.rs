@@ -59,7 +59,8 @@ pub struct ControlConfig {
     pub max_lag_m: f64,
     /// The same for rotation.
     pub max_lag_rad: f64,
-    /// Distance of any joint between command and measurement that is a latched fault.
+    /// Distance of any joint between command and measurement that is a latched fault. One that does not move
+    /// at all though it is commanded to is one at 0.1 rad and its drive's lag.
     pub max_tracking_error_rad: f64,
     /// Joints faster than this when arming are refused.
     pub max_arm_speed_rad_per_s: f64,

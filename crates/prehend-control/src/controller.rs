@@ -22,6 +22,7 @@ use crate::joint_path::JointPath;
 use crate::path::Path;
 use crate::reference::Reference;
 use crate::safety::{SafetyEvent, SafetyState};
+use crate::tracking::Tracking;
 use crate::watch::Watch;
 use crate::{
     ArmError, ChunkError, ControlConfig, ControlError, LimitCounters, LimitReason, LimitSet, Mode,
@@ -49,6 +50,7 @@ pub struct Controller {
     gripper: GripperLimiter,
     counters: LimitCounters,
     watch: Watch,
+    tracking: Tracking,
     bad_chunks: u32,
 }
 
@@ -65,6 +67,7 @@ impl Controller {
         };
         let gripper = GripperLimiter::new(gripper_turns(&robot), 1.0);
         let longest = config.max_chunk_age_s * config.rate_hz;
+        let tracking = Tracking::new(&robot, config.max_tracking_error_rad);
         let drive = Drive::new(robot, &config)?;
         Ok(Self {
             history: History::new(longest as usize + 8, place(&drive)),
@@ -76,6 +79,7 @@ impl Controller {
             gripper,
             counters: LimitCounters::default(),
             watch: Watch::new(config.stale_after_s(), config.max_state_gap_s),
+            tracking,
             bad_chunks: 0,
             config,
         })
@@ -329,19 +333,13 @@ impl Controller {
                 return false;
             }
         };
-        let Some(joint_idx) = self.lost_joint(&state) else {
+        let (q_d, dq_d) = (self.drive.q(), self.drive.dq());
+        let Some(joint_idx) = self.tracking.lost_joint(&state, q_d, dq_d) else {
             return true;
         };
         limited.insert(LimitReason::TrackingError);
         self.stop(StopReason::TrackingError { joint_idx });
         false
-    }
-
-    /// The first joint that is too far from its command.
-    fn lost_joint(&self, state: &RobotState) -> Option<usize> {
-        let limit = self.config.max_tracking_error_rad;
-        let mut joints = self.drive.q().iter().zip(state.q.iter());
-        joints.position(|(q_d, q)| (q_d - q).abs() > limit)
     }
 
     fn target(&self, now: Stamp) -> Target {

@@ -37,6 +37,7 @@ pub mod rt;
 mod safety;
 mod timing;
 mod torque;
+mod tracking;
 pub mod trial;
 mod watch;
 mod wire;

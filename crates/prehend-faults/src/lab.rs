@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use prehend_robot::Robot;
 use prehend_types::config::locate;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+/// Parts that parallel work is cut into, on every machine: what is drawn must not depend on its cores.
+const PARTS: u64 = 16;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,28 +57,37 @@ impl Lab {
         )?)?))
     }
 
-    /// Runs `work` once for each part of `n`, on all cores, and hands the results over in order.
+    /// Runs `work` once for each of [`PARTS`] parts of `n`, on all cores, and hands the results over in
+    /// order. How many cores there are changes nothing but the time.
     pub(crate) fn in_parallel<R: Send>(
         &self,
         n: u64,
         work: impl Fn(std::ops::Range<u64>) -> R + Sync,
     ) -> Vec<R> {
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-        let part = n.div_ceil(threads).max(1);
-        let ranges = (0..threads).map(|k| (k * part).min(n)..((k + 1) * part).min(n));
-        std::thread::scope(|scope| {
-            let work = &work;
-            let running: Vec<_> = ranges
-                .map(|range| scope.spawn(move || work(range)))
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| match thread.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
-                .collect()
-        })
+        let part = n.div_ceil(PARTS).max(1);
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let next = AtomicU64::new(0);
+        let (next, work) = (&next, &work);
+        let take = move || {
+            let mut done = Vec::new();
+            loop {
+                let k = next.fetch_add(1, Relaxed);
+                if k >= PARTS {
+                    return done;
+                }
+                done.push((k, work((k * part).min(n)..((k + 1) * part).min(n))));
+            }
+        };
+        let mut parts: Vec<(u64, R)> = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(take)).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            running.into_iter().flat_map(join).collect()
+        });
+        parts.sort_by_key(|(k, _)| *k);
+        parts.into_iter().map(|(_, result)| result).collect()
     }
 }
 

@@ -58,6 +58,7 @@ impl Controller {
         self.plan = None;
         self.taken_over_at = state.stamp;
         self.watch.begin(state);
+        self.tracking.begin();
         self.bad_chunks = 0;
         if state.gripper.commanded.is_finite() {
             let opening = state.gripper.commanded.clamp(0.0, 1.0);

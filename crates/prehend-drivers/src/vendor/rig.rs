@@ -88,6 +88,11 @@ pub struct Findings {
     pub first_abort: Option<(u64, Abort)>,
     /// States that could not be read.
     pub unread: u64,
+    /// Times that the driver stopped the arm for good, whatever for.
+    pub latched: u64,
+    /// The first of them, when, in ticks, and why: in the driver's words, and in the controller's if it had
+    /// stopped by then.
+    pub first_latch: Option<(u64, StopReason, Option<Reason>)>,
     /// Times that the arm was armed anew.
     pub rearmed: u64,
     /// Fastest motion of a joint that a setpoint asked for, rad/s.
@@ -112,14 +117,30 @@ impl Findings {
             (&mut self.after_abort, other.after_abort),
             (&mut self.aborts, other.aborts),
             (&mut self.unread, other.unread),
+            (&mut self.latched, other.latched),
             (&mut self.rearmed, other.rearmed),
             (&mut self.told_violations, other.told_violations),
         ] {
             *own += other;
         }
         self.first_abort = self.first_abort.or(other.first_abort);
+        self.first_latch = self.first_latch.or(other.first_latch);
         self.fastest_point = self.fastest_point.max(other.fastest_point);
         self.way += other.way;
+    }
+
+    /// Setpoints that had no effect on an arm whose motion had not ended.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.lost + self.too_fast + self.distant
+    }
+
+    /// Times that anything interfered with what the arm was to do: the vendor, by ending the motion or by
+    /// dropping a setpoint; the driver, by stopping for good; the judge of what the driver tells. What a
+    /// vendor bridges is none of these.
+    #[must_use]
+    pub fn interference(&self) -> u64 {
+        self.aborts + self.dropped() + self.latched + self.told_violations
     }
 
     fn note(&mut self, decision: Decision) {
@@ -153,6 +174,8 @@ pub struct Rig {
     point: Option<Setpoint>,
     /// Whether the abort that is in force was counted and told.
     is_abort_told: bool,
+    /// Whether the stop of the driver that is in force was counted.
+    is_latch_noted: bool,
     /// Ticks that everything has stood since it stopped.
     settled: u64,
     found: Findings,
@@ -227,6 +250,7 @@ impl Rig {
             seq: 0,
             point: None,
             is_abort_told: false,
+            is_latch_noted: false,
             settled: 0,
             found: Findings::default(),
         };
@@ -252,6 +276,7 @@ impl Rig {
             self.found.note(decision);
         }
         self.read();
+        self.note_latch();
         if self.config.has_operator {
             self.operate();
         }
@@ -370,6 +395,17 @@ impl Rig {
             self.controller.stop(Reason::DriverFault);
         }
         self.is_abort_told = aborted.is_some();
+    }
+
+    fn note_latch(&mut self) {
+        let is_latched = self.shell.is_latched();
+        if is_latched && !self.is_latch_noted {
+            self.found.latched += 1;
+            let (driver, controller) = (self.shell.stop_reason(), self.controller.stop_reason());
+            let first = (self.found.ticks, driver, controller);
+            self.found.first_latch.get_or_insert(first);
+        }
+        self.is_latch_noted = is_latched;
     }
 
     /// Recovers and arms everything, once it stands.

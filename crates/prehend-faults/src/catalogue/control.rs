@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "C3",
         "+-infinity, 1e30, -0.0, subnormals, i32::MIN from the policy",
-        "0 violations; p99.9 of a tick with subnormals within 5 % of one without",
+        "infinity as NaN: refused, counted, the plan goes on; 0 violations; p99.9 of a tick with subnormals within 5 %",
         numbers::odd_numbers,
     ),
     exact(
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "C8",
         "start 0.005 and 0.05 rad outside a position limit",
-        "refused, or inward motion only",
+        "0.005: inward motion only, whatever is asked for; 0.05: refused",
         limits::start_outside,
     ),
     exact(
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "C10",
         "FR3 joints 5 and 7 driven into their stops at full speed",
-        "0 violations, the position-dependent speed limit included",
+        "full speed is reached; 0 violations, the position-dependent speed limit included",
         limits::envelope,
     ),
     exact(
@@ -84,7 +84,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     live(
         "C12",
-        "the policy's process is killed while the arm moves",
+        "the policy's process is killed (`kill -9`) while the arm moves",
         "latched stop, smooth at the driver; the loop lives; the end is reported",
         real::policy_killed,
     ),
@@ -133,7 +133,7 @@ pub(super) const ROWS: &[Fault] = &[
     live(
         "C20",
         "busy threads, two for every core",
-        "0 violations; misses counted and reported",
+        "0 violations; every period without a command on the wire is counted by the loop",
         real::hogs,
     ),
     skip(
@@ -146,7 +146,7 @@ pub(super) const ROWS: &[Fault] = &[
     live(
         "C22",
         "the log's reader does not read (full pipe) at the highest level",
-        "ticks unaffected: p99.9 of the period within 5 %, 0 violations",
+        "ticks unaffected: p99.9 of the period within 5 %; records dropped and counted; 0 violations",
         real::blocked_log,
     ),
     skip(

@@ -110,3 +110,72 @@ pub(super) fn identity(dims: &[Dim]) -> Vec<u8> {
 pub(super) fn opset(version: i64) -> Vec<u8> {
     field(8, &number(2, version))
 }
+
+/// The weights of a model that are kept in it as raw bytes: their dimensions, and where those bytes are.
+pub(super) fn weights(model: &[u8]) -> Vec<(Vec<i64>, std::ops::Range<usize>)> {
+    let mut found = Vec::new();
+    for (_, graph) in fields(model, 0..model.len()).filter(|(number, _)| *number == 7) {
+        for (_, tensor) in fields(model, graph).filter(|(number, _)| *number == 5) {
+            let (mut dims, mut raw) = (Vec::new(), None);
+            for (number, content) in fields(model, tensor) {
+                match number {
+                    1 => dims.extend(packed(model, content)),
+                    9 => raw = Some(content),
+                    _ => {}
+                }
+            }
+            found.extend(raw.map(|raw| (dims, raw)));
+        }
+    }
+    found
+}
+
+/// Fields of the message in this part of `bytes`, until something is none: their numbers, and where what
+/// they hold is. A whole number is held by its own bytes.
+fn fields(
+    bytes: &[u8],
+    part: std::ops::Range<usize>,
+) -> impl Iterator<Item = (u64, std::ops::Range<usize>)> {
+    let (mut at, end) = (part.start, part.end);
+    std::iter::from_fn(move || {
+        if at >= end {
+            return None;
+        }
+        let key = read_varint(bytes, &mut at)?;
+        let start = at;
+        let content = match key & 7 {
+            0 => {
+                read_varint(bytes, &mut at)?;
+                start..at
+            }
+            1 => at..at + 8,
+            2 => {
+                let length = usize::try_from(read_varint(bytes, &mut at)?).ok()?;
+                at..at.checked_add(length)?
+            }
+            5 => at..at + 4,
+            _ => return None,
+        };
+        at = content.end;
+        (at <= end).then_some((key >> 3, content))
+    })
+}
+
+/// Whole numbers, one after the other.
+fn packed(bytes: &[u8], part: std::ops::Range<usize>) -> impl Iterator<Item = i64> {
+    let (mut at, end) = (part.start, part.end);
+    std::iter::from_fn(move || (at < end).then(|| read_varint(bytes, &mut at))?).map(|n| n as i64)
+}
+
+fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}

@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     live(
         "M5",
-        "a flood of commands and statuses of the largest size, as fast as a session sends them (1e5/s wanted)",
+        "a flood of commands, and of 60 kB on the command's and the state's key, as fast as a session sends (1e5/s wanted)",
         "p99.9 of the loop's period within 10 %; memory +<= 64 MB; 0 violations",
         real::flood,
     ),

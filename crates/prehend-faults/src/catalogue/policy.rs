@@ -1,7 +1,9 @@
 //! Section P: policies, parameters, ONNX.
 
 mod bundles;
+mod engines;
 mod graphs;
+mod swap;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +74,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     exact(
         "P10",
-        "a bundle for another robot, by name and by fingerprint; a normaliser of zeros",
+        "a bundle for another robot, by name and by fingerprint; a normaliser of zeros, of NaN, and none",
         "refused",
         bundles::other_robot,
     ),
@@ -82,19 +84,17 @@ pub(super) const ROWS: &[Fault] = &[
         "refused at export",
         "exporting belongs to prehend-train, whose tests compare the two",
     ),
-    skip(
+    exact(
         "P12",
-        "a policy is swapped while the arm moves",
-        "at a tick, through the limiter; 0 violations",
-        "needs two policies and a driver: prehend-runtime's test `swap` tries it, \
-         `loading_holds_nobody_up_and_a_good_candidate_takes_over_between_chunks`",
+        "a policy is swapped while the arm moves, and once more back when the new one fails",
+        "between two chunks, through the limiter: no stop, 0 violations",
+        swap::while_moving,
     ),
-    skip(
+    exact(
         "P13",
         "a policy is swapped for one that is refused",
-        "the old one goes on",
-        "needs two policies and a driver: prehend-runtime's test `swap` tries it, \
-         `what_cannot_be_loaded_disagrees_or_fails_changes_nothing`",
+        "the old one goes on: no stop, 0 violations",
+        swap::refused,
     ),
     live(
         "P14",
@@ -105,8 +105,8 @@ pub(super) const ROWS: &[Fault] = &[
     exact(
         "P15",
         "ONNX Runtime missing, damaged, or another library",
-        "an error that names the file, no panic",
-        bundles::bad_library,
+        "an error that names the file; the process ends with the code of one, no panic",
+        engines::bad_library,
     ),
     live(
         "P16",

@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     live(
         "O5",
-        "64 file descriptors",
+        "40 file descriptors, all of them taken",
         "no panic; control goes on",
         real::few_descriptors,
     ),

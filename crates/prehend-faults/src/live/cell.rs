@@ -18,6 +18,7 @@ use prehend_types::config::locate;
 use prehend_types::{Action, ActionChunk as Chunk, Stamp};
 
 use super::driver::{Driver, Seen};
+use super::feed::Feed;
 use super::proxy::Proxy;
 use crate::Lab;
 
@@ -78,30 +79,65 @@ impl Wires {
 pub(crate) struct Cell {
     pub control: Option<Control>,
     pub policy: Option<Policy>,
+    /// The policy's session, or that of whoever looks on if it has a process of its own.
+    pub policy_link: Link,
+    /// The policy's process, if it has one.
+    pub policy_process: Option<Process>,
     pub driver: Driver,
     pub proxy: Proxy,
     pub driver_link: Link,
     wires: Wires,
-    _launch: Option<tempfile::TempDir>,
+    /// Where visitors call the control node, if it is in a process of its own.
+    pub statistics: String,
+    _feed: Option<Feed>,
+    _launch: tempfile::TempDir,
+}
+
+/// What the nodes of a cell are told of each other.
+struct Plan {
+    /// Where control and policy find the driver.
+    driver: Wires,
+    policy: String,
+    statistics: String,
+}
+
+impl Plan {
+    /// Starts one node in a process of its own, through `prepare`.
+    fn spawn(
+        &self,
+        lab: &Lab,
+        folder: &Path,
+        node: &str,
+        prepare: impl FnOnce(&Path) -> Command,
+        stderr: Stdio,
+    ) -> Result<Process, Failure> {
+        let program = lab.program.as_ref().ok_or(NO_PROGRAM)?;
+        let text = std::fs::read_to_string(locate("launch/fr3_sim.toml")?)?;
+        let text = text
+            .replace("tcp/127.0.0.1:7450", &self.driver.rest)
+            .replace("tcp/127.0.0.1:7460", &self.driver.commands)
+            .replace("tcp/127.0.0.1:7451", &self.policy)
+            .replace("tcp/127.0.0.1:7452", &self.statistics);
+        let file = folder.join(format!("{node}.toml"));
+        std::fs::write(&file, text)?;
+        let child = prepare(program)
+            // Its own: a group with a stopped process in it is hung up when its shell goes.
+            .process_group(0)
+            .arg("run")
+            .arg(&file)
+            .args(["--only", node])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()?;
+        Ok(Process(child))
+    }
 }
 
 impl Cell {
     /// With the control node in this process.
     pub fn here(lab: &Lab) -> Result<Self, Failure> {
-        Self::start(lab, |driver, policy, _| {
-            let config = driver.calling().connecting(policy);
-            let link = Link::open(&config)?;
-            let settings = ControlSettings {
-                controller: ControlConfig::default(),
-                realtime: RealtimeConfig {
-                    lock_memory: false,
-                    ..RealtimeConfig::default()
-                },
-                valid_for: VALID_FOR,
-            };
-            let node = ControlNode::spawn(&settings, &lab.robot("fr3")?, &link)?;
-            Ok(Control::Here(node, link))
-        })
+        Self::start(lab, false, |plan, _| control_here(lab, plan))
     }
 
     /// With the control node in a process of its own, started through `prepare`.
@@ -110,33 +146,21 @@ impl Cell {
         prepare: impl FnOnce(&Path) -> Command,
         stderr: Stdio,
     ) -> Result<Self, Failure> {
-        let program = lab.program.as_ref().ok_or(NO_PROGRAM)?;
-        Self::start(lab, |driver, policy, folder| {
-            let text = std::fs::read_to_string(locate("launch/fr3_sim.toml")?)?;
-            let text = text
-                .replace("tcp/127.0.0.1:7450", &driver.rest)
-                .replace("tcp/127.0.0.1:7460", &driver.commands)
-                .replace("tcp/127.0.0.1:7451", policy)
-                .replace("tcp/127.0.0.1:7452", &free_loopback_endpoint()?);
-            let file = folder.join("faults.toml");
-            std::fs::write(&file, text)?;
-            let child = prepare(program)
-                // Its own: a group with a stopped process in it is hung up when its shell goes.
-                .process_group(0)
-                .arg("run")
-                .arg(&file)
-                .args(["--only", "control"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(stderr)
-                .spawn()?;
-            Ok(Control::There(Process(child)))
+        Self::start(lab, false, |plan, folder| {
+            let process = plan.spawn(lab, folder, "control", prepare, stderr)?;
+            Ok(Control::There(process))
         })
+    }
+
+    /// With the control node in this process, and the shipped policy in one of its own.
+    pub fn with_policy_process(lab: &Lab) -> Result<Self, Failure> {
+        Self::start(lab, true, |plan, _| control_here(lab, plan))
     }
 
     fn start(
         lab: &Lab,
-        control: impl FnOnce(&Wires, &str, &Path) -> Result<Control, Failure>,
+        has_policy_process: bool,
+        control: impl FnOnce(&Plan, &Path) -> Result<Control, Failure>,
     ) -> Result<Self, Failure> {
         let (wires, policy_endpoint) = (Wires::free()?, free_loopback_endpoint()?);
         let driver_link = Link::open(&LinkConfig {
@@ -149,19 +173,46 @@ impl Cell {
             rest: proxy.stand_before(&wires.rest)?,
         };
         let driver = Driver::spawn(&lab.robot("fr3")?, &driver_link)?;
-        let policy = Policy::spawn(&policy_endpoint, &wires.rest)?;
         let folder = tempfile::tempdir()?;
-        let control = control(&through, &policy_endpoint, folder.path())?;
+        let mut plan = Plan {
+            driver: wires.clone(),
+            policy: policy_endpoint.clone(),
+            statistics: free_loopback_endpoint()?,
+        };
+        let own = LinkConfig::for_robot("fr3").connecting(&wires.rest);
+        let (policy_link, policy, policy_process, feed) = if has_policy_process {
+            let quiet = Stdio::null();
+            let process = plan.spawn(
+                lab,
+                folder.path(),
+                "policy",
+                |program| Command::new(program),
+                quiet,
+            )?;
+            let feed = Feed::spawn(&driver_link, driver.see().epoch)?;
+            (Link::open(&own)?, None, Some(process), Some(feed))
+        } else {
+            let link = Link::open(&own.listening(&policy_endpoint))?;
+            let policy = Policy::spawn(&link)?;
+            (link, Some(policy), None, None)
+        };
+        plan.driver = through;
+        let control = control(&plan, folder.path())?;
         let cell = Self {
             control: Some(control),
-            policy: Some(policy),
+            policy,
+            policy_link,
+            policy_process,
             driver,
             proxy,
             driver_link,
             wires,
-            _launch: Some(folder),
+            statistics: plan.statistics,
+            _feed: feed,
+            _launch: folder,
         };
-        cell.until("the arm moves", READY, is_moving)?;
+        let ready = if has_policy_process { AGAIN } else { READY };
+        cell.until("the arm moves", ready, is_moving)?;
         Ok(cell)
     }
 
@@ -221,6 +272,22 @@ impl Cell {
     }
 }
 
+/// A control node in this process.
+fn control_here(lab: &Lab, plan: &Plan) -> Result<Control, Failure> {
+    let config = plan.driver.calling().connecting(&plan.policy);
+    let link = Link::open(&config)?;
+    let settings = ControlSettings {
+        controller: ControlConfig::default(),
+        realtime: RealtimeConfig {
+            lock_memory: false,
+            ..RealtimeConfig::default()
+        },
+        valid_for: VALID_FOR,
+    };
+    let node = ControlNode::spawn(&settings, &lab.robot("fr3")?, &link)?;
+    Ok(Control::Here(node, link))
+}
+
 /// Why a row needs the program.
 pub(crate) const NO_PROGRAM: &str = "needs the prehend program: run `prehend faults`";
 
@@ -235,11 +302,7 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    fn spawn(endpoint: &str, driver: &str) -> Result<Self, Failure> {
-        let config = LinkConfig::for_robot("fr3")
-            .listening(endpoint)
-            .connecting(driver);
-        let link = Link::open(&config)?;
+    fn spawn(link: &Link) -> Result<Self, Failure> {
         let chunks = link.publisher::<ActionChunk>()?;
         let statuses = link.latest::<prehend_link::messages::RobotStatus>()?;
         let ends = Arc::<AtomicBool>::default();
@@ -265,7 +328,6 @@ impl Policy {
                 }
                 std::thread::sleep(Duration::from_millis(100));
             }
-            drop(link);
         });
         Ok(Self {
             ends,

@@ -12,10 +12,12 @@ use prehend_link::messages::{CommandMode, JointCommand, RobotStatus, StopReason}
 use prehend_robot::Robot;
 use prehend_types::{GripperState, JointPositions, JointVelocities, RobotState, Stamp};
 
-use crate::sim::{Account, Arm, Judge};
+use crate::sim::{Account, Arm, Judge, Rules};
 
 /// Time between two ticks.
 pub(crate) const DT: Duration = Duration::from_millis(5);
+/// Longest time to live that is granted.
+const MAX_VALID_FOR: Duration = Duration::from_millis(200);
 /// Commands that are remembered.
 const MEMORY: usize = 200_000;
 
@@ -26,6 +28,9 @@ pub(crate) struct Arrival {
     pub at: u64,
     /// When it was sent, ns.
     pub sent: u64,
+    /// The moment that it is meant for, ns.
+    pub stamp: u64,
+    pub seq: u64,
     pub mode: CommandMode,
 }
 
@@ -66,7 +71,7 @@ impl Driver {
         let shell = ShellConfig {
             dt_s: DT.as_secs_f64(),
             command_dt_s: 0.002,
-            max_valid_for: Duration::from_millis(200),
+            max_valid_for: MAX_VALID_FOR,
             max_jump_rad: 0.1,
             max_gripper_turns_per_s: gripper_turns(robot),
         };
@@ -80,14 +85,16 @@ impl Driver {
                 is_grasping: false,
             },
         };
-        let mut arm = Arm::new(
-            shell,
-            arm_id(link.robot(), robot),
-            &bounds,
-            state,
-            Stamp::now().as_nanos(),
-        )?;
-        let mut judge = Judge::new(&bounds, 0.002, DT.as_secs_f64());
+        let epoch = Stamp::now().as_nanos();
+        let mut arm = Arm::new(shell, arm_id(link.robot(), robot), &bounds, state, epoch)?;
+        let mut judge = Judge::new(&Rules {
+            robot: link.robot(),
+            bounds: &bounds,
+            command_dt_s: shell.command_dt_s,
+            driver_dt_s: shell.dt_s,
+            max_valid_for: MAX_VALID_FOR.as_nanos() as u64,
+        });
+        judge.session(epoch);
         let shared = Arc::new(Shared {
             ends: AtomicBool::new(false),
             rearms: AtomicBool::new(false),
@@ -107,8 +114,9 @@ impl Driver {
                     next = next.max(std::time::Instant::now() - DT);
                     if own.rearms.swap(false, Relaxed) && arm.shell.is_at_rest() {
                         let epoch = arm.shell.epoch() + 1;
-                        // The state is this arm's: it cannot be refused.
-                        let _ = arm.shell.arm_acknowledging(epoch, &arm.state);
+                        if arm.shell.arm_acknowledging(epoch, &arm.state).is_ok() {
+                            judge.session(epoch);
+                        }
                     }
                     let mut arrived = Vec::new();
                     while let Some(received) = commands.take() {
@@ -118,14 +126,17 @@ impl Driver {
                             arrived.push(Arrival {
                                 at: received.at.as_nanos(),
                                 sent: received.message.sent_nanos,
+                                stamp: received.message.stamp_nanos,
+                                seq: received.message.seq,
                                 mode: received.message.mode,
                             });
                         }
+                        judge.arrives(received.at.as_nanos(), received.sender, &received.message);
                         arm.inbox.push(received);
                     }
                     let now = Stamp::now().as_nanos();
-                    let (told, expires, status) = arm.tick(now);
-                    judge.told(now, &arm.shell, &told, expires);
+                    let (told, status) = arm.tick(now);
+                    judge.told(now, &told, &status);
                     // A session that is being closed around it: there is nobody to tell.
                     let _ = statuses.send(&status);
                     let mut arrivals = own.arrivals.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,21 @@
 //! What a stalled, one-way or broken connection does to a real controller and driver.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use prehend_link::messages::StopReason;
 use rand::Rng;
 
-use super::cell::{Cell, VALID_FOR, is_moving};
+use super::cell::{Cell, NO_PROGRAM, VALID_FOR};
 use super::driver::DT;
 use super::proxy::Way;
 use crate::Lab;
 use crate::fault::{Finding, Outcome};
+use crate::sim::Halts;
 
 const SOON: Duration = Duration::from_secs(10);
+/// Speed of a joint at which a policy is killed, rad/s.
+const AT_SPEED: f64 = 0.1;
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
@@ -25,22 +29,28 @@ pub(crate) fn deaf_driver(lab: &Lab) -> Outcome {
     let seen = cell.until("stopped", SOON, |seen| seen.is_latched)?;
     let latched = begun.elapsed();
     cell.until("at rest", SOON, |seen| seen.is_at_rest)?;
+    let rested = cell.driver.see();
     // What was held back comes in one bunch, and is old.
+    let _ = cell.driver.arrivals();
     cell.proxy.hold(Way::Up, false);
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(2));
+    let late = cell.driver.arrivals().len();
     let after = cell.driver.see();
+    let moved = (after.q.iter().zip(rested.q.iter()))
+        .fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()));
     let account = &after.account;
     Ok(Finding::new(
         account.is_clean()
-            && account.ticks_past_expiry == 0
             && seen.stop_reason == StopReason::Expired
-            && after.q == cell.driver.see().q,
+            && moved == 0.0
+            && after.is_latched
+            && late > 0,
         format!(
-            "{:?} {:.0} ms after the last bytes ({:.0} allowed), {} driver ticks past expiry; {account}",
+            "{:?} {:.0} ms after the last bytes ({:.0} allowed); in the 2 s after it {late} commands came and moved \
+             the arm by {moved} rad; {account}",
             seen.stop_reason,
             millis(latched),
             millis(VALID_FOR + DT),
-            account.ticks_past_expiry
         ),
     ))
 }
@@ -92,22 +102,28 @@ pub(crate) fn healed(lab: &Lab) -> Outcome {
 /// T9 in real time.
 pub(crate) fn flapping(lab: &Lab) -> Outcome {
     let cell = Cell::here(lab)?;
-    let mut sessions = 1;
+    let mut halts = Halts::default();
+    let mut watch = |span: Duration| {
+        let begun = Instant::now();
+        while begun.elapsed() < span {
+            let seen = cell.driver.see();
+            halts.see(seen.now, seen.epoch, &seen.q);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
     for round in 0..lab.of(3000).clamp(5, 30) {
         cell.proxy.hold_both(true);
-        std::thread::sleep(Duration::from_millis(200));
+        watch(Duration::from_millis(200));
         cell.proxy.hold_both(false);
-        std::thread::sleep(Duration::from_millis(200));
-        let seen = cell.driver.see();
-        if round % 10 == 9 && seen.is_latched && seen.is_at_rest {
+        watch(Duration::from_millis(200));
+        if round % 10 == 9 {
             cell.driver.rearm();
-            sessions += 1;
         }
     }
     let account = cell.driver.see().account;
     Ok(Finding::new(
-        account.is_clean() && account.stops > 0 && account.stops <= sessions,
-        format!("{} stops in {sessions} sessions; {account}", account.stops),
+        account.is_clean() && halts.moved > 0 && halts.most == 1 && halts.displacement == 0.0,
+        format!("{halts}; {account}"),
     ))
 }
 
@@ -180,20 +196,34 @@ pub(crate) fn reconnect(lab: &Lab) -> Outcome {
     ))
 }
 
-/// C12: its session goes away with it, as that of a process that is killed.
+/// C12.
 pub(crate) fn policy_killed(lab: &Lab) -> Outcome {
-    let mut cell = Cell::here(lab)?;
-    drop(cell.policy.take());
-    std::thread::sleep(Duration::from_secs(3));
+    if lab.program.is_none() {
+        return Ok(Finding::partly(true, "nothing", NO_PROGRAM));
+    }
+    let mut cell = Cell::with_policy_process(lab)?;
+    let mut policy = cell.policy_process.take().ok_or("no process")?;
+    // As `kill -9`, in mid-motion.
+    let before = cell.until("at speed", SOON, |seen| seen.speed > AT_SPEED)?;
+    policy.0.kill()?;
+    let begun = Instant::now();
+    let signal = policy.0.wait()?.signal();
+    cell.until("at rest", SOON, |seen| seen.is_latched && seen.is_at_rest)?;
+    let rested = begun.elapsed();
+    std::thread::sleep(Duration::from_secs(1));
     let seen = cell.driver.see();
-    let moves = is_moving(&seen);
     let report = cell.finish_control()?;
     let account = seen.account;
     Ok(Finding::new(
-        seen.is_latched && account.is_clean() && !report.stops.is_empty(),
+        signal == Some(9) && account.is_clean() && !report.stops.is_empty(),
         format!(
-            "3 s later: moving {moves}, driver {:?}, stops {:?}; the loop ticks; {account}",
-            seen.stop_reason, report.stops
+            "its process ended by signal {signal:?} at {:.2} rad/s; at rest and latched {:.0} ms later, driver {:?}, \
+             stops {:?}; the loop ended in order after {} ticks; {account}",
+            before.speed,
+            millis(rested),
+            seen.stop_reason,
+            report.stops,
+            report.control_loop.ticks,
         ),
     ))
 }

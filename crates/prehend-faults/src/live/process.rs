@@ -2,8 +2,9 @@
 
 use std::io::{PipeWriter, Read, Write};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use prehend_types::Stamp;
 use rustix::process::{Pid, Signal, kill_process};
@@ -129,48 +130,99 @@ pub(crate) fn blocked_log(lab: &Lab) -> Outcome {
     let span = Duration::from_secs(if lab.effort == Effort::Full { 20 } else { 3 });
     let (mut reader, writer) = std::io::pipe()?;
     let mut filler = writer.try_clone()?;
-    let reads = AtomicBool::new(true);
+    let log = &Log::default();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        scope.spawn(move || {
             let mut bytes = [0; 4096];
-            while reads.load(Relaxed) && reader.read(&mut bytes).is_ok_and(|n| n > 0) {
-                std::thread::yield_now();
-            }
-            // Held open, so that writers wait; let go when the row is over.
-            while !reads.load(Relaxed) {
-                std::thread::sleep(Duration::from_millis(10));
+            while !log.is_over.load(Relaxed) {
+                if !log.reads.load(Relaxed) {
+                    // Held open, so that writers wait.
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
+                match reader.read(&mut bytes) {
+                    Ok(n) if n > 0 => log.take(&bytes[..n]),
+                    _ => break,
+                }
             }
             drop(reader);
         });
-        let judged = judge_blocked_log(lab, span, writer, &reads, || {
+        let judged = judge_blocked_log(lab, span, writer, log, || {
+            // Nobody reads: all room there is is taken. It goes with this thread, or the reader would wait.
             scope.spawn(move || {
-                // Until nobody can read it any more.
-                while filler.write_all(&[b'.'; 4096]).is_ok() {}
+                while !log.reads.load(Relaxed) {
+                    if filler.write_all(&[b'.'; 4096]).is_err() {
+                        return;
+                    }
+                }
             });
         });
-        reads.store(true, Relaxed);
+        log.reads.store(true, Relaxed);
+        log.is_over.store(true, Relaxed);
         judged
     })
+}
+
+/// What is read of a log, and whether anybody reads it.
+struct Log {
+    reads: AtomicBool,
+    is_over: AtomicBool,
+    /// The end of what was read.
+    text: Mutex<Vec<u8>>,
+    lines: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            reads: AtomicBool::new(true),
+            is_over: AtomicBool::new(false),
+            text: Mutex::default(),
+            lines: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Log {
+    /// Looks through whole lines for what was dropped, in the program's own words.
+    fn take(&self, bytes: &[u8]) {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
+        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = text.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            self.lines.fetch_add(1, Relaxed);
+            if let Some((before, _)) = line.split_once(" log records were dropped") {
+                let number = before.rsplit(' ').next().and_then(|n| n.parse().ok());
+                self.dropped.fetch_add(number.unwrap_or(0), Relaxed);
+            }
+        }
+    }
 }
 
 fn judge_blocked_log(
     lab: &Lab,
     span: Duration,
-    log: PipeWriter,
-    reads: &AtomicBool,
+    into: PipeWriter,
+    log: &Log,
     fill: impl FnOnce(),
 ) -> Outcome {
     let cell = Cell::there(
         lab,
         |program| {
             let mut command = Command::new(program);
-            command.arg("-vv");
+            // More than `-vv`: every step of every library.
+            command.env("PREHEND_LOG", "trace");
             command
         },
-        Stdio::from(log),
+        Stdio::from(into),
     )?;
+    let lines = log.lines.load(Relaxed);
     let quiet = Times::measure(&cell, span).periods;
-    reads.store(false, Relaxed);
+    let rate = (log.lines.load(Relaxed) - lines) as f64 / span.as_secs_f64();
+    log.reads.store(false, Relaxed);
     fill();
     std::thread::sleep(Duration::from_millis(200));
     let blocked = Times::measure(&cell, span).periods;
@@ -180,13 +232,21 @@ fn judge_blocked_log(
     std::thread::sleep(Duration::from_millis(300));
     cell.proxy.hold(Way::Up, false);
     let again = cell.rearm();
+    // Read again, it says what it left out.
+    log.reads.store(true, Relaxed);
+    let begun = Instant::now();
+    while log.dropped.load(Relaxed) == 0 && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let dropped = log.dropped.load(Relaxed);
     let account = cell.driver.see().account;
     let (before, during) = (p999(&quiet), p999(&blocked));
     Ok(Finding::new(
-        moved && again.is_ok() && during <= 1.05 * before && account.is_clean(),
+        moved && again.is_ok() && during <= 1.05 * before && dropped > 0 && account.is_clean(),
         format!(
-            "period p99.9 {before:.0} us, {during:.0} us with a log that nobody reads (n = {}, {}); after a stop, \
-             which is logged, a new session: {}; {account}",
+            "period p99.9 {before:.0} us with {rate:.0} lines per second, {during:.0} us with a log that nobody reads \
+             (n = {}, {}), of which {dropped} records were counted as dropped; after a stop, which is logged, a new \
+             session: {}; {account}",
             quiet.len(),
             blocked.len(),
             again.map_or_else(

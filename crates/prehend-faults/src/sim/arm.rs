@@ -24,6 +24,7 @@ pub(crate) struct Arm {
 }
 
 impl Arm {
+    /// In its first session, which an operator has asked for.
     pub fn new(
         config: ShellConfig,
         id: ArmId,
@@ -31,11 +32,21 @@ impl Arm {
         state: RobotState,
         epoch: u64,
     ) -> Result<Self, ControlError> {
-        let mut shell = Shell::new(config, &id.robot, bounds, &state, 0)?;
-        // An operator has asked for the first session.
-        shell.arm(epoch, &state)?;
+        let mut arm = Self::standing(config, id, bounds, state, 0)?;
+        arm.shell.arm(epoch, &state)?;
+        Ok(arm)
+    }
+
+    /// In no session yet; `epoch` is what its status shows.
+    pub fn standing(
+        config: ShellConfig,
+        id: ArmId,
+        bounds: &[JointBounds],
+        state: RobotState,
+        epoch: u64,
+    ) -> Result<Self, ControlError> {
         Ok(Self {
-            shell,
+            shell: Shell::new(config, &id.robot, bounds, &state, epoch)?,
             id,
             state,
             inbox: Vec::new(),
@@ -45,7 +56,7 @@ impl Arm {
     }
 
     /// As the drivers' own loop: commands in, arm on, status out.
-    pub fn tick(&mut self, now: u64) -> (Setpoint, Option<Stamp>, RobotStatus) {
+    pub fn tick(&mut self, now: u64) -> (Setpoint, RobotStatus) {
         let stamp = Stamp::from_nanos(now);
         for received in self.inbox.drain(..) {
             self.shell.receive(&received);
@@ -71,6 +82,6 @@ impl Arm {
         status.acknowledged = self.shell.is_acknowledged();
         status.refusal.extend(self.shell.refusal());
         self.statuses += 1;
-        (told, expires, status)
+        (told, status)
     }
 }

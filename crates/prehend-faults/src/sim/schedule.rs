@@ -59,7 +59,8 @@ fn one(
             ..ControlConfig::default()
         },
         driver_dt: Duration::from_millis([1, 2, 5][rng.random_range(0..3)]),
-        valid_for: Duration::from_millis([20, 50, 100][rng.random_range(0..3)]),
+        // The longest is more than a driver grants.
+        valid_for: Duration::from_millis([20, 50, 100, 1000][rng.random_range(0..4)]),
         seed: rng.random(),
         ..Setup::new(Arc::clone(&robot), 0)
     };

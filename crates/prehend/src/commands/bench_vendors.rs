@@ -24,9 +24,10 @@ const EXAMPLES: &str = "Examples:
 
 The controller at 500 Hz is given plans that lead anywhere and drives every vendor's rules through the
 driver's shell, on simulated time: one tick is 1 ms, 3,600,000 per vendor are an hour. Then 1 to 25
-setpoints, and 1 to 25 ms of commands, are lost in mid-motion. Required: no motion ended and no setpoint
-dropped by a vendor, none above 20 rad/s, none outside the robot's own limits; what a vendor bridges is
-bridged, and one lost setpoint more ends the motion. Exits with 1 if something required fell short.";
+setpoints, and 1 to 25 ms of commands, are lost in mid-motion. Required, all along: no motion ended and no
+setpoint dropped by a vendor, none above 20 rad/s, none outside the robot's own limits, no stop for good by
+the driver; what a vendor bridges is bridged, and one lost setpoint more ends the motion. Exits with 1 if
+something required fell short.";
 
 /// Length of one run, and of what follows a burst, ms.
 const RUN_TICKS: u64 = 20_000;
@@ -51,16 +52,19 @@ pub struct BenchVendors {
     seed: u64,
 }
 
-/// What one vendor came to.
+/// What one vendor came to; interference is [`Findings::interference`].
 #[derive(Debug, Clone, Copy, Default)]
 struct Account {
     steady: Findings,
-    /// Bursts that the vendor has to bridge, and how many of them ended the motion or stopped it.
+    /// Bursts of lost setpoints that the vendor has to bridge or to sit out, and how many of them came with
+    /// interference.
     bridgeable: [u64; 2],
     /// Bursts that have to end the motion, and how many did not.
     fatal: [u64; 2],
-    /// Bursts of lost commands, and how many of them a vendor noticed.
+    /// Bursts of lost commands, and how many of them a vendor noticed, or came with interference.
     silences: [u64; 2],
+    /// What was seen in both kinds of bursts that should go by unnoticed.
+    bursts: Findings,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -147,8 +151,10 @@ impl BenchVendors {
                 let done = account(kind, &robots[kind_idx], work, self.seed + index)?;
                 let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
                 accounts.entry(kind).or_default().add(&done);
-                let aborts: u64 = accounts.values().map(|account| account.steady.aborts).sum();
-                progress.step(format!("{aborts} aborts"));
+                let interference = accounts
+                    .values()
+                    .map(|account| account.steady.interference());
+                progress.step(format!("{} interferences", interference.sum::<u64>()));
             }
         };
         let results: Vec<_> = std::thread::scope(|scope| {
@@ -182,14 +188,16 @@ fn account(kind: Kind, robot: &Arc<Robot>, work: Work, seed: u64) -> Result<Acco
         }
         Work::LosePoints { points } => {
             rig.run(BURST_TICKS[0]);
-            let before = rig.findings().aborts;
+            let before = rig.findings();
             rig.lose_points(points);
             rig.run(BURST_TICKS[1]);
-            let aborts = rig.findings().aborts - before;
+            let found = rig.findings();
             if kind.most_lost().is_none_or(|most| points <= most) {
-                account.bridgeable = [1, aborts.min(1)];
+                let interferes = found.interference() > before.interference();
+                account.bridgeable = [1, u64::from(interferes)];
+                account.bursts = found;
             } else {
-                account.fatal = [1, u64::from(aborts == 0)];
+                account.fatal = [1, u64::from(found.aborts == before.aborts)];
             }
         }
         Work::LoseCommands { ticks } => {
@@ -199,21 +207,18 @@ fn account(kind: Kind, robot: &Arc<Robot>, work: Work, seed: u64) -> Result<Acco
             }
             rig.run(BURST_TICKS[1]);
             let found = rig.findings();
-            let noticed = found.aborts + found.extrapolated + dropped(&found);
+            let noticed = found.extrapolated + found.interference();
             account.silences = [1, noticed.min(1)];
+            account.bursts = found;
         }
     }
     Ok(account)
 }
 
-/// Setpoints that had no effect.
-fn dropped(found: &Findings) -> u64 {
-    found.lost + found.too_fast + found.distant
-}
-
 impl Account {
     fn add(&mut self, other: &Self) {
         self.steady.add(&other.steady);
+        self.bursts.add(&other.bursts);
         for (own, other) in [
             (&mut self.bridgeable, other.bridgeable),
             (&mut self.fatal, other.fatal),
@@ -228,7 +233,9 @@ impl Account {
         let found = &self.steady;
         let counts = [
             ("motions ended", found.aborts),
-            ("setpoints dropped", dropped(found)),
+            ("setpoints dropped", found.dropped()),
+            ("stops for good", found.latched),
+            ("setpoints bridged though all were sent", found.extrapolated),
             (
                 "setpoints outside the robot's limits",
                 found.told_violations,
@@ -237,9 +244,9 @@ impl Account {
                 "setpoints above 20 rad/s",
                 u64::from(found.fastest_point > MAX_SPEED),
             ),
-            ("bursts not bridged", self.bridgeable[1]),
+            ("bursts that something interfered in", self.bridgeable[1]),
             ("bursts that did not end the motion", self.fatal[1]),
-            ("silences that the vendor noticed", self.silences[1]),
+            ("silences that something noticed", self.silences[1]),
         ];
         let short: Vec<_> = (counts.iter())
             .filter(|(_, count)| *count > 0)
@@ -248,10 +255,15 @@ impl Account {
         let first = found
             .first_abort
             .map(|(tick, abort)| format!("first at {tick} ms: {abort:?}"));
+        let stop =
+            (found.first_latch.or(self.bursts.first_latch)).map(|(tick, driver, controller)| {
+                format!("first stop at {tick} ms: driver {driver:?}, controller {controller:?}")
+            });
         (!short.is_empty()).then(|| {
             short
                 .into_iter()
                 .chain(first)
+                .chain(stop)
                 .collect::<Vec<_>>()
                 .join(", ")
         })
@@ -264,8 +276,13 @@ impl Account {
         let found = &self.steady;
         let count = |what, value: u64| row(what, "count", found.points, value as f64);
         let burst = |what, [n, value]: [u64; 2]| row(what, "bursts", n, value as f64);
+        let of_bursts = |what: &str, value: u64| {
+            let n = self.bridgeable[0] + self.silences[0];
+            row(&format!("bursts/{what}"), "count", n, value as f64)
+        };
         vec![
             count("aborts", found.aborts),
+            count("latched", found.latched),
             count("lost", found.lost),
             count("too_fast", found.too_fast),
             count("distant", found.distant),
@@ -282,6 +299,9 @@ impl Account {
             burst("loss/not_bridged", self.bridgeable),
             burst("loss/not_stopped", self.fatal),
             burst("silence/noticed", self.silences),
+            of_bursts("latched", self.bursts.latched),
+            of_bursts("dropped", self.bursts.dropped()),
+            of_bursts("limit_violations", self.bursts.told_violations),
         ]
     }
 }

@@ -16,6 +16,9 @@ use crate::fault::{Finding, Outcome};
 use crate::lab::ARMS;
 use crate::sim::{Offer, Rig, START, Setup, World, sway};
 
+/// Share of a joint's speed limit that counts as full speed.
+const FULL_SPEED: f64 = 0.99;
+
 pub(super) fn armed_elsewhere(lab: &Lab) -> Outcome {
     let setup = Setup::new(lab.robot("fr3")?, lab.seed);
     let pilot = sway(&setup.bounds()?, setup.robot.home(), 0.5);
@@ -43,37 +46,68 @@ fn names_joint_2(said: &str) -> bool {
     said.contains("joint 2") && said.contains("0.3")
 }
 
+/// What starts outside a position limit come to.
+#[derive(Default)]
+struct Starts {
+    tried: u64,
+    armed: u64,
+    /// Ticks in which the joint went further out.
+    outward: u64,
+    /// Starts that came inside when they were asked to.
+    came_in: u64,
+    taken: u64,
+}
+
 pub(super) fn start_outside(lab: &Lab) -> Outcome {
     let robot = lab.robot("fr3")?;
-    let (mut outward, mut armed, mut tried) = (0, 0, 0);
-    for by in [0.005, 0.05] {
+    let mut by_distance = [0.005, 0.05].map(|by| (by, Starts::default()));
+    for (by, starts) in &mut by_distance {
         for joint_idx in 0..robot.n_joints() {
             for upper in [false, true] {
                 let limits = robot.limits();
-                let mut q = *robot.home();
-                q[joint_idx] = match upper {
-                    true => limits.q_max[joint_idx] + by,
-                    false => limits.q_min[joint_idx] - by,
+                let (limit, out) = match upper {
+                    true => (limits.q_max[joint_idx], 1.0),
+                    false => (limits.q_min[joint_idx], -1.0),
                 };
+                let mut q = *robot.home();
+                q[joint_idx] = limit + out * *by;
                 let mut rig = Rig::standing(&robot, ControlConfig::default(), q, START)?;
-                tried += 1;
-                if rig.rearm() {
-                    armed += 1;
-                    for _ in 0..500 {
+                starts.tried += 1;
+                if !rig.rearm() {
+                    continue;
+                }
+                starts.armed += 1;
+                // Further out, then in.
+                for goal in [limit + out * 0.1, limit - out * 0.05] {
+                    for tick in 0..500 {
+                        if tick % 25 == 0
+                            && let Some(offer) = plan_with(rig.now(), &rig.state.q, joint_idx, goal)
+                        {
+                            starts.taken += u64::from(rig.offer(&offer));
+                        }
                         let before = rig.state.q[joint_idx];
                         rig.tick();
-                        let moved = rig.state.q[joint_idx] - before;
-                        outward += u64::from(if upper { moved > 0.0 } else { moved < 0.0 });
+                        let moved = out * (rig.state.q[joint_idx] - before);
+                        let is_outside = out * (rig.state.q[joint_idx] - limit) > 0.0;
+                        starts.outward += u64::from(is_outside && moved > 0.0);
                     }
                 }
+                let is_inside = out * (rig.state.q[joint_idx] - limit) <= 0.0;
+                starts.came_in += u64::from(is_inside);
             }
         }
     }
+    let [(_, near), (_, far)] = &by_distance;
     Ok(Finding::new(
-        outward == 0,
+        near.armed == near.tried
+            && near.came_in == near.tried
+            && near.taken > 0
+            && near.outward == 0
+            && far.armed == 0,
         format!(
-            "{} of {tried} starts refused, {outward} outward steps",
-            tried - armed
+            "0.005 rad outside: {} of {} armed, {} steps outward under {} plans, half of them outward, {} came in \
+             when asked; 0.05 rad: {} of {} armed",
+            near.armed, near.tried, near.outward, near.taken, near.came_in, far.armed, far.tried
         ),
     ))
 }
@@ -140,9 +174,14 @@ pub(super) fn envelope(lab: &Lab) -> Outcome {
         ..ControlConfig::default()
     };
     let mut parts = Vec::new();
-    let mut violations = 0;
+    let (mut violations, mut rides) = (0, 0);
     for joint_idx in [4, 6] {
-        let JointBounds { lower, upper, .. } = bounds[joint_idx];
+        let JointBounds {
+            lower,
+            upper,
+            max_velocity,
+            ..
+        } = bounds[joint_idx];
         // The driver's follower alone reaches the highest speed; the controller caps the tool's.
         let mut q = *robot.home();
         q[joint_idx] = lower;
@@ -163,6 +202,8 @@ pub(super) fn envelope(lab: &Lab) -> Outcome {
             wire.check(0, tick, &command(follower.q(), follower.dq()));
         }
         violations += wire.report().limit_violations;
+        // Who never comes to full speed has not ridden the envelope.
+        rides += u64::from(peak > FULL_SPEED * max_velocity);
         let end = upper - follower.q()[joint_idx];
         let mut rig = Rig::new(&robot, config)?;
         for tick in 0..8000 {
@@ -176,12 +217,12 @@ pub(super) fn envelope(lab: &Lab) -> Outcome {
         }
         violations += rig.violations();
         parts.push(format!(
-            "joint {}: up to {peak:.2} rad/s, ends {end:.1e} rad from its stop",
+            "joint {}: up to {peak:.2} of {max_velocity:.2} rad/s, ends {end:.1e} rad from its stop",
             joint_idx + 1
         ));
     }
     Ok(Finding::new(
-        violations == 0,
+        violations == 0 && rides == 2,
         format!("{violations} violations; {}", parts.join("; ")),
     ))
 }

@@ -93,8 +93,7 @@ pub(super) fn odd_numbers(lab: &Lab) -> Outcome {
         f64::from(i32::MIN) * 1e-6,
     ];
     let mut worst = 0;
-    let mut offered = 0;
-    let mut refused = 0;
+    let (mut offered, mut refused, mut unheard) = (0, 0, 0u64);
     for name in ARMS {
         let robot = lab.robot(name)?;
         let mut rig = Rig::new(&robot, ControlConfig::default())?;
@@ -103,13 +102,29 @@ pub(super) fn odd_numbers(lab: &Lab) -> Outcome {
                 if has_stopped(&rig) {
                     rig.rearm();
                 }
+                // A good plan between two odd ones: a third in a row that is not finite stops the arm.
+                let good = plan_with(rig.now(), &rig.state.q, joint_idx, rig.state.q[joint_idx]);
                 let joints = plan_with(rig.now(), &rig.state.q, joint_idx, number);
                 let mut action = Action::hold(1.0);
                 action.translation[joint_idx % 3] = number;
                 let tool = ActionChunk::new(rig.now(), Duration::from_millis(50), 2, &[action; 2]);
                 for offer in joints.into_iter().chain(tool.ok().map(Offer::Tool)) {
+                    let goes_on = good.as_ref().is_some_and(|good| rig.offer(good));
+                    let counted = |rig: &Rig| rig.controller.counters().get(LimitReason::NonFinite);
+                    let before = counted(&rig);
+                    let is_taken = rig.offer(&offer);
+                    if !number.is_finite() {
+                        // As NaN: refused at once, counted once, and the good plan goes on.
+                        let mode = rig.controller.mode();
+                        unheard += u64::from(
+                            !goes_on
+                                || is_taken
+                                || counted(&rig) != before + 1
+                                || mode != Mode::Tracking,
+                        );
+                    }
                     offered += 1;
-                    refused += u64::from(!rig.offer(&offer));
+                    refused += u64::from(!is_taken);
                     (0..40).for_each(|_| _ = rig.tick());
                 }
             }
@@ -117,16 +132,22 @@ pub(super) fn odd_numbers(lab: &Lab) -> Outcome {
         let stopped = has_stopped(&rig) || rig.stop(4000).is_some();
         worst += rig.violations() + u64::from(!stopped);
     }
-    let mut measured = format!("{refused} of {offered} plans refused, {worst} violations");
-    let mut pass = worst == 0;
-    if lab.effort == Effort::Full {
-        let [p50, p999] = subnormal_slowdown(lab)?;
-        pass &= p999 <= 1.05;
-        measured = format!(
-            "{measured}; a tick with subnormals takes {p50:.3} (p50), {p999:.3} (p99.9) of one with zeros"
-        );
-    }
-    Ok(Finding::new(pass, measured))
+    // A short look says what it saw; on a busy machine it is no proof.
+    let is_full = lab.effort == Effort::Full;
+    let [p50, p999] = subnormal_slowdown(lab, if is_full { 60 } else { 6 })?;
+    Ok(Finding::new(
+        worst == 0 && unheard == 0 && refused > 0 && (!is_full || p999 <= 1.05),
+        format!(
+            "{refused} of {offered} plans refused; {unheard} infinite ones not refused, counted and gone on from as \
+             NaN is; {worst} violations; a tick with subnormals takes {p50:.3} (p50), {p999:.3} (p99.9) of one with \
+             zeros{}",
+            if is_full {
+                ""
+            } else {
+                " (judged in a full run)"
+            }
+        ),
+    ))
 }
 
 fn has_stopped(rig: &Rig) -> bool {
@@ -135,11 +156,11 @@ fn has_stopped(rig: &Rig) -> bool {
 
 /// Time of a tick whose plan holds subnormals over one whose plan holds zeros, at the median and at p99.9 of
 /// the ticks. Each tick is run many times over and its shortest time counts: the machine's noise only adds.
-fn subnormal_slowdown(lab: &Lab) -> Result<[f64; 2], Box<dyn std::error::Error>> {
+fn subnormal_slowdown(lab: &Lab, repeats: usize) -> Result<[f64; 2], Box<dyn std::error::Error>> {
     const TICKS: usize = 2000;
     let robot = lab.robot("fr3")?;
     let mut shortest = [[f64::INFINITY; TICKS]; 2];
-    for repeat in 0..60 {
+    for repeat in 0..repeats {
         let which = repeat % 2;
         let number = [0.0, f64::from_bits(1 << 20)][which];
         let mut rig = Rig::new(&robot, ControlConfig::default())?;

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use nalgebra::Vector3;
-use prehend_control::{ControlConfig, LimitReason, Mode};
+use prehend_control::{LimitReason, Mode};
 use prehend_drivers::tick;
 use prehend_link::messages::StopReason as DriverStop;
-use prehend_types::{Action, ActionChunk, JointCommand, Plant, RobotState, Stamp};
+use prehend_types::{JointCommand, Plant, RobotState, Stamp};
 use rand::Rng;
 
 use crate::Lab;
 use crate::catalogue::moving;
 use crate::fault::{Finding, Outcome};
-use crate::sim::{MS, Offer, Rig, Setup, World, idle, sway};
+use crate::sim::{MS, Offer, Setup, World, idle};
 
 pub(super) fn blocked_bus(lab: &Lab) -> Outcome {
     let mut parts = Vec::new();
@@ -37,60 +36,6 @@ pub(super) fn blocked_bus(lab: &Lab) -> Outcome {
         ));
     }
     Ok(Finding::new(pass, parts.join("; ")))
-}
-
-pub(super) fn franka_rules(lab: &Lab) -> Outcome {
-    let robot = lab.robot("fr3")?;
-    let config = ControlConfig {
-        rate_hz: 1000.0,
-        ..ControlConfig::default()
-    };
-    let ticks = lab.of(3_600_000);
-    let counts = lab.in_parallel(ticks, |range| {
-        let mut rng = lab.rng(&format!("franka{}", range.start));
-        let mut rig = Rig::new(&robot, config).map_err(|error| error.to_string())?;
-        for tick in range {
-            if tick.is_multiple_of(100) {
-                let action = Action {
-                    translation: Vector3::from_fn(|_, _| rng.random_range(-0.03..0.03)),
-                    rotation: Vector3::from_fn(|_, _| rng.random_range(-0.2..0.2)),
-                    gripper: 1.0,
-                };
-                let dt = Duration::from_millis(50);
-                if let Ok(chunk) = ActionChunk::new(rig.now(), dt, 4, &[action; 8]) {
-                    rig.offer(&Offer::Tool(chunk));
-                }
-            }
-            rig.tick();
-        }
-        Ok::<_, String>(rig.violations())
-    });
-    let aborts: u64 = counts.into_iter().sum::<Result<u64, String>>()?;
-    // The start pose, and what is lost on the way, need driver and link.
-    let setup = Setup::fast(robot.clone(), lab.seed);
-    let mut world = World::new(&setup, sway(&setup.bounds()?, robot.home(), 0.5))?;
-    let mut first = None;
-    for _ in 0..lab.of(60_000).max(2000) {
-        world.step();
-        if first.is_none() && world.pc.seq > 0 {
-            let q = world.arm.state.q;
-            let home = robot.home();
-            first = q
-                .iter()
-                .zip(home.iter())
-                .map(|(a, b)| (a - b).abs())
-                .reduce(f64::max);
-        }
-    }
-    let account = world.account();
-    Ok(Finding::new(
-        aborts == 0 && account.is_clean() && account.stops == 0,
-        format!(
-            "{aborts} discontinuities in {:.2} h; first command {:.1e} rad from the start pose; {account}",
-            ticks as f64 / 3.6e6,
-            first.unwrap_or(f64::NAN)
-        ),
-    ))
 }
 
 pub(super) fn ur_rule(lab: &Lab) -> Outcome {

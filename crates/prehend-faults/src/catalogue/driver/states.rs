@@ -12,14 +12,35 @@ use crate::sim::{MS, Setup, World, glide, idle};
 
 pub(super) fn dead_driver(lab: &Lab) -> Outcome {
     let mut world = moving(lab)?;
-    world.arm_stalls.push(world.now + 1..u64::MAX);
+    let died = world.now;
+    world.arm_stalls.push(died + 1..died + 6000 * MS);
     let stopped = until_latched(&mut world, 3000);
     let reason = world.pc.controller.stop_reason();
+    world.run(3000 - stopped.unwrap_or(0));
+    let mode = world.pc.controller.mode();
+    // Another process in its place, which knows nothing of the old session.
+    world.restart_driver()?;
+    let sent = world.pc.seq;
+    let q = world.arm.state.q;
+    world.arm_stalls.clear();
     world.run(2000);
+    let waits = world.arm.state.q == q && world.pc.seq == sent;
+    let armed = world.rearm();
+    let moves = world.run_until(2000, |world| world.speed() > 0.01);
     let account = world.account();
     Ok(Finding::new(
-        stopped.is_some() && world.pc.controller.mode() == Mode::Stopped && account.is_clean(),
-        format!("{reason:?} after {} ms; {account}", shown(stopped)),
+        stopped.is_some()
+            && mode == Mode::Stopped
+            && waits
+            && armed
+            && moves.is_some()
+            && account.is_clean(),
+        format!(
+            "{reason:?} after {} ms; for 2 s beside a new driver nothing is sent and nothing moves: {waits}; moves {} \
+             ms after a new session began; {account}",
+            shown(stopped),
+            shown(moves)
+        ),
     ))
 }
 
@@ -95,8 +116,8 @@ pub(super) fn stuck_encoder(lab: &Lab) -> Outcome {
     Ok(Finding::new(
         grown.is_some() && stopped.is_some_and(|ms| ms <= 100) && account.is_clean(),
         format!(
-            "stopped {} ms after 0.1 rad at 0.5 rad/s, with an error of {error:.3} rad (the limit is {} rad); \
-             {account}",
+            "stopped {} ms after 0.1 rad at 0.5 rad/s, with an error of {error:.3} rad (one that moves may be off by \
+             {} rad); {account}",
             shown(stopped),
             setup.control.max_tracking_error_rad
         ),

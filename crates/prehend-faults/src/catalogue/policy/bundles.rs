@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use prehend_policy::{Bundle, BundleError, EngineChoice, Runtime, RuntimeOptions, check_library};
+use prehend_policy::{Bundle, BundleError, OnnxPolicy, Runtime, RuntimeOptions};
 use prehend_types::config::locate;
 use rand::Rng;
-use tempfile::TempDir;
 
+use super::super::onnx;
 use super::{Copy, GRAPH, MODEL};
 use crate::Lab;
 use crate::fault::{Finding, Outcome};
@@ -101,61 +101,59 @@ pub(super) fn other_robot(lab: &Lab) -> Outcome {
             accepted += usize::from(bundle.check_robot(name, hash).is_ok());
         }
     }
+    let normalisers = normalisers()?;
+    let zeros: usize = normalisers.iter().map(|(_, accepted)| *accepted).sum();
+    let said: Vec<String> = (normalisers.iter())
+        .map(|(what, accepted)| format!("{what}: {accepted} accepted"))
+        .collect();
     Ok(Finding::new(
-        own && accepted == 0,
+        own && accepted == 0 && zeros == 0,
         format!(
-            "{accepted} of 9 other robots accepted, the right one {own}; the normaliser is part of the graph, \
-             so that zeros in it show in the golden outputs (P8)"
+            "{accepted} of 9 other robots accepted, the right one {own}; under a valid hash, of the weights that scale \
+             and shift what the graph gives, {}",
+            said.join(", ")
         ),
     ))
 }
 
-pub(super) fn bad_library(lab: &Lab) -> Outcome {
-    let dir = TempDir::new()?;
-    let path = |name: &str| dir.path().join(name);
-    let mut rng = lab.rng("library");
-    let junk: Vec<u8> = (0..4096).map(|_| rng.random()).collect();
-    fs::write(path("junk.so"), &junk)?;
-    fs::write(path("empty.so"), [])?;
-    // A whole program of this machine, and its first half.
-    let program = fs::read(std::env::current_exe()?)?;
-    fs::write(path("program.so"), &program)?;
-    fs::write(path("half.so"), &program[..program.len() / 2])?;
-    let mut bad = Vec::new();
-    let names = [
-        "missing.so",
-        "junk.so",
-        "empty.so",
-        "program.so",
-        "half.so",
-        ".",
-    ];
-    for name in names {
-        let file = path(name);
-        let named = match check_library(&file) {
-            Ok(_) => false,
-            Err(error) => error.to_string().contains(&file.display().to_string()),
-        };
-        let options = RuntimeOptions {
-            engine: EngineChoice::OnnxRuntime,
-            library: Some(file),
-            ..RuntimeOptions::default()
-        };
-        // A machine with a usable library elsewhere may go on with that one.
-        let _ = Runtime::open(&options);
-        if !named {
-            bad.push(name);
+/// Bundles whose normaliser is all zeros, not a number, or gone, and how many of each were loaded. It is
+/// part of the graph: as many numbers as the graph gives, once as a factor and once as an offset.
+fn normalisers() -> Result<[(&'static str, usize); 3], Box<dyn std::error::Error>> {
+    let graph = fs::read(locate(MODEL)?.join(GRAPH))?;
+    let spec = Bundle::load(&locate(MODEL)?)?.manifest().graph.clone();
+    let outputs: i64 = spec
+        .outputs
+        .iter()
+        .flat_map(|tensor| &tensor.shape[1..])
+        .map(|dim| *dim as i64)
+        .product();
+    let places: Vec<std::ops::Range<usize>> = onnx::weights(&graph)
+        .into_iter()
+        .filter(|(dims, _)| *dims == [outputs])
+        .map(|(_, place)| place)
+        .collect();
+    if places.len() < 2 {
+        return Err("the graph has no normaliser".into());
+    }
+    let runtime = Runtime::open(&RuntimeOptions::default())?;
+    let mut counts = [("zeros", 0), ("NaN", 0), ("emptied", 0)];
+    for (kind, (_, accepted)) in counts.iter_mut().enumerate() {
+        for place in &places {
+            let copy = Copy::new()?;
+            let mut bytes = graph.clone();
+            match kind {
+                0 => bytes[place.clone()].fill(0),
+                1 => bytes[place.clone()].fill(0xff),
+                // Its data becomes a field that nobody knows.
+                _ => bytes[place.start - 3] = 0xfa,
+            }
+            copy.replace(GRAPH, &bytes)?;
+            let loaded = Bundle::load(copy.path())
+                .and_then(|bundle| OnnxPolicy::from_bundle(&bundle, &runtime, 0));
+            *accepted += usize::from(loaded.is_ok());
         }
     }
-    Ok(Finding::new(
-        bad.is_empty(),
-        format!(
-            "{} of {} refused and named {}",
-            names.len() - bad.len(),
-            names.len(),
-            bad.join(", ")
-        ),
-    ))
+    Ok(counts)
 }
 
 pub(super) fn pickle(_: &Lab) -> Outcome {
