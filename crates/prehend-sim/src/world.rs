@@ -329,33 +329,42 @@ impl World {
 
     /// Puts everything where a state vector of the same seed says.
     ///
-    /// Poses and velocities are restored; contact forces build up anew. What must be exact uses
-    /// [`Self::save`], or steps from the seed.
+    /// Poses and velocities are restored; contact forces build up anew, from nothing: how the world goes
+    /// on depends on the vector alone, not on what this world did before. What must go on as the world
+    /// that the vector was taken from uses [`Self::save`], or steps from the seed. What the servos were
+    /// told ([`Self::set_payload`], [`Self::set_servo`]) stays.
     ///
     /// # Errors
-    /// [`SimError::State`] if the vector is damaged or of another scene.
+    /// [`SimError::State`] if the vector is damaged or of another scene; nothing has changed then.
     pub fn restore(&mut self, state: &[f32]) -> Result<(), SimError> {
         let state = WorldState::from_vector(state)?;
         check_fits(&state, self.scene(), &self.robot)?;
-        self.robot
-            .link_poses(&state.q, state.gripper.width, &mut self.link_poses);
-        self.physics.set_links(&self.link_poses);
-        if let Some(gripper) = self.robot.gripper() {
-            self.physics
-                .set_fingers(state.fingers, &self.link_poses[gripper.hand_idx]);
+        // The engine keeps contacts, impulses and who sleeps to itself: only a new one knows nothing.
+        let mut new = Self::build(
+            &self.robot,
+            &self.config,
+            Arc::clone(&self.episode),
+            self.families,
+            &self.settings,
+        )?;
+        new.arm.take_settings(&self.arm);
+        new.arm.place(state.q, state.dq);
+        new.order.joints.q_d = state.q;
+        new.order.joints.gripper.opening = state.gripper.commanded;
+        new.line.fill(&new.order);
+        new.robot
+            .link_poses(&state.q, state.gripper.width, &mut new.link_poses);
+        new.physics.set_links(&new.link_poses);
+        if let Some(gripper) = new.robot.gripper() {
+            new.physics
+                .set_fingers(state.fingers, &new.link_poses[gripper.hand_idx]);
         }
         for (index, body) in state.bodies.iter().enumerate() {
-            self.physics.set_body(index, body);
+            new.physics.set_body(index, body);
         }
-        self.arm.place(state.q, state.dq);
-        self.order.joints.q_d = state.q;
-        self.order.joints.gripper.opening = state.gripper.commanded;
-        self.order.torques = None;
-        self.line.fill(&self.order);
-        self.memory = Memory::default();
-        self.status = TaskStatus::default();
-        self.robot_state = state.robot_state();
-        self.state = state;
+        new.robot_state = state.robot_state();
+        new.state = state;
+        *self = new;
         Ok(())
     }
 

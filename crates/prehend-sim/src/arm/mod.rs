@@ -323,6 +323,12 @@ impl Arm {
         self.servo_is_on = is_on;
     }
 
+    /// Takes over what another arm's servos were told.
+    pub fn take_settings(&mut self, other: &Self) {
+        self.servo_is_on = other.servo_is_on;
+        self.payload = other.payload;
+    }
+
     /// Tells the servos what they carry.
     pub fn set_payload(&mut self, payload: Option<Payload>) {
         self.payload = payload;
