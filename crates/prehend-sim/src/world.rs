@@ -297,10 +297,11 @@ impl World {
         }
     }
 
-    /// Dense reward of the present state, 0 to 1.
+    /// How far the task has come, 0 to 1; only success is worth 1. Its change is a dense reward (Ng et al.
+    /// 1999) that pays no one for staying anywhere.
     #[must_use]
-    pub fn reward(&self) -> f64 {
-        self.episode.reward(&self.facts(), &self.status)
+    pub fn progress(&self) -> f64 {
+        self.episode.progress(&self.facts(), &self.status)
     }
 
     /// The robot.

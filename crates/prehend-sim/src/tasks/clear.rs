@@ -281,7 +281,7 @@ impl Episode for ClearEpisode {
     }
 
     /// The share of objects in the tray, and a little for the hand near one that is not.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let (Some(clear), false) = (&facts.config.clear, status.success) else {
             return f64::from(u8::from(status.success));
         };
