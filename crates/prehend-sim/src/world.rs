@@ -349,28 +349,39 @@ impl World {
             &self.settings,
         )?;
         new.arm.take_settings(&self.arm);
-        new.arm.place(state.q, state.dq);
-        new.order.joints.q_d = state.q;
-        new.order.joints.gripper.opening = state.gripper.commanded;
-        new.line.fill(&new.order);
-        new.robot
-            .link_poses(&state.q, state.gripper.width, &mut new.link_poses);
-        new.physics.set_links(&new.link_poses);
-        if let Some(gripper) = new.robot.gripper() {
-            new.physics
-                .set_fingers(state.fingers, &new.link_poses[gripper.hand_idx]);
-        }
-        for (index, body) in state.bodies.iter().enumerate() {
-            new.physics.set_body(index, body);
-        }
-        new.robot_state = state.robot_state();
-        new.state = state;
+        new.put(state);
         *self = new;
         Ok(())
     }
 
-    /// Puts the arm somewhere, at rest; gripper and everything else stay as they are. For
-    /// benchmarks and tests that do not start at home.
+    /// Puts arm, fingers and bodies where a state of this scene says, with the arm told to stay there. The
+    /// engine keeps its contacts.
+    fn put(&mut self, state: WorldState) {
+        self.robot
+            .link_poses(&state.q, state.gripper.width, &mut self.link_poses);
+        self.physics.set_links(&self.link_poses);
+        if let Some(gripper) = self.robot.gripper() {
+            self.physics
+                .set_fingers(state.fingers, &self.link_poses[gripper.hand_idx]);
+        }
+        for (index, body) in state.bodies.iter().enumerate() {
+            self.physics.set_body(index, body);
+        }
+        self.arm.place(state.q, state.dq);
+        self.order.joints.q_d = state.q;
+        self.order.joints.dq_d = state.dq.map(|_| 0.0);
+        self.order.joints.gripper.opening = state.gripper.commanded;
+        self.order.torques = None;
+        self.line.fill(&self.order);
+        self.memory = Memory::default();
+        self.status = TaskStatus::default();
+        self.robot_state = state.robot_state();
+        self.state = state;
+    }
+
+    /// Puts the arm somewhere, at rest; gripper and everything else stay as they are, what touches what
+    /// included: unlike [`Self::restore`] it leaves settled bodies settled. For benchmarks and tests that do
+    /// not start at home.
     ///
     /// # Errors
     /// [`SimError::State`] for positions that are not finite or not as many as the arm has joints.
@@ -385,7 +396,8 @@ impl World {
             dq: JointVelocities::zeros(q.len())?,
             ..self.state.clone()
         };
-        self.restore(&state.to_vector())
+        self.put(WorldState::from_vector(&state.to_vector())?);
+        Ok(())
     }
 
     /// A hash of the state, equal on every machine and for every thread count.
