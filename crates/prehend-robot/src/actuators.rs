@@ -93,7 +93,8 @@ impl Actuators {
 
     /// What holds without a file: a tracking of 10 Hz that does not overshoot, limits of the robot's
     /// description (twice its acceleration), a servo of the same bandwidth on the inertia that each
-    /// joint moves at home, no friction.
+    /// joint moves at home, and the friction that the description gives each joint (URDF's `dynamics`,
+    /// MJCF's `damping` and `frictionloss`).
     #[must_use]
     pub fn default_for(robot: &Robot) -> Self {
         let limits = robot.limits();
@@ -108,8 +109,8 @@ impl Actuators {
             max_torque: limits.tau_max[idx],
             stiffness: omega * omega * matrix[(idx, idx)],
             damping: 2.0 * DAMPING_RATIO * omega * matrix[(idx, idx)],
-            viscous_friction: 0.0,
-            coulomb_friction: 0.0,
+            viscous_friction: robot.joint_dynamics[idx].damping,
+            coulomb_friction: robot.joint_dynamics[idx].friction,
         });
         Self {
             joints: joints.collect(),
@@ -275,6 +276,18 @@ mod tests {
         assert_eq!(bare.content_hash(), robot.content_hash());
         assert_eq!(*bare.actuators(), Actuators::default_for(&robot));
         assert_eq!(bare.actuators().content_hash(), None);
+    }
+
+    #[test]
+    fn without_a_file_the_descriptions_friction_holds() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../robots/xarm7");
+        let robot = Robot::load(&folder).expect("robots/xarm7 is valid");
+        assert_eq!(robot.actuators().content_hash(), None);
+        let damping = [10.0, 10.0, 5.0, 5.0, 5.0, 2.0, 2.0];
+        for (joint, damping) in robot.actuators().joints().iter().zip(damping) {
+            assert_eq!(joint.viscous_friction, damping);
+            assert_eq!(joint.coulomb_friction, 1.0);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::{Point3, Vector3};
 use prehend_robot::Shape;
+use prehend_types::Pose;
 
 use crate::objects::Part;
 
@@ -50,6 +51,20 @@ pub(crate) fn extent(part: &Part, direction: &Vector3<f64>) -> [f64; 2] {
         middle - part.shape.support(&-in_part),
         middle + part.shape.support(&in_part),
     ]
+}
+
+/// Lowest and highest coordinate of a body along a unit direction of the base frame, m.
+pub(crate) fn extent_in_base(
+    parts: &[Part],
+    base_from_body: &Pose,
+    direction: &Vector3<f64>,
+) -> [f64; 2] {
+    let in_body = base_from_body.inverse_transform_vector(direction);
+    let at = base_from_body.translation.vector.dot(direction);
+    let own = parts.iter().map(|part| extent(part, &in_body));
+    own.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], own| {
+        [low.min(at + own[0]), high.max(at + own[1])]
+    })
 }
 
 /// Highest point of a part in the body's frame, m.
@@ -107,7 +122,6 @@ pub(crate) fn volume(shape: &Shape) -> f64 {
 mod tests {
     use nalgebra::Translation3;
     use prehend_robot::ConvexHull;
-    use prehend_types::Pose;
 
     use super::*;
 

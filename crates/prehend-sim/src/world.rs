@@ -297,10 +297,11 @@ impl World {
         }
     }
 
-    /// Dense reward of the present state, 0 to 1.
+    /// How far the task has come, 0 to 1; only success is worth 1. Its change is a dense reward (Ng et al.
+    /// 1999) that pays no one for staying anywhere.
     #[must_use]
-    pub fn reward(&self) -> f64 {
-        self.episode.reward(&self.facts(), &self.status)
+    pub fn progress(&self) -> f64 {
+        self.episode.progress(&self.facts(), &self.status)
     }
 
     /// The robot.
@@ -329,14 +330,33 @@ impl World {
 
     /// Puts everything where a state vector of the same seed says.
     ///
-    /// Poses and velocities are restored; contact forces build up anew. What must be exact uses
-    /// [`Self::save`], or steps from the seed.
+    /// Poses and velocities are restored; contact forces build up anew, from nothing: how the world goes
+    /// on depends on the vector alone, not on what this world did before. What must go on as the world
+    /// that the vector was taken from uses [`Self::save`], or steps from the seed. What the servos were
+    /// told ([`Self::set_payload`], [`Self::set_servo`]) stays.
     ///
     /// # Errors
-    /// [`SimError::State`] if the vector is damaged or of another scene.
+    /// [`SimError::State`] if the vector is damaged or of another scene; nothing has changed then.
     pub fn restore(&mut self, state: &[f32]) -> Result<(), SimError> {
         let state = WorldState::from_vector(state)?;
         check_fits(&state, self.scene(), &self.robot)?;
+        // The engine keeps contacts, impulses and who sleeps to itself: only a new one knows nothing.
+        let mut new = Self::build(
+            &self.robot,
+            &self.config,
+            Arc::clone(&self.episode),
+            self.families,
+            &self.settings,
+        )?;
+        new.arm.take_settings(&self.arm);
+        new.put(state);
+        *self = new;
+        Ok(())
+    }
+
+    /// Puts arm, fingers and bodies where a state of this scene says, with the arm told to stay there. The
+    /// engine keeps its contacts.
+    fn put(&mut self, state: WorldState) {
         self.robot
             .link_poses(&state.q, state.gripper.width, &mut self.link_poses);
         self.physics.set_links(&self.link_poses);
@@ -349,6 +369,7 @@ impl World {
         }
         self.arm.place(state.q, state.dq);
         self.order.joints.q_d = state.q;
+        self.order.joints.dq_d = state.dq.map(|_| 0.0);
         self.order.joints.gripper.opening = state.gripper.commanded;
         self.order.torques = None;
         self.line.fill(&self.order);
@@ -356,11 +377,11 @@ impl World {
         self.status = TaskStatus::default();
         self.robot_state = state.robot_state();
         self.state = state;
-        Ok(())
     }
 
-    /// Puts the arm somewhere, at rest; gripper and everything else stay as they are. For
-    /// benchmarks and tests that do not start at home.
+    /// Puts the arm somewhere, at rest; gripper and everything else stay as they are, what touches what
+    /// included: unlike [`Self::restore`] it leaves settled bodies settled. For benchmarks and tests that do
+    /// not start at home.
     ///
     /// # Errors
     /// [`SimError::State`] for positions that are not finite or not as many as the arm has joints.
@@ -375,7 +396,8 @@ impl World {
             dq: JointVelocities::zeros(q.len())?,
             ..self.state.clone()
         };
-        self.restore(&state.to_vector())
+        self.put(WorldState::from_vector(&state.to_vector())?);
+        Ok(())
     }
 
     /// A hash of the state, equal on every machine and for every thread count.

@@ -15,18 +15,19 @@ fn fr3() -> Arc<Robot> {
     Arc::new(Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot"))
 }
 
-/// The robot with other drives, or with none given.
-fn fr3_with(actuators: Option<&str>) -> Arc<Robot> {
+/// The robot with other drives.
+fn fr3_with(actuators: &str) -> Arc<Robot> {
     let folder = tempfile::tempdir().expect("a folder");
     let from = locate("robots/fr3").expect("robots/fr3");
     for file in ["robot.urdf", "robot.toml"] {
         std::fs::copy(from.join(file), folder.path().join(file)).expect("copied");
     }
-    if let Some(text) = actuators {
-        std::fs::write(folder.path().join("actuators.toml"), text).expect("written");
-    }
+    std::fs::write(folder.path().join("actuators.toml"), actuators).expect("written");
     Arc::new(Robot::load(folder.path()).expect("valid robot"))
 }
+
+/// Of one joint's drive.
+const FRICTIONLESS: &str = "viscous_friction_n_m_s_per_rad = 0.0\ncoulomb_friction_n_m = 0.0";
 
 fn each_joint(settings: &str) -> String {
     let joints = (1..=7).map(|i| format!("[[joint]]\nname = \"fr3_joint{i}\"\n{settings}\n"));
@@ -99,7 +100,7 @@ fn an_exact_arm_is_where_it_is_told() {
 #[test]
 fn lag_is_as_parametrised() {
     // Critically damped, with a step too small to meet the acceleration limit.
-    let robot = fr3_with(Some(&each_joint("bandwidth_hz = 6.0\ndamping_ratio = 1.0")));
+    let robot = fr3_with(&each_joint("bandwidth_hz = 6.0\ndamping_ratio = 1.0"));
     let omega = std::f64::consts::TAU * 6.0;
     let mut world = world(&robot, 612, ArmMode::Actuated);
     let target = robot.home().map(|q| q + 0.002);
@@ -233,7 +234,7 @@ fn a_heavy_payload_overloads_a_weak_drive_and_a_light_one_does_not() {
         "name = \"fr3_joint2\"\nmax_torque_n_m = 70.0\n",
         1,
     );
-    let robot = fr3_with(Some(&weak));
+    let robot = fr3_with(&weak);
     let (light_held, light, bare) = effort(&robot, "mass_kg = [0.05, 0.05]", 500);
     let (heavy_held, heavy, loaded) = effort(&robot, "mass_kg = [1.5, 1.5]", 500);
     assert!(light_held && heavy_held);
@@ -298,8 +299,8 @@ fn fingers_pressed_on_the_table_stand_still_within_the_torque_limits() {
 
 #[test]
 fn an_arm_without_torque_falls_as_the_equations_say() {
-    // Against classical Runge-Kutta with steps of 0.1 ms. No friction without actuators.toml.
-    let robot = fr3_with(None);
+    // Against classical Runge-Kutta with steps of 0.1 ms, which knows no friction.
+    let robot = fr3_with(&each_joint(FRICTIONLESS));
     let mut world = world(&robot, 614, ArmMode::Dynamic);
     world.set_servo(false);
     let (mut q, mut dq) = (*robot.home(), JointVelocities::zeros(7).expect("seven"));
@@ -341,6 +342,34 @@ fn an_arm_without_torque_falls_as_the_equations_say() {
     }
     assert!(fallen.abs() > 0.05, "{fallen}");
     assert!(worst < 2e-4, "{worst}");
+}
+
+/// Its joints' friction, given by nothing but `dynamics` in robot.urdf, makes an arm that falls slower.
+#[test]
+fn friction_of_the_description_is_felt_without_an_actuators_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let from = locate("robots/fr3").expect("robots/fr3");
+    let urdf = std::fs::read_to_string(from.join("robot.urdf")).expect("readable");
+    let toml = folder.path().join("robot.toml");
+    std::fs::copy(from.join("robot.toml"), toml).expect("copied");
+    let fastest = |friction: &str| {
+        let given = "damping=\"0.003\" friction=\"0.2\"";
+        let urdf = urdf.replace(given, friction);
+        std::fs::write(folder.path().join("robot.urdf"), urdf).expect("written");
+        let robot = Arc::new(Robot::load(folder.path()).expect("valid robot"));
+        let mut world = world(&robot, 614, ArmMode::Dynamic);
+        world.set_servo(false);
+        for _ in 0..20 {
+            world.step();
+        }
+        world.robot_state().dq[1].abs()
+    };
+    let free = fastest("damping=\"0\" friction=\"0\"");
+    let damped = fastest("damping=\"20\" friction=\"0\"");
+    let dry = fastest("damping=\"0\" friction=\"10\"");
+    assert!(free > 0.1, "{free}");
+    assert!(damped < 0.95 * free, "{damped} {free}");
+    assert!(dry < 0.95 * free, "{dry} {free}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn run(scene: &str, seed: u64, disturbance: Option<Disturbance>) -> (bool, Vec<R
         steps.push(step.clone());
     });
     let success = result.expect("a rollout").success;
-    assert_eq!(world.reward() == 1.0, success, "only success is worth 1");
+    assert_eq!(world.progress() == 1.0, success, "only success is worth 1");
     (success, steps)
 }
 
@@ -106,12 +106,12 @@ fn doing_nothing_times_out() {
     for scene in ["drawer", "push_t"] {
         let (robot, scene) = cell(scene);
         let mut world = World::new(&robot, &scene, 801, FamilySet::Train).expect("a scene");
-        let start = world.reward();
+        let start = world.progress();
         let config = RolloutConfig::default();
         let result = rollout(&mut world, Pilot::Policy(&mut Idle), &config, &mut |_| {});
         let result = result.expect("a rollout");
         assert_eq!(result.failure.map(|f| f.name()), Some("timed_out"));
-        assert!((world.reward() - start).abs() < 0.05);
+        assert!((world.progress() - start).abs() < 0.05);
     }
 }
 

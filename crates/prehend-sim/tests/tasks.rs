@@ -24,7 +24,7 @@ fn the_expert_stacks() {
         let pilot = Pilot::Expert;
         let result = rollout(&mut world, pilot, &RolloutConfig::default(), &mut |step| {
             looker.restore(&step.world).expect("its own state");
-            rewards.push(looker.reward());
+            rewards.push(looker.progress());
         });
         let result = result.expect("a rollout");
         assert!(result.success, "seed {seed}: {:?}", result.failure);
@@ -45,7 +45,7 @@ fn the_expert_stacks() {
         let last = *rewards.last().expect("steps");
         assert!(last > 0.9, "seed {seed}: {last} before the end");
         assert!(
-            (world.reward() - 1.0).abs() < 1e-12,
+            (world.progress() - 1.0).abs() < 1e-12,
             "seed {seed}: at the end"
         );
     }
@@ -168,5 +168,83 @@ fn every_scene_repeats_and_continues_from_bytes() {
                 assert_eq!(loaded.hash(), world.hash(), "{name}: tick {tick}");
             }
         }
+    }
+}
+
+/// Who goes as far as an expert does and then stays there earns less than the expert, although the sum of
+/// what it has reached at every step would be more.
+#[test]
+fn staying_near_earns_less_than_success() {
+    use std::sync::Arc;
+
+    use prehend_robot::Robot;
+    use prehend_sim::{
+        Autoreset, Batch, BatchCell, BatchConfig, EndedEpisode, FamilySet, Pilot, RolloutConfig,
+        SceneConfig, World, rollout,
+    };
+    use prehend_types::Action;
+    use prehend_types::config::locate;
+
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let robot = Arc::new(robot);
+    for name in [
+        "lift", "tabletop", "stack", "drawer", "peg", "grid", "push_t",
+    ] {
+        let path = locate(format!("scenes/{name}.toml")).expect("a scene file");
+        let cell = BatchCell {
+            robot: Arc::clone(&robot),
+            scene: Arc::new(SceneConfig::load(&path).expect("valid scene")),
+            families: FamilySet::Train,
+        };
+        let run = |seed| {
+            let world = World::new(&robot, &cell.scene, seed, FamilySet::Train);
+            let (mut world, mut actions) = (world.expect("a scene"), Vec::new());
+            let config = RolloutConfig::default();
+            let result = rollout(&mut world, Pilot::Expert, &config, &mut |step| {
+                actions.push(step.action);
+            });
+            result
+                .expect("a rollout")
+                .success
+                .then_some((seed, actions))
+        };
+        let (seed, actions) = (500..520).find_map(run).expect("a success");
+        // How an episode of these actions, the last one's opening held after them, ends; and the sum of
+        // progress over its steps.
+        let play = |actions: &[Action]| -> (EndedEpisode, f64) {
+            let config = BatchConfig {
+                observe: false,
+                autoreset: Autoreset::Disabled,
+                ..BatchConfig::default()
+            };
+            let mut batch = Batch::new(std::slice::from_ref(&cell), config).expect("a batch");
+            batch.reset(&[(0, seed)]).expect("a start");
+            let stay = Action::hold(actions.last().expect("one").gripper);
+            let mut sum = 0.0;
+            for step in 0.. {
+                let action = actions.get(step).unwrap_or(&stay);
+                let outcome = batch.step(&[*action]).expect("a step").remove(0);
+                sum += batch.world(0).expect("slot 0").progress();
+                if let Some(ended) = outcome.ended {
+                    return (ended, sum);
+                }
+            }
+            unreachable!("every episode ends")
+        };
+        let (expert, its_sum) = play(&actions);
+        assert!(expert.success, "{name}");
+        let mut most = 0.0_f64;
+        for share in [0.3, 0.5, 0.7] {
+            let n = (share * actions.len() as f64) as usize;
+            let (near, sum) = play(&actions[..n]);
+            assert!(!near.success, "{name}: done after {n} actions");
+            most = most.max(sum);
+            let (earned, expected) = (near.total_reward, expert.total_reward);
+            assert!(
+                earned < expected,
+                "{name}: {earned} for staying, {expected} for doing it"
+            );
+        }
+        assert!(most > its_sum, "{name}: {most} and {its_sum} say nothing");
     }
 }

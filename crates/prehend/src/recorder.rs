@@ -18,13 +18,21 @@ pub struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// Runs one episode: the expert's, or one that the expert shares with a policy.
+    /// Runs one episode: the expert's, or one that the expert shares with a policy. `None` if the seed
+    /// has no usable start.
     ///
     /// # Errors
     /// The world could not be made, or the policy gave up.
-    pub fn record(&self, decider: &mut Decider, seed: u64) -> Result<EpisodeRecord, Failure> {
+    pub fn record(
+        &self,
+        decider: &mut Decider,
+        seed: u64,
+    ) -> Result<Option<EpisodeRecord>, Failure> {
         let in_episode = |failure: Failure| failure.context(format!("episode with seed {seed}"));
-        let mut world = self.cell.world(seed, self.families).map_err(in_episode)?;
+        let start = self.cell.start(seed, self.families).map_err(in_episode)?;
+        let Some(mut world) = start else {
+            return Ok(None);
+        };
         let target = world.episode().variant();
         let pilot = match decider {
             Decider::Expert => Pilot::Expert,
@@ -41,7 +49,7 @@ impl Recorder<'_> {
             });
         })
         .map_err(|error| in_episode(error.into()))?;
-        Ok(EpisodeRecord {
+        Ok(Some(EpisodeRecord {
             seed,
             scene: self.cell.scene.name.clone(),
             scene_hash: self.cell.scene_hash,
@@ -54,6 +62,6 @@ impl Recorder<'_> {
             failure: result.failure.map(|class| class.name().to_owned()),
             draws: world.draws(),
             steps,
-        })
+        }))
     }
 }

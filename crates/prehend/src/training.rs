@@ -184,7 +184,7 @@ impl Ground {
             .map_err(|failure| TrainError::Validation {
                 reason: format!("{:#}", failure.error),
             })?;
-        Ok(rate(&trials))
+        Ok(rate(&trials.run))
     }
 }
 

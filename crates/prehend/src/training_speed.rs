@@ -96,7 +96,9 @@ fn collect(cell: &Workcell, folder: &Path) -> Result<(), Failure> {
         config: RolloutConfig::default(),
     };
     for seed in 0..EPISODES {
-        writer.write(&recorder.record(&mut Decider::Expert, seed)?)?;
+        if let Some(episode) = recorder.record(&mut Decider::Expert, seed)? {
+            writer.write(&episode)?;
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::policies::{Decider, PolicySource};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::shuffle::ShuffledCloud;
-use crate::workcell::Workcell;
+use crate::workcell::{Workcell, no_start};
 use crate::workers::for_each_seed;
 
 /// How one episode went.
@@ -36,6 +36,14 @@ pub struct Trial {
     pub tally: Tally,
 }
 
+/// How episodes went, in the order of their seeds.
+pub struct Trials {
+    /// Those that were run.
+    pub run: Vec<Trial>,
+    /// Seeds that were passed over because the scene has no usable start for them.
+    pub n_unusable: u64,
+}
+
 /// What is tried.
 pub struct Plan<'a> {
     /// Robot and scene.
@@ -51,12 +59,12 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Runs one policy on every seed, in the order of the seeds.
+    /// Runs one policy on every seed that has a usable start, in the order of the seeds.
     ///
     /// # Errors
-    /// A world could not be made, or the policy not loaded. A policy that fails within an episode is a
-    /// failed episode.
-    pub fn run(&self, source: &PolicySource, session: &Session) -> Result<Vec<Trial>, Failure> {
+    /// A world could not be made, no seed has a start, or the policy cannot be loaded. A policy that fails
+    /// within an episode is a failed episode.
+    pub fn run(&self, source: &PolicySource, session: &Session) -> Result<Trials, Failure> {
         self.run_with(source.name(), || source.make(), session)
     }
 
@@ -69,23 +77,35 @@ impl Plan<'_> {
         name: &str,
         make: impl Fn() -> Result<Decider, Failure> + Sync,
         session: &Session,
-    ) -> Result<Vec<Trial>, Failure> {
+    ) -> Result<Trials, Failure> {
         let progress = Progress::new(name, self.seeds.len() as u64);
         let successes = AtomicU64::new(0);
         let work = |decider: &mut Decider, seed: u64| {
             let trial = self.try_seed(decider, seed)?;
-            let won = u64::from(trial.success);
+            let won = u64::from(trial.as_ref().is_some_and(|trial| trial.success));
             let won = successes.fetch_add(won, Ordering::Relaxed) + won;
             progress.step(format!("{won} succeeded"));
             Ok(trial)
         };
         let trials = for_each_seed(self.threads, self.seeds, &session.interrupt, make, work);
         progress.finish();
-        trials
+        let trials = trials?;
+        let n_begun = trials.len();
+        let run: Vec<Trial> = trials.into_iter().flatten().collect();
+        if let (true, Some(first)) = (run.is_empty() && n_begun > 0, self.seeds.first()) {
+            return Err(no_start(*first, n_begun as u64));
+        }
+        Ok(Trials {
+            n_unusable: (n_begun - run.len()) as u64,
+            run,
+        })
     }
 
-    fn try_seed(&self, decider: &mut Decider, seed: u64) -> Result<Trial, Failure> {
-        let mut world = self.cell.world(seed, self.families)?;
+    /// One episode; `None` if the seed has no usable start.
+    fn try_seed(&self, decider: &mut Decider, seed: u64) -> Result<Option<Trial>, Failure> {
+        let Some(mut world) = self.cell.start(seed, self.families)? else {
+            return Ok(None);
+        };
         let variant = world.episode().variant();
         let config = RolloutConfig::default();
         let result = match &mut *decider {
@@ -111,7 +131,7 @@ impl Plan<'_> {
                 return Err(Failure::from(error).context(format!("episode with seed {seed}")));
             }
         };
-        Ok(Trial {
+        Ok(Some(Trial {
             seed,
             family: variant.name,
             held_out: variant.is_held_out,
@@ -119,7 +139,7 @@ impl Plan<'_> {
             failure,
             duration_s,
             tally: decider.tally(),
-        })
+        }))
     }
 }
 

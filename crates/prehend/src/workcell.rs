@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use prehend_data::EpisodeRecord;
 use prehend_robot::Robot;
-use prehend_sim::{ArmMode, FamilySet, SceneConfig, World};
+use prehend_sim::{ArmMode, FamilySet, SceneConfig, SimError, World};
 use prehend_types::config::locate;
 
 use crate::exit::Failure;
@@ -87,6 +87,15 @@ pub fn families_of(episode: &EpisodeRecord) -> FamilySet {
     }
 }
 
+/// None of many seeds has a usable start: it is the scene.
+#[must_use]
+pub fn no_start(first: u64, n: u64) -> Failure {
+    Failure::bad_input(format!(
+        "the scene has no usable start for any of {n} seeds from {first} on: give its objects more room, \
+         or ask for fewer points of the target"
+    ))
+}
+
 /// A robot and a scene, read and checked; cheap to share.
 #[derive(Debug, Clone)]
 pub struct Workcell {
@@ -152,6 +161,23 @@ impl Workcell {
         Err(Failure::bad_input(format!(
             "{store:?} was collected with another scene or robot than --scene and --robot name"
         )))
+    }
+
+    /// The settled world of a seed, for who works through many of them: `None`, and a warning, if the
+    /// scene has no usable start for this one.
+    ///
+    /// # Errors
+    /// The world cannot be built for any seed.
+    pub fn start(&self, seed: u64, families: FamilySet) -> Result<Option<World>, Failure> {
+        let (robot, scene) = (&self.robot, &self.scene);
+        match World::with_arm(robot, scene, seed, families, self.arm) {
+            Ok(world) => Ok(Some(world)),
+            Err(error @ SimError::NoScene { .. }) => {
+                tracing::warn!("{error}; the seed is passed over");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The settled world of a seed.

@@ -124,6 +124,7 @@ pub(crate) struct Arm {
     hand: HandBody,
     /// Steps for which an overloaded, otherwise firm arm still gives way.
     yields_for: u32,
+    has_stops: bool,
 }
 
 /// A step that was predicted and waits for what physics makes of it.
@@ -254,6 +255,7 @@ impl Arm {
             hand: HandBody::of(robot)
                 .ok_or_else(|| refuse("its mass matrix is not positive definite"))?,
             yields_for: 0,
+            has_stops: true,
         };
         arm.set_drives(robot.actuators().joints());
         Ok(arm)
@@ -323,6 +325,17 @@ impl Arm {
         self.servo_is_on = is_on;
     }
 
+    /// Lets joints turn for ever: what is compared with equations that know no stops.
+    pub fn remove_stops(&mut self) {
+        self.has_stops = false;
+    }
+
+    /// Takes over what another arm's servos were told.
+    pub fn take_settings(&mut self, other: &Self) {
+        self.servo_is_on = other.servo_is_on;
+        self.payload = other.payload;
+    }
+
     /// Tells the servos what they carry.
     pub fn set_payload(&mut self, payload: Option<Payload>) {
         self.payload = payload;
@@ -388,6 +401,9 @@ impl Arm {
     fn stopped(&self, mut q: JointPositions) -> (JointPositions, [bool; MAX_JOINTS]) {
         let limits = self.robot.limits();
         let mut has_stopped = [false; MAX_JOINTS];
+        if !self.has_stops {
+            return (q, has_stopped);
+        }
         for (idx, (q, has_stopped)) in q.iter_mut().zip(&mut has_stopped).enumerate() {
             let inside = q.clamp(limits.q_min[idx], limits.q_max[idx]);
             *has_stopped = inside != *q;

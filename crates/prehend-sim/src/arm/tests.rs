@@ -26,6 +26,14 @@ fn endless() -> Arc<Robot> {
     std::fs::write(folder.path().join("robot.urdf"), urdf).expect("written");
     let toml = folder.path().join("robot.toml");
     std::fs::copy(from.join("robot.toml"), toml).expect("copied");
+    let drive = |joint| {
+        format!(
+            "[[joint]]\nname = \"fr3_joint{joint}\"\nviscous_friction_n_m_s_per_rad = 0.0\n\
+             coulomb_friction_n_m = 0.0\n"
+        )
+    };
+    let drives: String = (1..=7).map(drive).collect();
+    std::fs::write(folder.path().join("actuators.toml"), drives).expect("written");
     Arc::new(Robot::load(folder.path()).expect("valid robot"))
 }
 

@@ -90,7 +90,9 @@ impl Default for BatchConfig {
 pub struct StepOutcome {
     /// The episode that [`Self::observation`] belongs to.
     pub episode_id: u64,
-    /// Dense reward, 0 to 1 for every action carried out.
+    /// Dense reward: by how much the task has come nearer ([`crate::World::progress`]), -1 to 1. Over an
+    /// episode it sums up to 1 less the start's progress with success, and to less without, however long
+    /// it lasted. A sparse one is [`Self::success`].
     pub reward: f64,
     /// The episode has reached an end of its own.
     pub terminated: bool,
@@ -120,7 +122,7 @@ pub struct EndedEpisode {
     pub success: bool,
     /// Why not.
     pub failure: Option<Failure>,
-    /// Sum of its rewards.
+    /// Sum of its rewards: progress at its end less that at its start.
     pub total_reward: f64,
     /// Actions carried out.
     pub n_actions: usize,

@@ -26,6 +26,8 @@ struct Running {
     world: World,
     arm: ArmLoop,
     status: TaskStatus,
+    /// How far the task has come, 0 to 1.
+    progress: f64,
     total_reward: f64,
     n_actions: usize,
 }
@@ -107,6 +109,7 @@ impl Slot {
             id,
             arm: ArmLoop::in_mode(&world, &config.control, config.mode)?,
             status: TaskStatus::default(),
+            progress: world.progress(),
             total_reward: 0.0,
             n_actions: 0,
             world,
@@ -178,7 +181,7 @@ impl Running {
         self.status.success || self.status.failure.is_some()
     }
 
-    /// Returns the sum of rewards and the number of actions that were carried out.
+    /// Returns how much progress was made and the number of actions that were carried out.
     fn carry_out(&mut self, order: Order<'_>) -> Result<(f64, usize), SimError> {
         let now = self.world.now();
         let n = match order {
@@ -195,7 +198,7 @@ impl Running {
                 1
             }
         };
-        let (mut reward, mut done) = (0.0, 0);
+        let mut done = 0;
         while done < n && !self.has_ended() {
             // An engine that gives up on one world must not take the others with it.
             let advance = AssertUnwindSafe(|| self.arm.advance(&mut self.world));
@@ -213,9 +216,14 @@ impl Running {
                     failure: Some(Failure::Diverged),
                 }
             };
-            let is_finite = self.status.failure != Some(Failure::Diverged);
-            reward += if is_finite { self.world.reward() } else { 0.0 };
         }
+        // What is not finite has come nowhere.
+        let progress = match self.status.failure {
+            Some(Failure::Diverged) => 0.0,
+            _ => self.world.progress(),
+        };
+        let reward = progress - self.progress;
+        self.progress = progress;
         self.total_reward += reward;
         self.n_actions += done;
         Ok((reward, done))

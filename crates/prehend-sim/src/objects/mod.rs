@@ -56,12 +56,7 @@ pub struct ObjectModel {
 impl ObjectModel {
     /// Height of the lowest point over the table when the object lies like this, m.
     pub(crate) fn lowest(&self, base_from_object: &Pose) -> f64 {
-        let down = base_from_object.inverse_transform_vector(&-Vector3::z());
-        let reach = self
-            .parts
-            .iter()
-            .map(|part| geometry::extent(part, &down)[1]);
-        base_from_object.translation.z - reach.fold(f64::MIN, f64::max)
+        geometry::extent_in_base(&self.parts, base_from_object, &Vector3::z())[0]
     }
 }
 

@@ -85,8 +85,10 @@ pub(crate) fn insert_body(
 
 /// Moves a body's centre of mass and stretches its moments of inertia as drawn.
 ///
-/// One factor for all three principal moments keeps their triangle inequalities, and a centre of mass
-/// at most half way out stays inside a convex body: the mass could be spread like this.
+/// One factor for all three principal moments keeps their triangle inequalities. Along an axis a convex
+/// body's mass has at most a third of its half size h squared as variance, so at most 2/3 h² with the
+/// largest factor; with its centre at most h/2 out there is room for 3/4 h² within the box around it. In
+/// a box the mass could be spread like this; in a rounder body not always.
 fn redistribute(world: &mut PhysicsWorld, handle: RigidBodyHandle, of: &Body, draws: &BodyDraws) {
     let (bodies, colliders) = (&mut world.bodies, &mut world.colliders);
     let Some(body) = bodies.get_mut(handle) else {

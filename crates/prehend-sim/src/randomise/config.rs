@@ -29,7 +29,9 @@ pub struct RandomiseConfig {
 pub struct BodyRanges {
     /// Times the mass; moments of inertia follow. 0.1 to 10.
     pub mass_factor: Factor,
-    /// Times all moments of inertia, the mass unchanged, as if it sat further in or out. 0.5 to 2.
+    /// Times all moments of inertia, the mass unchanged, as if it sat further in or out. 0.5 to 2. They
+    /// stay those of a rigid body, and a box could have its mass so within itself; a full ball could not
+    /// beyond 5/3 (a shell), less with its centre of mass moved.
     pub inertia_factor: Factor,
     /// How far the centre of mass lies from where a uniform body has it, along each axis, as a share of
     /// half the body's size there. -0.5 to 0.5.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nalgebra::{Point3, Translation3, Vector3};
+use nalgebra::{Translation3, Vector3};
 use prehend_types::config::{self, ConfigError};
 use prehend_types::{Action, Pose, Role, Stream, derive_seed};
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,10 @@ use super::shared::near;
 use super::{Episode, Facts, Failure, Memory, Task, TaskKind, TaskStatus, Variant};
 use crate::SceneConfig;
 use crate::config::{needed, range, within};
+use crate::geometry::extent_in_base;
 use crate::objects::FamilySet;
 use crate::objects::build::block;
+use crate::physics::BodyState;
 use crate::scene::{Body, BodyMotion, Scene};
 use crate::tabletop::{Arrangement, ArrangementKind, Split, middle};
 
@@ -72,9 +74,10 @@ impl ClearConfig {
         within(path, "clear.tray_wall_m", clear.tray_wall_m, 0.005, 0.05)
     }
 
-    fn is_in_tray(&self, at: &Point3<f64>) -> bool {
+    /// Whether a place is over the tray, or no farther than this beside its inside, m.
+    fn is_over_tray(&self, at: [f64; 2], beside: f64) -> bool {
         let off = |axis: usize| (at[axis] - self.tray_m[axis]).abs();
-        off(0) < 0.5 * self.tray_size_m[0] + WALL && off(1) < 0.5 * self.tray_size_m[1] + WALL
+        (0..2).all(|axis| off(axis) < 0.5 * self.tray_size_m[axis] + beside)
     }
 }
 
@@ -152,11 +155,43 @@ impl ClearEpisode {
         })
     }
 
-    fn n_in_tray(&self, clear: &ClearConfig, facts: &Facts<'_>) -> usize {
-        let objects = facts.bodies.iter().take(self.n_objects);
-        objects
-            .filter(|body| clear.is_in_tray(&body.base_from_body.translation.vector.into()))
-            .count()
+    /// Which objects lie in the tray: at rest, their middles within its walls, on its floor or on others
+    /// that lie there. `touch` says whether two of them touch.
+    fn placed(
+        &self,
+        config: &SceneConfig,
+        clear: &ClearConfig,
+        bodies: &[BodyState],
+        touch: impl Fn(usize, usize) -> bool,
+    ) -> Vec<bool> {
+        let objects = || bodies.iter().zip(&self.scene.bodies).take(self.n_objects);
+        let mut placed = vec![false; self.n_objects];
+        let mut may_be = placed.clone();
+        for (index, (state, body)) in objects().enumerate() {
+            let extent = |axis| extent_in_base(&body.parts, &state.base_from_body, &axis);
+            let middle =
+                [Vector3::x(), Vector3::y()].map(|axis| 0.5 * extent(axis).iter().sum::<f64>());
+            // A point 3 cm from the axis of a turning body must be slow too.
+            let speed = state.linear.norm() + 0.03 * state.angular.norm();
+            may_be[index] =
+                speed < config.task.rest_speed_m_per_s && clear.is_over_tray(middle, 0.0);
+            // Lower than the walls are high: it must not lie across them.
+            placed[index] = may_be[index] && extent(Vector3::z())[0] < 0.5 * clear.tray_wall_m;
+        }
+        // Each round finds those that lie on what the one before found.
+        for _ in 1..self.n_objects {
+            for index in 0..self.n_objects {
+                placed[index] = placed[index]
+                    || (may_be[index]
+                        && (0..self.n_objects).any(|below| placed[below] && touch(index, below)));
+            }
+        }
+        placed
+    }
+
+    fn placed_now(&self, clear: &ClearConfig, facts: &Facts<'_>) -> Vec<bool> {
+        let touch = |a, b| a != b && facts.contact_force(a, b) > 0.0;
+        self.placed(facts.config, clear, facts.bodies, touch)
     }
 }
 
@@ -208,24 +243,26 @@ impl Episode for ClearEpisode {
             .bodies
             .iter()
             .all(|body| on_table(&body.base_from_body.translation.vector))
-            && clear.is_some_and(|clear| self.n_in_tray(clear, facts) == 0)
+            && clear.is_some_and(|clear| {
+                let mut objects = facts.bodies.iter().take(self.n_objects);
+                objects.all(|body| {
+                    let at = body.base_from_body.translation;
+                    !clear.is_over_tray([at.x, at.y], WALL)
+                })
+            })
     }
 
-    /// Success: all objects lie still in the tray, let go.
+    /// Success: for the scene file's `rest_s` all objects have lain still in the tray, let go.
     fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
         let Some(clear) = &facts.config.clear else {
             return TaskStatus::default();
         };
-        let task = &facts.config.task;
         let objects = &facts.bodies[..self.n_objects.min(facts.bodies.len())];
-        let is_slow = objects
-            .iter()
-            .all(|body| body.linear.norm() < task.rest_speed_m_per_s);
-        let n_placed = self.n_in_tray(clear, facts);
-        memory.lifted |= n_placed > 0;
+        let placed = self.placed_now(clear, facts);
+        memory.lifted |= placed.contains(&true);
         let is_held = (0..self.n_objects).any(|index| facts.touches(index).contains(&true));
-        let is_done = n_placed == self.n_objects && is_slow && !is_held;
-        let success = memory.lasted(is_done, task.rest_s);
+        let is_done = !placed.contains(&false) && !is_held;
+        let success = memory.lasted(is_done, facts.config.task.rest_s);
         let heights = || objects.iter().map(|body| body.base_from_body.translation.z);
         let failure = if success {
             None
@@ -244,24 +281,112 @@ impl Episode for ClearEpisode {
     }
 
     /// The share of objects in the tray, and a little for the hand near one that is not.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let (Some(clear), false) = (&facts.config.clear, status.success) else {
             return f64::from(u8::from(status.success));
         };
         let tool = facts.base_from_tcp().translation.vector;
-        let left = facts.bodies.iter().take(self.n_objects);
+        let placed = self.placed_now(clear, facts);
+        let left = facts
+            .bodies
+            .iter()
+            .zip(&placed)
+            .filter(|(_, placed)| !**placed);
         let nearest = left
-            .map(|body| body.base_from_body.translation.vector)
-            .filter(|at| !clear.is_in_tray(&(*at).into()))
-            .map(|at| near((at - tool).norm()))
+            .map(|(body, _)| near((body.base_from_body.translation.vector - tool).norm()))
             .fold(0.0, f64::max);
         let n = self.n_objects.max(1) as f64;
-        (self.n_in_tray(clear, facts) as f64 + 0.2 * nearest) / n * 0.95
+        let n_placed = placed.iter().filter(|placed| **placed).count() as f64;
+        (n_placed + 0.2 * nearest) / n * 0.95
     }
 
     /// Holds still: grasps of objects in a pile are what the pick-and-place network is for, and nobody has
     /// written them down.
     fn expert(&self, _facts: &Facts<'_>, _base_from_tcp_d: &Pose) -> Action {
         Action::hold(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::UnitQuaternion;
+    use prehend_types::config::locate;
+
+    use super::*;
+
+    fn episode() -> (ClearEpisode, SceneConfig) {
+        let path = locate("scenes/clear_table.toml").expect("is there");
+        let config = SceneConfig::load(&path).expect("valid");
+        let drawn = (0..20).find_map(|seed| ClearEpisode::draw(&config, FamilySet::All, seed, 0));
+        (drawn.expect("one lies inside of its area"), config)
+    }
+
+    /// Every object with its middle this far from the tray's and its lowest point this high, m.
+    fn at(
+        episode: &ClearEpisode,
+        clear: &ClearConfig,
+        off: [f64; 2],
+        height: f64,
+    ) -> Vec<BodyState> {
+        let objects = episode.scene.bodies.iter().take(episode.n_objects);
+        let place = |body: &Body| {
+            let turn = Pose::from_parts(
+                Translation3::identity(),
+                UnitQuaternion::from_euler_angles(0.3, 0.0, 0.7),
+            );
+            let extent = |axis| extent_in_base(&body.parts, &turn, &axis);
+            let middle = |axis| 0.5 * extent(axis).iter().sum::<f64>();
+            let to = Translation3::new(
+                clear.tray_m[0] + off[0] - middle(Vector3::x()),
+                clear.tray_m[1] + off[1] - middle(Vector3::y()),
+                height - extent(Vector3::z())[0],
+            );
+            BodyState {
+                base_from_body: to * turn,
+                linear: Vector3::zeros(),
+                angular: Vector3::zeros(),
+            }
+        };
+        objects.map(place).collect()
+    }
+
+    #[test]
+    fn only_what_rests_within_the_walls_on_the_floor_or_on_what_does_counts() {
+        let (episode, config) = episode();
+        let clear = config.clear.as_ref().expect("a section");
+        let n = episode.n_objects;
+        let count = |bodies: &[BodyState], touch: &dyn Fn(usize, usize) -> bool| {
+            let placed = episode.placed(&config, clear, bodies, touch);
+            placed.iter().filter(|placed| **placed).count()
+        };
+        let alone = |_, _| false;
+        let [length, width] = clear.tray_size_m;
+        for (off, height, expected) in [
+            ([0.0, 0.0], 0.0, n),
+            ([0.5 * length - 0.001, 0.0], 0.001, n),
+            // Over the walls, and above them.
+            ([0.5 * length + 0.001, 0.0], 0.0, 0),
+            ([0.0, 0.5 * width + 0.001], 0.0, 0),
+            ([0.0, 0.0], clear.tray_wall_m, 0),
+            ([0.0, 0.0], 0.2, 0),
+        ] {
+            let bodies = at(&episode, clear, off, height);
+            assert_eq!(count(&bodies, &alone), expected, "{off:?} {height}");
+        }
+
+        let mut spins = at(&episode, clear, [0.0; 2], 0.0);
+        spins[0].angular.z = 0.5;
+        spins[1].linear.x = 0.02;
+        assert_eq!(count(&spins, &alone), n - 2);
+
+        // A tower: each on the one before, listed from the top.
+        let mut tower = at(&episode, clear, [0.0; 2], 0.1);
+        tower[n - 1] = at(&episode, clear, [0.0; 2], 0.0)[n - 1];
+        let neighbours = |a: usize, b: usize| a.abs_diff(b) == 1;
+        assert_eq!(count(&tower, &neighbours), n);
+        assert_eq!(count(&tower, &alone), 1);
+        // One that nothing carries down to the floor, and what lies on it.
+        tower[1].linear.z = -1.0;
+        assert_eq!(count(&tower, &neighbours), n - 2);
     }
 }

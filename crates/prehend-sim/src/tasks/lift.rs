@@ -142,7 +142,7 @@ impl Episode for LiftEpisode {
     }
 
     /// A third each for reaching the cube, grasping it and lifting it.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let Some(cube) = facts.bodies.first().filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };

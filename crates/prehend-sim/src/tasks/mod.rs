@@ -72,8 +72,9 @@ pub trait Episode: Send + Sync + fmt::Debug {
     /// How the task stands after a physics step. Called once per step, in order.
     fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus;
 
-    /// Dense reward in 0 to 1, growing towards success, which alone is worth 1.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64;
+    /// How far it has come, 0 to 1: grows towards success, which alone is worth 1. A potential, not a
+    /// reward: who is paid for being near would rather stay there than end the episode.
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64;
 
     /// What an expert who knows everything does next, from where the tool is commanded to be.
     fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action;

@@ -225,7 +225,7 @@ impl Episode for StackEpisode {
     }
 
     /// A quarter each for reaching the cube, holding it, bringing it over the other, and its height.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let ([moved, base, ..], false) = (facts.bodies, status.success) else {
             return f64::from(u8::from(status.success));
         };

@@ -1,4 +1,4 @@
-//! A free arm from the terms of `prehend-robot`, integrated in two ways.
+//! A free arm from the terms of `prehend-robot`, under Runge-Kutta.
 
 use nalgebra::{DMatrix, DVector};
 use prehend_robot::Robot;
@@ -21,27 +21,6 @@ fn forward_dynamics(
     let force = DVector::from_fn(n, |joint, _| tau[joint] - bias[joint]);
     mass.cholesky()
         .map_or_else(|| DVector::repeat(n, f64::NAN), |mass| mass.solve(&force))
-}
-
-/// Semi-implicit Euler: velocities first, positions with the new ones.
-pub(super) fn semi_implicit(
-    robot: &Robot,
-    substeps: u32,
-    q: &JointPositions,
-    dq: &JointVelocities,
-    tau: &JointTorques,
-    dt: f64,
-) -> (JointPositions, JointVelocities) {
-    let (mut q, mut dq) = (*q, *dq);
-    let h = dt / f64::from(substeps.max(1));
-    for _ in 0..substeps.max(1) {
-        let ddq = forward_dynamics(robot, &q, &dq, tau);
-        for joint in 0..robot.n_joints() {
-            dq[joint] += h * ddq[joint];
-            q[joint] += h * dq[joint];
-        }
-    }
-    (q, dq)
 }
 
 /// One classical Runge-Kutta step.

@@ -14,9 +14,9 @@
 //! | `shake` | 150 random joint motions of 50 ms, many seeds | the cube stays in the hand |
 //! | `stack` | ten cubes on each other, 60 s | they stand |
 //! | `mass_ratio` | 1 kg on 1 g, 60 s | it stands |
-//! | `dynamics` | the arm's gravity, mass matrix and inverse dynamics | Lagrange's equations |
-//! | `free_arm` | the free arm, 2 s | Lagrange's equations, integrated finely |
-//! | `energy` | the arm swings without friction, 10 s | energy is kept |
+//! | `dynamics` | what the `dynamic` arm holds itself with, and how it answers torques | Lagrange's equations |
+//! | `free_arm` | the `dynamic` arm under torques, 2 s | Lagrange's equations, integrated finely |
+//! | `energy` | the `dynamic` arm swings without friction, 10 s | energy is kept |
 //! | `settings` | the pick-and-place expert with half the time step, with twice the iterations | same success |
 
 mod arm;
@@ -42,7 +42,6 @@ use prehend_robot::Robot;
 
 use crate::{PhysicsSettings, SceneConfig, SimError};
 
-pub use arm::{ArmStep, energy_drift, free_arm_error};
 pub use row::{Requirement, VerifyRow};
 
 use runner::Test;

@@ -15,7 +15,7 @@ use crate::policies::{Decider, EngineArgs, PolicyName, PolicySource};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::session::Session;
-use crate::workcell::{Families, Place};
+use crate::workcell::{Families, Place, no_start};
 use crate::workers::for_each_seed;
 
 const EXAMPLES: &str = "Examples:
@@ -68,6 +68,8 @@ struct Body {
     out: PathBuf,
     /// Episodes that were stored before.
     skipped: u64,
+    /// Seeds that were passed over because the scene has no usable start for them.
+    unusable: u64,
 }
 
 impl Collect {
@@ -93,11 +95,16 @@ impl Collect {
         let progress = Progress::new("collect", seeds.len() as u64);
         let successes = AtomicU64::new(0);
         let stored = AtomicU64::new(0);
+        let unusable = AtomicU64::new(0);
         let work = |decider: &mut Decider, seed: u64| {
             let episode = recorder.record(decider, seed)?;
-            writer.write(&episode)?;
-            stored.fetch_add(1, Ordering::Relaxed);
-            let won = u64::from(episode.success);
+            if let Some(episode) = &episode {
+                writer.write(episode)?;
+                stored.fetch_add(1, Ordering::Relaxed);
+            } else {
+                unusable.fetch_add(1, Ordering::Relaxed);
+            }
+            let won = u64::from(episode.is_some_and(|episode| episode.success));
             let won = successes.fetch_add(won, Ordering::Relaxed) + won;
             progress.step(format!("{won} succeeded"));
             Ok(())
@@ -121,7 +128,11 @@ impl Collect {
                 .then(|| episodes as f64 / session.elapsed_s() * 3_600.0),
             out: self.out.clone(),
             skipped,
+            unusable: unusable.into_inner(),
         };
+        if body.unusable == self.episodes {
+            return Err(no_start(self.seed, self.episodes));
+        }
         session.report(Some(self.seed), &body, &body)?;
         Ok(session.unless_stopped(Verdict::Passed))
     }
@@ -181,6 +192,9 @@ impl fmt::Display for Body {
         write!(f, "collected {rate} into {:?}", self.out)?;
         if self.skipped > 0 {
             write!(f, ", {} were there", self.skipped)?;
+        }
+        if self.unusable > 0 {
+            write!(f, ", {} seeds have no usable start", self.unusable)?;
         }
         if let Some(rate) = self.episodes_per_hour {
             write!(f, ", {rate:.0} episodes per hour")?;

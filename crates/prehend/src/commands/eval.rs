@@ -15,7 +15,7 @@ use crate::args::{Threads, seed_range};
 use crate::exit::{Class, Failure, Verdict};
 use crate::policies::{EngineArgs, PolicyName, PolicySource};
 use crate::session::Session;
-use crate::trials::{Plan, Trial, failures, families, groups, rate, tally};
+use crate::trials::{Plan, Trial, Trials, failures, families, groups, rate, tally};
 use crate::workcell::{Families, Place};
 
 const EXAMPLES: &str = "Examples:
@@ -101,6 +101,8 @@ struct Body {
     groups: BTreeMap<&'static str, SuccessRate>,
     families: BTreeMap<&'static str, SuccessRate>,
     failures: BTreeMap<String, u64>,
+    /// Seeds that were passed over because the scene has no usable start for them; not among `n`.
+    unusable: u64,
     /// What the policy counted: looks, grasps, and why proposals were refused.
     tally: Tally,
     baselines: BTreeMap<String, SuccessRate>,
@@ -143,7 +145,10 @@ impl Eval {
             threads: self.threads.count(),
             shuffle_cloud: self.shuffle_cloud,
         };
-        let trials = plan.run(&source, session)?;
+        let Trials {
+            run: trials,
+            n_unusable,
+        } = plan.run(&source, session)?;
         if let Some(path) = &self.log {
             write_log(path, &trials)?;
         }
@@ -158,6 +163,7 @@ impl Eval {
             groups: groups(&trials),
             families: families(&trials),
             failures: failures(&trials),
+            unusable: n_unusable,
             tally: tally(&trials),
             baselines: BTreeMap::new(),
         };
@@ -165,7 +171,7 @@ impl Eval {
             if session.interrupt.is_set() {
                 break;
             }
-            let rate = rate(&plan.run(baseline, session)?);
+            let rate = rate(&plan.run(baseline, session)?.run);
             body.baselines.insert(baseline.name().to_owned(), rate);
         }
         session.report(Some(self.seed), &body, &body)?;
@@ -217,6 +223,13 @@ impl fmt::Display for Body {
         }
         for (class, count) in &self.failures {
             write!(f, "\n  failed: {class:10} {count}")?;
+        }
+        if self.unusable > 0 {
+            write!(
+                f,
+                "\n  passed over: {} seeds without a usable start",
+                self.unusable
+            )?;
         }
         for (name, n) in &self.tally {
             write!(f, "\n  counted: {name:24} {n}")?;

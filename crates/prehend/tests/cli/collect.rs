@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use prehend_data::{EpisodeStore, FolderLock};
 
-use crate::common::{check_refused, code_and_stderr, prehend, root};
+use crate::common::{check_refused, code_and_stderr, prehend, root, scene_hard_to_see, text};
+
+/// Between what targets of the tabletop scene show at the start: more than some, fewer than others.
+const LEAST_POINTS: usize = 600;
 
 /// Collects `n` episodes and returns the report.
 fn collect(out: &Path, n: u64, more: &[&str]) -> serde_json::Value {
@@ -55,6 +58,34 @@ fn the_bytes_do_not_depend_on_threads_or_interruptions() {
         (&2.into(), &1.into())
     );
     assert_eq!(files(&at_once), files(&in_parts));
+}
+
+/// A seed without a usable start is passed over and counted; what the others give is kept. A scene without
+/// any is refused.
+#[test]
+fn a_seed_without_a_start_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let store = folder.path().join("store");
+    let scene = scene_hard_to_see(folder.path(), LEAST_POINTS);
+    let report = collect(&store, 8, &["--scene", text(&scene)]);
+    let [episodes, unusable] = ["episodes", "unusable"].map(|key| report[key].as_u64());
+    let (episodes, unusable) = (episodes.expect("a count"), unusable.expect("a count"));
+    assert!(episodes > 0 && unusable > 0, "{report}");
+    assert_eq!(episodes + unusable, 8);
+    assert_eq!(files(&store).len() as u64, 1 + episodes);
+
+    let never = scene_hard_to_see(folder.path(), 2000);
+    let out = folder.path().join("none");
+    let args = [
+        "collect",
+        "--episodes",
+        "2",
+        "--scene",
+        text(&never),
+        "--out",
+        text(&out),
+    ];
+    check_refused(&args, 3, &["no usable start for any of 2 seeds"]);
 }
 
 #[test]

@@ -93,3 +93,26 @@ pub fn box_obj(size: [f64; 3], faces: &[[usize; 4]]) -> String {
     }
     text
 }
+
+/// A copy of the tabletop scene in `folder` whose target must show so many points: some seeds have no
+/// start like that.
+pub fn scene_hard_to_see(folder: &Path, least: usize) -> PathBuf {
+    let text = std::fs::read_to_string(root().join("scenes/tabletop.toml")).expect("reads");
+    let mut changed = text.clone();
+    for (from, to) in [
+        (
+            "min_target_points = 25",
+            format!("min_target_points = {least}"),
+        ),
+        (
+            "quotas = { target = 192",
+            "quotas = { target = 2000".to_owned(),
+        ),
+    ] {
+        assert!(changed.contains(from), "{from}");
+        changed = changed.replace(from, &to);
+    }
+    let path = folder.join("hard_to_see.toml");
+    std::fs::write(&path, changed).expect("writes");
+    path
+}

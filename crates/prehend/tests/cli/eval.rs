@@ -1,6 +1,6 @@
 //! Evaluating: the same episodes whatever the number of threads.
 
-use crate::common::{code_and_stderr, prehend};
+use crate::common::{code_and_stderr, prehend, report, scene_hard_to_see, text};
 
 #[test]
 fn episodes_are_the_same_to_the_last_digit_on_one_thread_and_on_two() {
@@ -29,4 +29,28 @@ fn a_log_that_cannot_be_written_is_refused_first() {
     let (code, stderr) = code_and_stderr(&output);
     assert_eq!(code, Some(4), "{stderr}");
     assert!(stderr.contains("no/such/folder"), "{stderr}");
+}
+
+/// Seeds without a usable start are passed over and counted, and are no episodes.
+#[test]
+fn a_seed_without_a_start_is_no_episode() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let scene = scene_hard_to_see(folder.path(), 600);
+    let args = [
+        "eval",
+        "expert",
+        "--json",
+        "--episodes",
+        "8",
+        "--seed",
+        "0",
+        "--families",
+    ];
+    let report = report(
+        &[&args[..], &["train", "--scene", text(&scene)]].concat(),
+        0,
+    );
+    let [n, unusable] = ["n", "unusable"].map(|key| report[key].as_u64().expect("a count"));
+    assert!(n > 0 && unusable > 0, "{report}");
+    assert_eq!(n + unusable, 8);
 }

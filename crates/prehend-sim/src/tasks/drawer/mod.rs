@@ -156,7 +156,7 @@ impl Episode for DrawerEpisode {
     }
 
     /// A third for reaching behind the handle, two for opening.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let Some(drawer) = facts.bodies.first().filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };

@@ -172,7 +172,7 @@ impl Episode for GridEpisode {
     }
 
     /// A quarter each for reaching the object, holding it, bringing it over, and lowering it.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let ([object, receptacle, ..], false) = (facts.bodies, status.success) else {
             return f64::from(u8::from(status.success));
         };

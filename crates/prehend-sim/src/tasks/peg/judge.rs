@@ -1,6 +1,6 @@
 //! Has it worked? Judged from where the peg's head is.
 
-use super::{PegEpisode, WALL};
+use super::{Fit, HALF_BOX, PegEpisode, WALL};
 use crate::TaskConfig;
 use crate::physics::{BodyState, DT};
 use crate::tasks::{Failure, Memory, TaskStatus};
@@ -26,11 +26,10 @@ pub(super) fn step(
     let height = peg.base_from_body.translation.z;
     let fit = episode.fit(&peg.base_from_body);
     memory.lifted |= height > episode.half_width + LIFT;
-    // Through the hole, not past the box: the solver lets surfaces overlap a little.
-    let is_in = (episode.depth..WALL + BEYOND).contains(&fit.depth)
-        && fit.aside < episode.clearance + 0.001
-        && fit.askew < ASKEW;
-    let success = memory.lasted(is_in, task.rest_s);
+    let success = memory.lasted(
+        fit.depth >= episode.depth && is_in(episode, &fit),
+        task.rest_s,
+    );
     let failure = if success {
         None
     } else if !(height.is_finite() && fit.depth.is_finite()) {
@@ -47,14 +46,33 @@ pub(super) fn step(
     TaskStatus { success, failure }
 }
 
+/// Whether the head is in the hole, however deep: through it, not past the box, and not reaching around it.
+pub(super) fn is_in(episode: &PegEpisode, fit: &Fit) -> bool {
+    // The solver lets surfaces overlap a little.
+    (0.0..WALL + BEYOND).contains(&fit.depth)
+        && fit.aside < episode.clearance + 0.001
+        && fit.askew < ASKEW
+}
+
+/// How far the head has to go to the hole's mouth, m: from behind the box around it.
+pub(super) fn way(fit: &Fit) -> f64 {
+    if fit.depth < WALL + BEYOND {
+        (-fit.depth).max(0.0) + fit.aside
+    } else {
+        2.0 * HALF_BOX + fit.depth
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use nalgebra::{Translation3, UnitQuaternion, Vector3};
     use prehend_types::Pose;
     use prehend_types::config::locate;
 
     use super::*;
-    use crate::SceneConfig;
+    use crate::{FamilySet, SceneConfig, World};
 
     fn episode() -> (PegEpisode, SceneConfig) {
         let path = locate("scenes/peg.toml").expect("is there");
@@ -124,6 +142,35 @@ mod tests {
         ] {
             let status = judge_turned(depth, 0.0, [0.0, yaw], 1.0);
             assert_eq!(status.success, success, "{depth} {yaw}");
+        }
+    }
+
+    /// In a world, let go, with its head `depth` inside and turned about it.
+    #[test]
+    fn a_head_behind_the_box_has_come_less_far_than_one_in_front() {
+        let robot = prehend_robot::Robot::load(&locate("robots/fr3").expect("is there"));
+        let (robot, (_, config)) = (Arc::new(robot.expect("valid")), episode());
+        let config = Arc::new(config);
+        let mut world = World::new(&robot, &config, 5, FamilySet::Train).expect("a scene");
+        let attempt = world.scene().attempt;
+        let episode = PegEpisode::draw(&config, 5, attempt).expect("a peg");
+        let mut progress = |depth: f64, yaw: f64| {
+            let hole_from_head = Pose::from_parts(
+                Translation3::new(depth, 0.0, 0.0),
+                UnitQuaternion::from_euler_angles(0.0, 0.0, yaw),
+            );
+            let hole_from_peg = hole_from_head * Translation3::new(-episode.half_length, 0.0, 0.0);
+            let mut state = world.state.clone();
+            state.bodies[0].base_from_body = episode.base_from_hole * hole_from_peg;
+            world.restore(&state.to_vector()).expect("its own state");
+            world.progress()
+        };
+        let in_front = progress(-0.03, 0.0);
+        let in_the_hole = progress(0.02, 0.0);
+        assert!(in_the_hole > in_front + 0.3, "{in_the_hole} {in_front}");
+        for (depth, yaw) in [(0.12, 0.0), (0.3, 0.0), (0.02, std::f64::consts::PI)] {
+            let behind = progress(depth, yaw);
+            assert!(behind < in_front, "{depth} {yaw}: {behind} {in_front}");
         }
     }
 

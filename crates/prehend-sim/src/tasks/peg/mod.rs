@@ -207,17 +207,16 @@ impl Episode for PegEpisode {
     }
 
     /// A quarter each for reaching the peg, holding it, lining it up, and putting it in.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let Some(peg) = facts.bodies.get(PEG).filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };
         let at = peg.base_from_body.translation.vector;
         let reach = near((facts.base_from_tcp().translation.vector - at).norm());
         let fit = self.fit(&peg.base_from_body);
-        let is_in = fit.depth > 0.0 && fit.aside < 2.0 * self.clearance;
+        let is_in = judge::is_in(self, &fit);
         let held = f64::from(u8::from(facts.touches(PEG) == [true; 2] || is_in));
-        let ahead = (-fit.depth).max(0.0);
-        let lined_up = near(ahead + fit.aside + 0.1 * fit.askew);
+        let lined_up = near(judge::way(&fit) + 0.1 * fit.askew);
         let inside = if is_in {
             (fit.depth / self.depth).min(1.0)
         } else {

@@ -170,7 +170,7 @@ impl Episode for PickPlaceEpisode {
     }
 
     /// A third each for reaching the target, holding it, and bringing it over the receptacle.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let Some(target) = facts.bodies.first().filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };

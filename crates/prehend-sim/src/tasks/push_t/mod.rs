@@ -156,7 +156,7 @@ impl Episode for PushTEpisode {
     }
 
     /// For the tool near the T, the T near its goal, and the area covered.
-    fn reward(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
         let Some(tee) = facts.bodies.first().filter(|_| !status.success) else {
             return f64::from(u8::from(status.success));
         };
