@@ -33,6 +33,7 @@ pub struct PlaceSight {
     origin: [f32; 2],
     /// The object's points, its length along x.
     shadow: Vec<[f32; 3]>,
+    flat: Flat,
     /// Direction of its length as it is held, rad.
     angle: f32,
     /// Farthest of its points from its bottom centre, m.
@@ -51,6 +52,7 @@ impl PlaceSight {
             columns: vec![NO_COLUMN; SIDE * SIDE],
             origin,
             shadow: Vec::new(),
+            flat: Flat::default(),
             angle: 0.0,
             reach: 0.0,
         };
@@ -79,7 +81,9 @@ impl PlaceSight {
         let flat: Vec<[f32; 3]> = held.iter().map(|[x, y, _]| [*x, *y, 0.0]).collect();
         let chosen = farthest_points(&flat, CLOSE_UP_POINTS.min(held.len()));
         let points = chosen.iter().map(|index| held[*index as usize]);
-        self.shadow = points.map(|point| turned(point, -self.angle)).collect();
+        let straight = Turn::by(-self.angle);
+        self.shadow = points.map(|point| straight.of(point)).collect();
+        self.flat = Flat::new(&self.shadow);
         let reach = self.shadow.iter().map(|[x, y, _]| libm::hypotf(*x, *y));
         self.reach = reach.fold(0.0, f32::max);
     }
@@ -98,6 +102,7 @@ impl PlaceSight {
     pub fn close_up(&self, point: &[f32; 3], turn: usize) -> CloseUp {
         let turn = std::f32::consts::TAU * turn as f32 / N_TURNS as f32;
         let angle = turn + self.angle;
+        let (there, back) = (Turn::by(angle), Turn::by(-angle));
         let reach = self.reach + MARGIN;
         let mut around: Vec<[f32; CLOSE_UP_DIM]> = Vec::new();
         for top in &self.tops {
@@ -106,18 +111,20 @@ impl PlaceSight {
             if !is_near || off[2] < STEP {
                 continue;
             }
-            let [x, y, z] = turned(off, -angle);
-            let (away, nearest) = nearest(&self.shadow, x, y);
+            let [x, y, z] = back.of(off);
+            let away = self.flat.distance(x, y);
             if away < MARGIN {
-                around.push([x, y, z, away, z - nearest.map_or(0.0, |p| p[2])]);
+                let nearest = self.flat.nearest(x, y).map(|index| self.shadow[index][2]);
+                around.push([x, y, z, away, z - nearest.unwrap_or(0.0)]);
             }
         }
         around.sort_by(|a, b| a[3].total_cmp(&b[3]));
         around.truncate(CLOSE_UP_POINTS);
         let walls: Vec<[f32; 3]> = around.iter().map(|[x, y, z, ..]| [*x, *y, *z]).collect();
+        let walls = Flat::new(&walls);
         let own = self.shadow.iter().map(|[x, y, z]| {
-            let away = nearest(&walls, *x, *y).0.min(MARGIN);
-            let [dx, dy, _] = turned([*x, *y, 0.0], angle);
+            let away = walls.distance(*x, *y).min(MARGIN);
+            let [dx, dy, _] = there.of([*x, *y, 0.0]);
             let under = self.height([point[0] + dx, point[1] + dy, 0.0]);
             let under = under.map_or(UNSEEN, |height| (height - point[2]).max(UNSEEN));
             [*x, *y, *z, away, under]
@@ -144,25 +151,82 @@ impl PlaceSight {
     }
 }
 
-/// Distance (m) to the nearest of some points as seen from above, and that point; far away without any.
-fn nearest(points: &[[f32; 3]], x: f32, y: f32) -> (f32, Option<&[f32; 3]>) {
-    let mut best = (f32::INFINITY, None);
-    for point in points {
-        let off = square(point[0] - x, point[1] - y);
-        if off < best.0 {
-            best = (off, Some(point));
+/// Points as seen from above, in an order in which many are compared at once.
+#[derive(Debug, Default)]
+struct Flat {
+    x: Vec<[f32; LANES]>,
+    y: Vec<[f32; LANES]>,
+}
+
+const LANES: usize = 8;
+
+impl Flat {
+    fn new(points: &[[f32; 3]]) -> Self {
+        let lanes = |axis: usize| {
+            let chunks = points.chunks(LANES);
+            // What is missing is nowhere.
+            let filled = |chunk: &[[f32; 3]]| {
+                std::array::from_fn(|lane| chunk.get(lane).map_or(f32::INFINITY, |p| p[axis]))
+            };
+            chunks.map(filled).collect()
+        };
+        Self {
+            x: lanes(0),
+            y: lanes(1),
         }
     }
-    (libm::sqrtf(best.0), best.1)
+
+    fn squares(&self, x: f32, y: f32) -> impl Iterator<Item = [f32; LANES]> {
+        self.x.iter().zip(&self.y).map(move |(own_x, own_y)| {
+            std::array::from_fn(|lane| square(own_x[lane] - x, own_y[lane] - y))
+        })
+    }
+
+    /// To the nearest, m; far away without any.
+    fn distance(&self, x: f32, y: f32) -> f32 {
+        let mut least = [f32::INFINITY; LANES];
+        for squares in self.squares(x, y) {
+            for (least, square) in least.iter_mut().zip(squares) {
+                *least = if square < *least { square } else { *least };
+            }
+        }
+        libm::sqrtf(least.into_iter().fold(f32::INFINITY, f32::min))
+    }
+
+    /// Index of the nearest, of the first if there are several.
+    fn nearest(&self, x: f32, y: f32) -> Option<usize> {
+        let mut best = (f32::INFINITY, None);
+        for (index, square) in self.squares(x, y).flatten().enumerate() {
+            if square < best.0 {
+                best = (square, Some(index));
+            }
+        }
+        best.1
+    }
 }
 
 fn square(x: f32, y: f32) -> f32 {
     x * x + y * y
 }
 
-fn turned([x, y, z]: [f32; 3], angle: f32) -> [f32; 3] {
-    let (sin, cos) = (libm::sinf(angle), libm::cosf(angle));
-    [cos * x - sin * y, sin * x + cos * y, z]
+/// A turn about the vertical.
+struct Turn {
+    sin: f32,
+    cos: f32,
+}
+
+impl Turn {
+    fn by(angle: f32) -> Self {
+        Self {
+            sin: libm::sinf(angle),
+            cos: libm::cosf(angle),
+        }
+    }
+
+    fn of(&self, [x, y, z]: [f32; 3]) -> [f32; 3] {
+        let Self { sin, cos } = self;
+        [cos * x - sin * y, sin * x + cos * y, z]
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +289,7 @@ mod tests {
     fn turning_scene_and_object_together_changes_nothing() {
         let (cloud, held) = scene();
         let all = |points: &[[f32; 3]]| -> Vec<[f32; 3]> {
-            points.iter().map(|p| turned(*p, 0.4)).collect()
+            points.iter().map(|p| Turn::by(0.4).of(*p)).collect()
         };
         let (a, b) = (
             PlaceSight::new(&cloud, &held),
