@@ -84,7 +84,7 @@ impl Physics {
                             let at = *first.position() * contact.local_p1;
                             let what = if moves {
                                 Touched::Moving {
-                                    force: f64::from(contact.data.impulse) / self.span,
+                                    force: self.mean_force(f64::from(contact.data.impulse)),
                                 }
                             } else {
                                 Touched::Fixed {
