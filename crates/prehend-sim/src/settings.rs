@@ -57,8 +57,8 @@ impl Default for PhysicsSettings {
             contact_recycling: false,
             friction_in_bias_pass: true,
             sweeps: 2,
-            hand_iterations: 4,
-            hand_sweeps: 6,
+            hand_iterations: 0,
+            hand_sweeps: 16,
             arm: ArmMode::default(),
             sleep: true,
         }

@@ -8,6 +8,7 @@ mod actuated;
 mod contacts;
 pub(crate) mod coupling;
 mod dynamic;
+mod free;
 mod state;
 mod tracking;
 
@@ -27,7 +28,7 @@ use coupling::{HandBody, HandWay, Reaction};
 use dynamic::Servo;
 use tracking::Tracking;
 
-/// An arm that was overloaded gives way for so many steps more, so that it does not toggle.
+/// An arm whose drives did not answer gives way for so many steps more, so that it does not toggle.
 const YIELDING_STEPS: u32 = 40;
 
 /// How the arm's joints follow their command.
@@ -120,9 +121,11 @@ pub(crate) struct Arm {
     overload: [bool; MAX_JOINTS],
     servo_is_on: bool,
     payload: Option<Payload>,
-    /// The hand when it gives way.
-    hand: HandBody,
-    /// Steps for which an overloaded, otherwise firm arm still gives way.
+    /// The hand of an arm whose drives do not answer: they are at their limits, or only push.
+    bare_hand: HandBody,
+    /// The hand that servos hold ([`ArmMode::Dynamic`]).
+    driven_hand: HandBody,
+    /// Steps for which the hand is still the bare one.
     yields_for: u32,
     has_stops: bool,
 }
@@ -136,6 +139,10 @@ pub(crate) struct Prediction {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for a step; a box would allocate in each"
+)]
 enum Step {
     Exact,
     Tracked(Tracked),
@@ -191,6 +198,11 @@ impl Equations {
             .sum()
     }
 
+    /// The mass matrix times `values`.
+    fn times_mass(&self, values: &[f64; MAX_JOINTS]) -> [f64; MAX_JOINTS] {
+        std::array::from_fn(|row| self.row(row, values))
+    }
+
     /// The mass matrix with a hand of the engine's mass on top: how joints answer a change of force in
     /// the step in which a firm hand starts to give way.
     fn mass_with(&self, hand: &HandBody, joint_from_hand: &Pose) -> JointMatrix {
@@ -233,6 +245,8 @@ impl Arm {
         let carriers = (0..robot.links().len()).map(|idx| carrier(robot, idx));
         let mut poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(robot.home(), 0.0, &mut poses);
+        let bare_hand = HandBody::of(robot, &[0.0; MAX_JOINTS])
+            .ok_or_else(|| refuse("its mass matrix is not positive definite"))?;
         let home = robot.articulation(robot.home());
         let base_from_joint = home.base_from_joint(hand_joint_idx);
         let mut arm = Self {
@@ -252,8 +266,8 @@ impl Arm {
             overload: [false; MAX_JOINTS],
             servo_is_on: true,
             payload: None,
-            hand: HandBody::of(robot)
-                .ok_or_else(|| refuse("its mass matrix is not positive definite"))?,
+            bare_hand,
+            driven_hand: bare_hand,
             yields_for: 0,
             has_stops: true,
         };
@@ -266,6 +280,14 @@ impl Arm {
         self.drives = drives.into();
         for (slot, drive) in self.tracking.iter_mut().zip(drives) {
             *slot = Tracking::new(drive, self.dt);
+        }
+        if self.mode == ArmMode::Dynamic {
+            let mut added = [0.0; MAX_JOINTS];
+            for (added, drive) in added.iter_mut().zip(drives) {
+                *added = self.dt * dynamic::pull(drive, self.dt);
+            }
+            let hand = HandBody::of(&self.robot, &added);
+            self.driven_hand = hand.unwrap_or(self.bare_hand);
         }
     }
 
@@ -283,10 +305,10 @@ impl Arm {
 
     /// How the hand gives way now.
     pub fn hand_body(&self) -> HandBody {
-        if self.mode == ArmMode::Dynamic || self.yields_for > 0 {
-            self.hand
-        } else {
-            self.hand.firm()
+        match self.mode {
+            _ if self.yields_for > 0 => self.bare_hand,
+            ArmMode::Dynamic => self.driven_hand,
+            ArmMode::Exact | ArmMode::Actuated => self.bare_hand.firm(),
         }
     }
 
@@ -358,7 +380,8 @@ impl Arm {
             }
             ArmMode::Dynamic => {
                 let mut servo = Servo::new(self, order, contacts);
-                let outcome = servo.predict(&self.reaction.load);
+                let is_touched = !contacts.is_empty();
+                let outcome = servo.predict(self, &self.reaction.load, is_touched);
                 (Step::Servo(servo), outcome)
             }
         };
@@ -390,7 +413,7 @@ impl Arm {
             self.tau[idx] = outcome.tau[idx];
         }
         self.overload = outcome.overload;
-        self.yields_for = if self.overload.contains(&true) {
+        self.yields_for = if self.overload.contains(&true) || prediction.step.only_pushes() {
             YIELDING_STEPS
         } else {
             self.yields_for.saturating_sub(1)
@@ -414,6 +437,11 @@ impl Arm {
 }
 
 impl Step {
+    /// Whether the drives push with given torques, whatever the joints do.
+    fn only_pushes(&self) -> bool {
+        matches!(self, Self::Servo(servo) if servo.only_pushes())
+    }
+
     fn positions(&self, q: &JointPositions, dq: &[f64; MAX_JOINTS]) -> JointPositions {
         let mut out = *q;
         for idx in 0..q.len() {

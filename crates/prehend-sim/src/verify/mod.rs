@@ -25,7 +25,6 @@ mod critical;
 mod grasp;
 mod gripper;
 mod hand;
-mod integrate;
 mod lagrange;
 mod path;
 mod pinch;
