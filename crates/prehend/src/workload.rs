@@ -204,6 +204,10 @@ fn control_step(world: &mut World, from: &JointPositions, to: &JointPositions, o
         dq_d: world.robot_state().dq,
         gripper: GripperCommand { opening },
     };
+    let speeds = command.dq_d.iter_mut();
+    for ((speed, from), to) in speeds.zip(from.iter()).zip(to.iter()) {
+        *speed = (to - from) / (TICKS as f64 * World::DT);
+    }
     for tick in 1..=TICKS {
         let share = tick as f64 / TICKS as f64;
         for ((q, from), to) in command.q_d.iter_mut().zip(from.iter()).zip(to.iter()) {

@@ -69,7 +69,7 @@ enum Setting {
     ExactEqual,
     /// What ships, with an arm of joint servos and equations of motion.
     Dynamic,
-    /// That arm with the longest step, two ticks, and the least work that meet the same bounds.
+    /// That arm with the longest step, one control step, and the least work that meet the same bounds.
     DynamicEqual,
 }
 
@@ -132,8 +132,8 @@ impl Setting {
             },
             Self::DynamicEqual => PhysicsSettings {
                 arm: ArmMode::Dynamic,
-                ticks_per_step: 2,
-                iterations: 1,
+                ticks_per_step: 10,
+                iterations: 2,
                 sweeps: 1,
                 hand_iterations: 0,
                 hand_sweeps: 9,
