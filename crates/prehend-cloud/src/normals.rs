@@ -1,7 +1,5 @@
 //! Surface normals of a measured cloud.
 
-use std::collections::BTreeMap;
-
 use nalgebra::{Matrix3, Vector3};
 
 /// Fewest points of a surface that a normal is believed from.
@@ -11,25 +9,29 @@ const MOST: usize = 40;
 
 /// A cloud sorted into cubes, to find what is near.
 #[derive(Debug)]
-pub struct Neighbourhood<'a> {
-    points: &'a [[f32; 3]],
-    cubes: BTreeMap<[i32; 3], Vec<u32>>,
+pub struct Neighbourhood {
+    /// By cube, and in the cloud's order within one.
+    points: Vec<Vector3<f32>>,
+    /// The cubes that have points, in order, each with the index of its first.
+    cubes: Vec<([i32; 3], usize)>,
     radius: f32,
 }
 
-impl<'a> Neighbourhood<'a> {
+impl Neighbourhood {
     /// For questions about what is within `radius`, m.
     #[must_use]
-    pub fn new(points: &'a [[f32; 3]], radius: f32) -> Self {
-        let mut cubes: BTreeMap<[i32; 3], Vec<u32>> = BTreeMap::new();
-        for (index, point) in points.iter().enumerate() {
-            cubes
-                .entry(point.map(|v| (v / radius).floor() as i32))
-                .or_default()
-                .push(index as u32);
+    pub fn new(points: &[[f32; 3]], radius: f32) -> Self {
+        let cube = |point: &[f32; 3]| point.map(|v| (v / radius).floor() as i32);
+        let mut order: Vec<([i32; 3], usize)> = points.iter().map(cube).zip(0..).collect();
+        order.sort_unstable();
+        let mut cubes: Vec<([i32; 3], usize)> = Vec::new();
+        for (first, (cube, _)) in order.iter().enumerate() {
+            if cubes.last().is_none_or(|(last, _)| last != cube) {
+                cubes.push((*cube, first));
+            }
         }
         Self {
-            points,
+            points: (order.iter().map(|(_, index)| points[*index].into())).collect(),
             cubes,
             radius,
         }
@@ -41,39 +43,47 @@ impl<'a> Neighbourhood<'a> {
         let around = Vector3::from(*around);
         for x in -1..=1 {
             for y in -1..=1 {
-                let low = [cube[0] + x, cube[1] + y, cube[2] - 1];
-                let high = [cube[0] + x, cube[1] + y, cube[2] + 1];
-                for index in self.cubes.range(low..=high).flat_map(|(_, all)| all) {
-                    let point = Vector3::from(self.points[*index as usize]);
+                let column = |z: i32| {
+                    let by = [x, y, z];
+                    std::array::from_fn(|axis| cube[axis].saturating_add(by[axis]))
+                };
+                for point in self.of_cubes(column(-1), column(1)) {
                     if (point - around).norm_squared() < self.radius * self.radius {
-                        f(point);
+                        f(*point);
                     }
                 }
             }
         }
     }
 
+    /// The points of the cubes from `low` to `high`.
+    fn of_cubes(&self, low: [i32; 3], high: [i32; 3]) -> &[Vector3<f32>] {
+        let from = self.cubes.partition_point(|(cube, _)| *cube < low);
+        let n = self.cubes[from..]
+            .iter()
+            .take_while(|(cube, _)| *cube <= high);
+        let to = from + n.count();
+        let first = |at: usize| self.cubes.get(at).map_or(self.points.len(), |cube| cube.1);
+        &self.points[first(from)..first(to)]
+    }
+
     /// Unit normal of the surface around a point, towards the eye that saw it; zero where too few points
     /// make a surface.
     #[must_use]
     pub fn normal(&self, at: &[f32; 3], eye: &[f32; 3]) -> [f32; 3] {
+        let mut near = Vec::new();
+        self.each(at, |point| near.push(point));
+        let stride = near.len().div_ceil(MOST).max(1);
         let mut n = 0_usize;
         let mut sum = Vector3::<f64>::zeros();
         let mut squares = Matrix3::<f64>::zeros();
         let origin = Vector3::from(*at);
-        let mut n_near = 0_usize;
-        self.each(at, |_| n_near += 1);
-        let stride = n_near.div_ceil(MOST).max(1);
-        let mut index = 0_usize;
-        self.each(at, |point| {
-            index += 1;
-            if index.is_multiple_of(stride) {
-                let off = (point - origin).cast::<f64>();
-                n += 1;
-                sum += off;
-                squares += off * off.transpose();
-            }
-        });
+        for point in near.iter().skip(stride - 1).step_by(stride) {
+            let off = (point - origin).cast::<f64>();
+            n += 1;
+            sum += off;
+            squares += off * off.transpose();
+        }
         if n < FEWEST {
             return [0.0; 3];
         }

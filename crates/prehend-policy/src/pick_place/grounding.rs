@@ -134,7 +134,7 @@ fn things(cloud: &[[f32; 3]]) -> Vec<Vec<[f32; 3]>> {
         .collect()
 }
 
-fn is_of(thing: &Neighbourhood<'_>, point: &[f32; 3]) -> bool {
+fn is_of(thing: &Neighbourhood, point: &[f32; 3]) -> bool {
     let mut is_near = false;
     thing.each(point, |_| is_near = true);
     is_near

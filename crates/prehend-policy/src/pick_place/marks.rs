@@ -92,7 +92,7 @@ impl Marks {
 }
 
 /// To the nearest point, m; infinite beyond [`NEAR`].
-fn distance(near: &Neighbourhood<'_>, point: &[f32; 3]) -> f32 {
+fn distance(near: &Neighbourhood, point: &[f32; 3]) -> f32 {
     let mut nearest = f32::INFINITY;
     near.each(point, |other| {
         nearest = nearest.min((other - nalgebra::Vector3::from(*point)).norm());
