@@ -2,6 +2,12 @@
 //!
 //! From `crates/prehend-robot`: `cargo +nightly fuzz run import fuzz/seeds tests/corpus/good tests/corpus/bad`
 //! (libFuzzer writes what it finds into the first folder, which may be empty).
+//!
+//! Without nightly and cargo-fuzz, and without an address sanitizer, which safe code hardly needs: `cargo build
+//! --release --target x86_64-unknown-linux-gnu` here, with `RUSTFLAGS="-Cpasses=sancov-module
+//! -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+//! -Cllvm-args=-sanitizer-coverage-pc-table -Cdebug-assertions --cfg fuzzing"`, then run
+//! `target/x86_64-unknown-linux-gnu/release/import` with the same folders.
 #![no_main]
 
 use std::fs;
