@@ -34,7 +34,7 @@ pub struct PhysicsSettings {
     pub friction_in_bias_pass: bool,
     /// Gauss-Seidel sweeps per sub-step.
     pub sweeps: usize,
-    /// Iterations on top for what the hand of a dynamic arm touches: light hands let grasps creep.
+    /// Iterations on top for what the hand of a dynamic arm touches. Sweeps hold as well, and cost less.
     pub hand_iterations: usize,
     /// Sweeps on top for what a hand touches that gives way, of whatever arm.
     pub hand_sweeps: usize,
