@@ -63,6 +63,7 @@ fn observation(robot: &Robot, points: Vec<[f32; 3]>) -> Observation {
             },
         },
         base_from_tcp: robot.forward(robot.home()),
+        committed: prehend_types::Actions::new(),
     }
 }
 

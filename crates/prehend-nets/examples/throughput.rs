@@ -54,7 +54,8 @@ fn measure(n_batch: usize, n_points: usize, draws: usize) -> f64 {
         .map(|_| {
             let start = Instant::now();
             let condition = net.encode(batch.clone()).repeat_dim(0, draws);
-            let error = net.velocity(condition, target.clone(), sigma.clone()) - target.clone();
+            let error =
+                net.velocity(condition, target.clone(), sigma.clone(), None) - target.clone();
             let loss = (error.clone() * error).mean();
             let grads = GradientsParams::from_grads(loss.backward(), &net);
             net = optimiser.step(1e-3, net.clone(), grads);

@@ -52,7 +52,7 @@ pub struct FlowHead {
 impl FlowHead {
     pub(crate) fn new(
         rng: &mut ChaCha8Rng,
-        d_chunk: usize,
+        [d_chunk, n_flags]: [usize; 2],
         d_condition: usize,
         width: usize,
         n_blocks: usize,
@@ -61,7 +61,7 @@ impl FlowHead {
         Self {
             time1: linear(rng, [TIME_DIM, TIME_WIDTH], 2f32.sqrt(), device),
             time2: linear(rng, [TIME_WIDTH, d_condition], 1.0, device),
-            enter: linear(rng, [d_chunk, width], 1.0, device),
+            enter: linear(rng, [d_chunk + n_flags, width], 1.0, device),
             blocks: (0..n_blocks)
                 .map(|_| Block::new(rng, width, d_condition, device))
                 .collect(),
@@ -71,7 +71,7 @@ impl FlowHead {
 
     /// # Shapes
     /// - `condition`: `[B, d_condition]` from the encoder
-    /// - `x`: `[B, d_chunk]`, x = (1 - sigma) action + sigma noise, normalised units
+    /// - `x`: `[B, d_chunk + n_flags]`, x = (1 - sigma) action + sigma noise, normalised units; then flags
     /// - `sigma`: `[B, 1]`, 0 clean to 1 noise
     /// - returns `[B, d_chunk]`
     pub fn forward(&self, condition: Tensor<2>, x: Tensor<2>, sigma: Tensor<2>) -> Tensor<2> {

@@ -22,7 +22,7 @@ pub use head::FlowHead;
 pub use layers::Norm;
 pub use normaliser::{ActionNormaliser, ActionScale};
 pub use params::{flatten, unflatten};
-pub use policy_net::{FlowPolicyConfig, FlowPolicyNet, PolicyBatch};
+pub use policy_net::{Committed, FlowPolicyConfig, FlowPolicyNet, PolicyBatch};
 
 /// Columns of one action: translation (3, m), rotation vector (3, rad), gripper opening (0..1).
 pub const ACTION_DIM: usize = 7;

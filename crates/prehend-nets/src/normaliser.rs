@@ -52,6 +52,11 @@ impl ActionNormaliser {
         }
     }
 
+    /// `[B, chunk 7]` in physical units to units of spread.
+    pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
+        (x - self.centre.val().unsqueeze()) / self.spread.val().unsqueeze()
+    }
+
     /// `[B, chunk 7]` in units of spread to physical units.
     pub fn undo(&self, x: Tensor<2>) -> Tensor<2> {
         x * self.spread.val().unsqueeze() + self.centre.val().unsqueeze()

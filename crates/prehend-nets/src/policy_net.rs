@@ -6,10 +6,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::ACTION_DIM;
 use crate::encoder::CloudEncoder;
 use crate::head::FlowHead;
 use crate::normaliser::{ActionNormaliser, ActionScale};
-use crate::{ACTION_DIM, N_ROLES, PROPRIO_DIM};
 
 /// Sizes of a [`FlowPolicyNet`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub struct FlowPolicyConfig {
     pub head_width: usize,
     /// Residual blocks of the flow head.
     pub head_blocks: usize,
+    /// Most actions at the beginning of a chunk that may be decided already; 0 for a network that is
+    /// never told.
+    #[serde(default)]
+    pub max_committed: usize,
 }
 
 impl Default for FlowPolicyConfig {
@@ -38,11 +42,21 @@ impl Default for FlowPolicyConfig {
             condition_width: 256,
             head_width: 256,
             head_blocks: 3,
+            max_committed: 0,
         }
     }
 }
 
 impl FlowPolicyConfig {
+    /// Numbers beside a noisy chunk that say which of its actions are decided.
+    fn n_flags(&self) -> usize {
+        if self.max_committed > 0 {
+            self.chunk
+        } else {
+            0
+        }
+    }
+
     /// The first field whose value makes no sense, with what is wrong.
     #[must_use]
     pub fn find_fault(&self) -> Option<(&'static str, String)> {
@@ -56,10 +70,15 @@ impl FlowPolicyConfig {
             ("head_width", self.head_width, 4096),
             ("head_blocks", self.head_blocks, 32),
         ];
-        let (field, value, most) = bounds
+        let fault = |(field, value, most)| (field, format!("is {value}, must be 1 to {most}"));
+        let found = bounds
             .into_iter()
-            .find(|(_, value, most)| !(1..=*most).contains(value))?;
-        Some((field, format!("is {value}, must be 1 to {most}")))
+            .find(|(_, value, most)| !(1..=*most).contains(value));
+        found.map(fault).or_else(|| {
+            let (committed, chunk) = (self.max_committed, self.chunk);
+            let message = format!("is {committed}, must be below chunk = {chunk}");
+            (committed >= chunk).then_some(("max_committed", message))
+        })
     }
 }
 
@@ -72,6 +91,32 @@ pub struct PolicyBatch {
     pub roles: Tensor<3>,
     /// `[B, 12]`.
     pub proprio: Tensor<2>,
+}
+
+/// The beginning of a chunk that is decided already, for a batch: it is given clean, and what follows is
+/// made to go on from it (training-time real-time chunking, Black et al. 2025, arXiv 2512.05964; not
+/// checked against its code).
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// `[B, chunk 7]`, normalised units; whatever where nothing is decided.
+    pub actions: Tensor<2>,
+    /// `[B, chunk]`, 1 where an action is decided, 0 where not.
+    pub is_decided: Tensor<2>,
+}
+
+impl Committed {
+    /// `[B, chunk 7]`: [`Self::is_decided`] for each number of an action.
+    #[must_use]
+    pub fn mask(&self) -> Tensor<2> {
+        let [n_batch, chunk] = self.is_decided.dims();
+        let flags = self.is_decided.clone().reshape([n_batch, chunk, 1]);
+        Tensor::cat(vec![flags; ACTION_DIM], 2).reshape([n_batch, chunk * ACTION_DIM])
+    }
+
+    /// `x`, `[B, chunk 7]`, with the decided actions in their places.
+    fn put_into(&self, x: Tensor<2>) -> Tensor<2> {
+        x.clone() + (self.actions.clone() - x) * self.mask()
+    }
 }
 
 /// Conditional flow matching over action chunks (Lipman et al. 2023), with the convention
@@ -94,7 +139,7 @@ impl FlowPolicyNet {
             encoder: CloudEncoder::new(&mut rng, config.point_widths, d_condition, device),
             head: FlowHead::new(
                 &mut rng,
-                config.chunk * ACTION_DIM,
+                [config.chunk * ACTION_DIM, config.n_flags()],
                 d_condition,
                 config.head_width,
                 config.head_blocks,
@@ -112,9 +157,22 @@ impl FlowPolicyNet {
             .forward(batch.points, batch.roles, batch.proprio)
     }
 
-    /// Velocity of noisy chunks, normalised units: see [`FlowHead::forward`].
+    /// Velocity of noisy chunks, normalised units: see [`FlowHead::forward`]. Where actions are decided it
+    /// means nothing.
     #[must_use]
-    pub fn velocity(&self, condition: Tensor<2>, x: Tensor<2>, sigma: Tensor<2>) -> Tensor<2> {
+    pub fn velocity(
+        &self,
+        condition: Tensor<2>,
+        x: Tensor<2>,
+        sigma: Tensor<2>,
+        committed: Option<&Committed>,
+    ) -> Tensor<2> {
+        let x = match committed {
+            Some(committed) => {
+                Tensor::cat(vec![committed.put_into(x), committed.is_decided.clone()], 1)
+            }
+            None => x,
+        };
         self.head.forward(condition, x, sigma)
     }
 
@@ -123,41 +181,62 @@ impl FlowPolicyNet {
     /// # Shapes
     /// - `condition`: `[B, d_condition]`
     /// - `noise`: `[B, chunk 7]`, standard normal
-    /// - returns `[B, chunk 7]`, normalised units
+    /// - `committed`: given to a network that takes it, and only to such a one
+    /// - returns `[B, chunk 7]`, normalised units, in which decided actions are what they are
     #[must_use]
-    pub fn integrate(&self, condition: Tensor<2>, noise: Tensor<2>, n_steps: usize) -> Tensor<2> {
+    pub fn integrate(
+        &self,
+        condition: Tensor<2>,
+        noise: Tensor<2>,
+        committed: Option<&Committed>,
+        n_steps: usize,
+    ) -> Tensor<2> {
         let (n_batch, device) = (noise.dims()[0], noise.device());
         let length = 1.0 / n_steps as f32;
-        (0..n_steps).fold(noise, |x, step| {
+        let x = (0..n_steps).fold(noise, |x, step| {
             let sigma = Tensor::full([n_batch, 1], 1.0 - step as f32 * length, &device);
-            let v = self.velocity(condition.clone(), x.clone(), sigma);
+            let v = self.velocity(condition.clone(), x.clone(), sigma, committed);
             x - v * length
-        })
+        });
+        match committed {
+            Some(committed) => committed.put_into(x),
+            None => x,
+        }
     }
 
-    /// The exported graph: observation and noise to actions.
+    /// The exported graph: observation, noise and decided actions to actions.
     ///
     /// # Shapes
     /// - `noise`: `[B, chunk, 7]`, standard normal
+    /// - `committed`: `[B, chunk, 8]`: m, rad, opening, and 1 where an action is decided; for a network that
+    ///   takes it, and only for such a one
     /// - returns `[B, chunk, 7]`: m, rad, opening
     #[must_use]
-    pub fn act(&self, batch: PolicyBatch, noise: Tensor<3>, n_steps: usize) -> Tensor<3> {
+    pub fn act(
+        &self,
+        batch: PolicyBatch,
+        noise: Tensor<3>,
+        committed: Option<Tensor<3>>,
+        n_steps: usize,
+    ) -> Tensor<3> {
         let n_batch = noise.dims()[0];
         let noise = noise.reshape([n_batch, self.chunk * ACTION_DIM]);
-        let x = self.integrate(self.encode(batch), noise, n_steps);
+        let committed = committed.map(|rows| self.normalised(rows));
+        let x = self.integrate(self.encode(batch), noise, committed.as_ref(), n_steps);
         self.normaliser
             .undo(x)
             .reshape([n_batch, self.chunk, ACTION_DIM])
     }
 
-    /// Shapes of the graph's inputs for a batch of one: points, roles, proprio, noise.
-    #[must_use]
-    pub fn input_shapes(config: &FlowPolicyConfig) -> [Vec<usize>; 4] {
-        [
-            vec![1, config.n_points, 3],
-            vec![1, config.n_points, N_ROLES],
-            vec![1, PROPRIO_DIM],
-            vec![1, config.chunk, ACTION_DIM],
-        ]
+    fn normalised(&self, rows: Tensor<3>) -> Committed {
+        let [n_batch, chunk, width] = rows.dims();
+        let actions = rows.clone().slice([0..n_batch, 0..chunk, 0..ACTION_DIM]);
+        let flags = rows.slice([0..n_batch, 0..chunk, ACTION_DIM..width]);
+        Committed {
+            actions: self
+                .normaliser
+                .apply(actions.reshape([n_batch, chunk * ACTION_DIM])),
+            is_decided: flags.reshape([n_batch, chunk]),
+        }
     }
 }

@@ -17,6 +17,7 @@ fn net(seed: u64) -> FlowPolicyNet {
         condition_width: 32,
         head_width: 40,
         head_blocks: 2,
+        max_committed: 0,
     };
     FlowPolicyNet::new(&config, &ActionScale::default(), seed, &Device::flex())
 }
@@ -61,7 +62,10 @@ fn act(net: &FlowPolicyNet, scene: &Scene) -> Vec<f32> {
     };
     let noise: Vec<f32> = (0..21).map(|i| libm::sinf(i as f32 * 0.7)).collect();
     let noise = Tensor::from_data(TensorData::new(noise, [1, 3, 7]), &device);
-    net.act(batch, noise, 4).into_data().iter::<f32>().collect()
+    net.act(batch, noise, None, 4)
+        .into_data()
+        .iter::<f32>()
+        .collect()
 }
 
 fn difference(a: &[f32], b: &[f32]) -> f32 {

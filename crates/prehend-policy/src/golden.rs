@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::inputs::{N_PROPRIO, PolicyInputs};
-use crate::manifest::{ActionSpace, Manifest};
+use crate::manifest::{ActionSpace, Manifest, N_COMMITTED};
 
 /// Outputs that differ by less are the same, m, rad, opening.
 const SAME: f32 = 1e-6;
@@ -22,6 +22,9 @@ pub struct GoldenCase {
     pub proprio: [f32; N_PROPRIO],
     /// `[chunk, 7]` row by row.
     pub noise: Vec<f32>,
+    /// `[chunk, 8]` row by row, for a graph that takes committed actions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub committed: Vec<f32>,
     /// `[chunk, 7]` row by row: the expected output, m, rad, opening.
     pub actions: Vec<f32>,
 }
@@ -34,6 +37,7 @@ impl GoldenCase {
             points: self.points.clone(),
             roles: self.roles.clone(),
             proprio: self.proprio,
+            committed: self.committed.clone(),
         }
     }
 
@@ -106,11 +110,16 @@ impl GoldenFile {
         }
         let n_rows = 3 * manifest.observation.n_points;
         let n_out = 7 * manifest.action.chunk;
+        let n_committed = match manifest.action.max_committed {
+            0 => 0,
+            _ => N_COMMITTED * manifest.action.chunk,
+        };
         for (index, case) in self.cases.iter().enumerate() {
             for (name, values, expected) in [
                 ("points", &case.points, n_rows),
                 ("roles", &case.roles, n_rows),
                 ("noise", &case.noise, n_out),
+                ("committed", &case.committed, n_committed),
                 ("actions", &case.actions, n_out),
             ] {
                 if values.len() != expected {
@@ -138,6 +147,7 @@ mod tests {
             roles: Vec::new(),
             proprio: [0.0; N_PROPRIO],
             noise: Vec::new(),
+            committed: Vec::new(),
             actions: vec![actions(index); 56],
         };
         let cases = (0..3).map(case).collect();
@@ -148,6 +158,7 @@ mod tests {
             n_action_steps: 4,
             max_translation_m: 0.06,
             max_rotation_rad: 0.4,
+            max_committed: 0,
         };
         GoldenFile { cases }.oddities(&action)
     }

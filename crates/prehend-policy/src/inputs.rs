@@ -1,6 +1,8 @@
 //! Turns observations into the tensors of the graph. Training calls the very same code.
 
-use prehend_types::{Observation, PointCloud, PolicyError, Role};
+use prehend_types::{Action, Observation, PointCloud, PolicyError, Role};
+
+use crate::manifest::{ActionSpace, N_COMMITTED};
 
 /// Columns of `proprio`.
 pub const N_PROPRIO: usize = 12;
@@ -39,6 +41,9 @@ pub struct PolicyInputs {
     pub roles: Vec<f32>,
     /// `[12]`: see [`PROPRIO_NAMES`].
     pub proprio: [f32; N_PROPRIO],
+    /// `[chunk, 8]` row by row: an action that is decided already, m, rad, opening, then 1; zeros for the
+    /// others. Empty for a graph without such an input.
+    pub committed: Vec<f32>,
 }
 
 impl PolicyInputs {
@@ -49,11 +54,38 @@ impl PolicyInputs {
             points: vec![0.0; 3 * n_points],
             roles: vec![0.0; 3 * n_points],
             proprio: [0.0; N_PROPRIO],
+            committed: Vec::new(),
         }
     }
 
-    /// Overwrites every value from an observation, without allocating. On error the contents are
-    /// unspecified.
+    /// Tells a graph for this space what is decided already: as many of `actions` as it takes. Only a
+    /// first call, or one for another space, allocates.
+    pub fn commit(&mut self, actions: &[Action], space: &ActionSpace) {
+        self.committed.clear();
+        if space.max_committed == 0 {
+            return;
+        }
+        for action in actions.iter().take(space.max_committed) {
+            let (t, r) = (&action.translation, &action.rotation);
+            let row = [t.x, t.y, t.z, r.x, r.y, r.z, action.gripper, 1.0];
+            self.committed.extend(row.map(|value| value as f32));
+        }
+        self.committed.resize(N_COMMITTED * space.chunk, 0.0);
+    }
+
+    /// What the graph is fed with, in the order of [`Manifest::standard_graph`](crate::Manifest::standard_graph).
+    pub(crate) fn in_order<'a>(&'a self, noise: &'a [f32]) -> [&'a [f32]; 5] {
+        [
+            &self.points,
+            &self.roles,
+            &self.proprio,
+            noise,
+            &self.committed,
+        ]
+    }
+
+    /// Overwrites every value but `committed` from an observation, without allocating. On error the
+    /// contents are unspecified.
     ///
     /// # Errors
     /// [`PolicyError::BadObservation`]; see [`observation_to_inputs`].
@@ -80,7 +112,7 @@ impl PolicyInputs {
     }
 }
 
-/// The graph's inputs for one observation, with `n_points` rows.
+/// The graph's inputs for one observation, with `n_points` rows and nothing committed.
 ///
 /// A cloud of 1 to `n_points` points is padded with rows at the TCP position whose roles are all
 /// zero; a larger one, up to a million points, is thinned evenly in its order.

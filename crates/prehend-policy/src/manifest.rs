@@ -80,7 +80,18 @@ pub struct ActionSpace {
     pub max_translation_m: f64,
     /// Largest rotation in one step, rad; more is reduced, ten times as much is refused.
     pub max_rotation_rad: f64,
+    /// Most actions at the beginning of a chunk that the graph can be told as decided already; 0, the
+    /// default, for a graph that has no input for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_committed: usize,
 }
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
+/// Columns of the input `committed`: an action, and 1 if it is decided.
+pub(crate) const N_COMMITTED: usize = 8;
 
 /// How actions are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -108,7 +119,7 @@ pub enum NoiseKind {
 pub struct GraphSpec {
     /// File name inside the bundle.
     pub file: String,
-    /// Named inputs: points, roles, proprio, noise for a flow policy.
+    /// Named inputs: points, roles, proprio, noise, and committed if it takes any, for a flow policy.
     pub inputs: Vec<TensorSpec>,
     /// Named outputs: actions for a flow policy.
     pub outputs: Vec<TensorSpec>,
@@ -231,7 +242,7 @@ pub struct Origin {
 }
 
 impl Manifest {
-    /// The four inputs and one output that this crate feeds, for the spaces in this manifest.
+    /// The inputs and the one output that this crate feeds, for the spaces in this manifest.
     #[must_use]
     pub fn standard_graph(
         file: &str,
@@ -239,14 +250,18 @@ impl Manifest {
         action: &ActionSpace,
     ) -> GraphSpec {
         let tensor = TensorSpec::float;
+        let mut inputs = vec![
+            tensor("points", &[1, observation.n_points, 3]),
+            tensor("roles", &[1, observation.n_points, observation.roles.len()]),
+            tensor("proprio", &[1, observation.proprio.len()]),
+            tensor("noise", &[1, action.chunk, 7]),
+        ];
+        if action.max_committed > 0 {
+            inputs.push(tensor("committed", &[1, action.chunk, N_COMMITTED]));
+        }
         GraphSpec {
             file: file.to_owned(),
-            inputs: vec![
-                tensor("points", &[1, observation.n_points, 3]),
-                tensor("roles", &[1, observation.n_points, observation.roles.len()]),
-                tensor("proprio", &[1, observation.proprio.len()]),
-                tensor("noise", &[1, action.chunk, 7]),
-            ],
+            inputs,
             outputs: vec![tensor("actions", &[1, action.chunk, 7])],
         }
     }
@@ -353,6 +368,14 @@ impl Manifest {
             format!(
                 "is {}, must be 1 to action.chunk = {}",
                 done.n_action_steps, done.chunk
+            ),
+        )?;
+        need(
+            done.max_committed < done.chunk,
+            "action.max_committed",
+            format!(
+                "is {}, must be below action.chunk = {}",
+                done.max_committed, done.chunk
             ),
         )?;
         for (field, value, most) in [

@@ -155,6 +155,8 @@ impl Policy for OnnxPolicy {
 
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
         self.inputs.fill(observation)?;
+        self.inputs
+            .commit(&observation.committed, &self.manifest.action);
         self.engine
             .infer(&self.inputs, &self.noise, &mut self.output)?;
         let action = &self.manifest.action;

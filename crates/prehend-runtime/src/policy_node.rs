@@ -10,7 +10,7 @@ use prehend_link::messages::{
 use prehend_link::{Latest, Link, LinkCounts, LinkError, Publisher, Queue, Received};
 use prehend_policy::PolicySlot;
 use prehend_robot::Robot;
-use prehend_types::{Observation, Policy, Stamp, Stream, Tally, derive_seed};
+use prehend_types::{Commitment, Observation, Policy, Stamp, Stream, Tally, derive_seed};
 use serde::{Deserialize, Serialize};
 
 use crate::history::StateHistory;
@@ -155,7 +155,7 @@ impl PolicyNode {
             history: StateHistory::default(),
             episode: None,
             asked: None,
-            next_due: Stamp::ZERO,
+            commitment: Commitment::default(),
             report,
             policy: PolicySlot::new(policy.policy),
             refiner: refine.map(Refiner::spawn).transpose()?,
@@ -197,8 +197,8 @@ struct Worker {
     episode: Option<u64>,
     /// When the driver was last asked which episode runs.
     asked: Option<Instant>,
-    /// Clouds from this moment on are due.
-    next_due: Stamp,
+    /// What was sent, and how long that took.
+    commitment: Commitment,
     times: Stages,
     report: PolicyReport,
     live: Live<PolicyReport>,
@@ -252,7 +252,7 @@ impl Worker {
                         recorder.reset(seed);
                     }
                     self.episode = Some(event.epoch);
-                    self.next_due = Stamp::ZERO;
+                    self.commitment.clear();
                 }
                 EventKind::Started | EventKind::Refused | EventKind::AtFault => {}
                 EventKind::Succeeded | EventKind::Failed | EventKind::Aborted => {
@@ -277,7 +277,7 @@ impl Worker {
             return self.ask_for_episode();
         };
         let stamp = Stamp::from(received.message.header.stamp);
-        if stamp < self.next_due {
+        if stamp < self.commitment.next_look(self.lead) {
             self.report.not_due += 1;
             return Ok(());
         }
@@ -302,6 +302,7 @@ impl Worker {
             cloud,
             base_from_tcp: self.robot.forward(&state.q),
             state,
+            committed: self.commitment.actions(stamp),
         };
         let seen = Stamp::now();
         let outcome = self.policy.act(&observation);
@@ -336,8 +337,11 @@ impl Worker {
         {
             refiner.show(epoch, observation);
         }
-        let executed = chunk.dt * u32::try_from(chunk.n_action_steps).unwrap_or(u32::MAX);
-        self.next_due = stamp.after(executed.saturating_sub(self.lead));
+        // The first look of all is a cold one, and says little about the next.
+        if self.report.chunks > 0 {
+            self.commitment.took(sent.saturating_since(stamp));
+        }
+        self.commitment.follow(chunk);
         self.report.chunks += 1;
         let times = &mut self.times;
         times.cloud_age.record(received.at.saturating_since(stamp));
@@ -370,6 +374,7 @@ impl Worker {
             Err(error) => return Err(error.into()),
         }
         refiner.sent(&chunk);
+        self.commitment.follow(chunk.clone());
         if let Some(recorder) = &mut self.recorder {
             recorder.refine(chunk);
         }

@@ -300,6 +300,7 @@ mod tests {
                 },
             },
             base_from_tcp: prehend_types::Pose::identity(),
+            committed: prehend_types::Actions::new(),
         }
     }
 

@@ -1,8 +1,12 @@
 //! One episode: a pilot, the controller that drives the real arm, and a world, in lock step.
 
+use std::time::Duration;
+
 use nalgebra::Vector3;
 use prehend_control::ControlConfig;
-use prehend_types::{Action, ActionChunk, Decision, Policy, Stamp, Stream, derive_seed};
+use prehend_types::{
+    Action, ActionChunk, Commitment, Decision, Policy, Stamp, Stream, derive_seed,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -67,6 +71,22 @@ impl Default for Handover {
     }
 }
 
+/// Actions of 50 ms between an observation and the plan made from it: fewest and most, drawn anew for each
+/// look. The arm meanwhile follows the plan before, or stands where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delay {
+    /// Fewest.
+    pub least: u8,
+    /// Most; at least `least`.
+    pub most: u8,
+}
+
+impl Delay {
+    fn draw(self, rng: &mut ChaCha8Rng) -> usize {
+        usize::from(rng.random_range(self.least..=self.most.max(self.least)))
+    }
+}
+
 /// How an episode is run.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct RolloutConfig {
@@ -74,6 +94,8 @@ pub struct RolloutConfig {
     pub disturbance: Option<Disturbance>,
     /// Turns of the policy in mixed episodes.
     pub handover: Handover,
+    /// How long a policy takes to answer.
+    pub delay: Delay,
     /// Settings of the controller. Its rate is that of the physics here.
     pub control: ControlConfig,
 }
@@ -110,7 +132,7 @@ pub struct EpisodeResult {
 
 /// Runs one episode to success, failure or the time limit.
 ///
-/// `on_step` sees every action after it was carried out.
+/// `on_step` sees every action after it was carried out. Without a delay the steps replay.
 ///
 /// # Errors
 /// [`SimError::Policy`] if the policy gives up, [`SimError::Control`] if the arm cannot be commanded.
@@ -127,6 +149,8 @@ pub fn rollout(
     }
     let mut pushes = Pushes::new(seed, config.disturbance);
     let mut turns = Bursts::new(seed, config.handover.chance, config.handover.actions);
+    let mut delays = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Delay, 0));
+    let mut commitment = Commitment::default();
     let mut n_actions = 0;
     loop {
         let tcp = arm.base_from_tcp_d();
@@ -135,9 +159,11 @@ pub fn rollout(
             Pilot::Policy(_) => true,
             Pilot::Mixed(_) => turns.is_on(),
         };
-        let (chunk, is_expert) = match &mut pilot {
+        let (chunk, is_expert, delay) = match &mut pilot {
             Pilot::Policy(policy) | Pilot::Mixed(policy) if is_policy => {
-                (policy.act(&world.observe())?, false)
+                let mut seen = world.observe();
+                seen.committed = commitment.actions(seen.stamp);
+                (policy.act(&seen)?, false, config.delay.draw(&mut delays))
             }
             _ => {
                 let wanted = Expert.next_action(world, &tcp);
@@ -146,22 +172,36 @@ pub fn rollout(
                     _ => None,
                 };
                 let action = push.unwrap_or(wanted);
-                (bridge(world, action)?, push.is_none())
+                (bridge(world, action)?, push.is_none(), 0)
             }
         };
-        arm.accept(&chunk, world)?;
         let mut decision = Some(Decision::of(&chunk));
-        let n_execute = chunk.n_action_steps.clamp(1, chunk.actions().len().max(1));
-        for action in &chunk.actions()[..n_execute.min(chunk.actions().len())] {
+        let mut chunk = Some(chunk);
+        for waited in 0.. {
+            if waited >= delay {
+                if let Some(chunk) = chunk.take() {
+                    arm.accept(&chunk, world)?;
+                    commitment.follow(chunk);
+                    commitment.took(ACTION_DT * delay as u32);
+                }
+                if waited > 0 && world.now() >= commitment.next_look(Duration::ZERO) {
+                    break;
+                }
+            }
             let before = world.state_vector();
+            let action = commitment.action_at(world.now());
             arm.advance(world);
             n_actions += 1;
             turns.advance();
             on_step(&RolloutStep {
                 world: before,
-                action: *action,
+                action,
                 is_expert,
-                decision: decision.take(),
+                decision: if chunk.is_none() {
+                    decision.take()
+                } else {
+                    None
+                },
                 hash: world.hash(),
             });
             let task = world.task();

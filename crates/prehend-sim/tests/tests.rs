@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use prehend_robot::Robot;
 use prehend_sim::{
-    DepthHeuristic, Disturbance, Failure, FamilySet, Pilot, ReplayStep, RolloutConfig, RolloutStep,
-    SceneConfig, View, World, replay, rollout,
+    Delay, DepthHeuristic, Disturbance, Failure, FamilySet, Pilot, ReplayStep, RolloutConfig,
+    RolloutStep, SceneConfig, View, World, replay, rollout,
 };
 use prehend_types::config::locate;
-use prehend_types::{Observation, Policy, Role};
+use prehend_types::{Action, ActionChunk, Actions, Observation, Policy, PolicyError, Role, Stamp};
 
 fn cell() -> (Arc<Robot>, Arc<SceneConfig>) {
     let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
@@ -167,13 +167,10 @@ impl Policy for Idle {
         "idle"
     }
     fn reset(&mut self, _seed: u64) {}
-    fn act(
-        &mut self,
-        observation: &Observation,
-    ) -> Result<prehend_types::ActionChunk, prehend_types::PolicyError> {
-        let hold = [prehend_types::Action::hold(1.0); 8];
+    fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
+        let hold = [Action::hold(1.0); 8];
         let dt = std::time::Duration::from_millis(50);
-        Ok(prehend_types::ActionChunk::new(observation.stamp, dt, 8, &hold).expect("eight fit"))
+        Ok(ActionChunk::new(observation.stamp, dt, 8, &hold).expect("eight fit"))
     }
 }
 
@@ -289,4 +286,82 @@ fn bodies_inside_each_other_or_far_away_stay_finite_or_end_the_episode() {
             "{case}"
         );
     }
+}
+
+/// Turns its gripper a little further with every look, and remembers when it looked and what it was told.
+#[derive(Default)]
+struct Slow {
+    looks: Vec<(Stamp, Actions)>,
+}
+
+impl Policy for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn reset(&mut self, _seed: u64) {
+        self.looks.clear();
+    }
+
+    fn act(&mut self, seen: &Observation) -> Result<ActionChunk, PolicyError> {
+        self.looks.push((seen.stamp, seen.committed.clone()));
+        let look = self.looks.len() as f64;
+        let actions: Vec<Action> = (0..8)
+            .map(|i| Action::hold(0.5 + 1e-4 * look + 1e-6 * f64::from(i)))
+            .collect();
+        let dt = std::time::Duration::from_millis(50);
+        ActionChunk::new(seen.stamp, dt, 6, &actions).map_err(|error| PolicyError::Inference {
+            reason: error.to_string(),
+        })
+    }
+}
+
+#[test]
+fn who_answers_late_is_told_what_is_done_meanwhile_and_asked_earlier() {
+    let (robot, scene) = cell();
+    let looks = |least, most| {
+        let mut world = World::new(&robot, &scene, 500, FamilySet::Train).expect("a scene");
+        let config = RolloutConfig {
+            delay: Delay { least, most },
+            ..RolloutConfig::default()
+        };
+        let mut slow = Slow::default();
+        let mut done = Vec::new();
+        let result = rollout(&mut world, Pilot::Policy(&mut slow), &config, &mut |step| {
+            done.push(step.action.gripper);
+        });
+        assert!(!result.expect("a rollout").success);
+        (slow.looks, done)
+    };
+    let at = |looks: &[(Stamp, Actions)], look: usize| {
+        let nanos = looks[look].0.as_nanos() - looks[0].0.as_nanos();
+        nanos / 50_000_000
+    };
+    let is_near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+
+    let (looks_now, done) = looks(0, 0);
+    assert!(looks_now.iter().all(|(_, committed)| committed.is_empty()));
+    assert_eq!([at(&looks_now, 1), at(&looks_now, 2)], [6, 12]);
+    assert!(is_near(done[5], 0.500105) && is_near(done[6], 0.5002));
+
+    let (late, done) = looks(2, 2);
+    assert!(late[0].1.is_empty(), "nothing is decided yet");
+    // Four actions after a look, so that its answer is there two actions later, when six are done.
+    assert_eq!([at(&late, 1), at(&late, 2)], [4, 8]);
+    for look in [1, 2] {
+        let (_, committed) = &late[look];
+        assert_eq!(committed.len(), 2);
+        for (i, action) in committed.iter().enumerate() {
+            assert!(
+                is_near(action.gripper, done[4 * look + i]),
+                "that is what is done"
+            );
+        }
+    }
+    // It stands at first; from then on the third action of each answer is the first that counts.
+    assert!(is_near(done[1], 1.0) && is_near(done[2], 0.500102) && is_near(done[6], 0.500202));
+
+    let (drawn, _) = looks(0, 6);
+    assert!(drawn.iter().any(|(_, committed)| committed.len() > 2));
+    assert_eq!(drawn, looks(0, 6).0, "the same seed draws the same delays");
 }

@@ -1,7 +1,7 @@
 //! Turns windows into batches, in a background thread, as a function of seed and step alone.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use prehend_nets::{ActionScale, N_ROLES, PROPRIO_DIM, PolicyBatch};
+use prehend_nets::{ActionScale, Committed, N_ROLES, PROPRIO_DIM, PolicyBatch};
 use prehend_types::{Stream, derive_seed};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -10,6 +10,9 @@ use rand_distr::StandardNormal;
 
 use crate::config::{DataConfig, OptimiserConfig};
 use crate::windows::Window;
+
+/// Share of the chunks of which something is decided already.
+const DECIDED_SHARE: f64 = 0.5;
 
 /// Plain numbers of one batch, ready to become tensors.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,8 @@ pub(crate) struct Batch {
     noise: Vec<f32>,
     /// `[draws B]`
     sigma: Vec<f32>,
+    /// `[draws B, chunk]`, 1 where an action is decided already; empty for a network that is never told.
+    is_decided: Vec<f32>,
 }
 
 /// What batches are made with.
@@ -37,6 +42,8 @@ pub(crate) struct BatchMaker<'a> {
     pub sigma_beta: f64,
     /// Share of the noise draws that are shortened by a uniform factor.
     pub shrunk_noise: f64,
+    /// Most actions of a chunk that are decided already.
+    pub max_committed: usize,
 }
 
 impl BatchMaker<'_> {
@@ -53,6 +60,21 @@ impl BatchMaker<'_> {
     /// One fixed batch with these windows and one noise draw each, for validation.
     pub fn fixed(&self, chosen: &[usize], index: u64) -> Batch {
         self.make(chosen, 1, &mut self.rng(u64::MAX - index))
+    }
+
+    /// For each of `n` chunks how many of its actions are decided: in every other one none, in the rest any
+    /// number alike.
+    fn draw_decided(&self, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let chunk = self.windows.first().map_or(0, |w| w.actions.len());
+        let mut flags = Vec::new();
+        if self.max_committed > 0 {
+            for _ in 0..n {
+                let is_any = rng.random_bool(DECIDED_SHARE);
+                let n_decided = rng.random_range(1..=self.max_committed) * usize::from(is_any);
+                flags.extend((0..chunk).map(|i| f32::from(u8::from(i < n_decided))));
+            }
+        }
+        flags
     }
 
     fn rng(&self, step: u64) -> ChaCha8Rng {
@@ -77,6 +99,7 @@ impl BatchMaker<'_> {
             actions: Vec::with_capacity(n_batch * d_chunk),
             noise: Vec::with_capacity(draws * n_batch * d_chunk),
             sigma: Vec::with_capacity(draws * n_batch),
+            is_decided: Vec::new(),
         };
         for &index in chosen {
             let window = &self.windows[index];
@@ -107,6 +130,7 @@ impl BatchMaker<'_> {
                 .sigma
                 .push(libm::pow(uniform, 1.0 / self.sigma_beta) as f32);
         }
+        batch.is_decided = self.draw_decided(draws * n_batch, rng);
         batch
     }
 }
@@ -143,6 +167,15 @@ impl Batch {
     pub fn actions(&self, device: &Device) -> Tensor<2> {
         let draws = self.sigma.len() / self.n_batch.max(1);
         rows(&self.actions, self.n_batch, device).repeat_dim(0, draws)
+    }
+
+    /// What is decided of each draw's chunk: the window's own actions; `None` for a network that is never told.
+    pub fn committed(&self, device: &Device) -> Option<Committed> {
+        let is_told = !self.is_decided.is_empty();
+        is_told.then(|| Committed {
+            actions: self.actions(device),
+            is_decided: rows(&self.is_decided, self.sigma.len(), device),
+        })
     }
 
     pub fn noise(&self, device: &Device) -> Tensor<2> {

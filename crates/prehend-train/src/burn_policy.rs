@@ -48,7 +48,8 @@ impl BurnPolicy {
         own
     }
 
-    /// The graph: actions `[chunk, 7]` for given inputs and noise `[chunk, 7]`; m, rad, opening.
+    /// The graph: actions `[chunk, 7]` for given inputs and noise `[chunk, 7]`; m, rad, opening. What is
+    /// committed has to be given to a network that takes it.
     #[must_use]
     pub fn infer(&self, inputs: &PolicyInputs, noise: &[f32]) -> Vec<f32> {
         let device = Device::flex();
@@ -60,8 +61,13 @@ impl BurnPolicy {
             roles: Tensor::from_data(data(&inputs.roles, [1, n, N_ROLES]), &device),
             proprio: Tensor::from_data(proprio, &device),
         };
-        let noise = Tensor::from_data(data(noise, [1, self.space.chunk, ACTION_DIM]), &device);
-        let actions = self.net.act(batch, noise, self.n_flow_steps);
+        let chunk = self.space.chunk;
+        let noise = Tensor::from_data(data(noise, [1, chunk, ACTION_DIM]), &device);
+        let committed = (self.space.max_committed > 0).then(|| {
+            let rows = data(&inputs.committed, [1, chunk, ACTION_DIM + 1]);
+            Tensor::from_data(rows, &device)
+        });
+        let actions = self.net.act(batch, noise, committed, self.n_flow_steps);
         actions.into_data().iter::<f32>().collect()
     }
 }
@@ -76,7 +82,8 @@ impl Policy for BurnPolicy {
     }
 
     fn act(&mut self, observation: &Observation) -> Result<ActionChunk, PolicyError> {
-        let inputs = observation_to_inputs(observation, self.n_points)?;
+        let mut inputs = observation_to_inputs(observation, self.n_points)?;
+        inputs.commit(&observation.committed, &self.space);
         let output = self.infer(&inputs, &self.noise);
         Ok(self.space.decode(&output, observation.stamp)?.0)
     }

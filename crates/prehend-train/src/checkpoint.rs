@@ -14,7 +14,7 @@ use crate::TrainError;
 
 /// Name of the newest checkpoint in a run folder.
 pub const CHECKPOINT_FILE: &str = "latest.checkpoint";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MAX_BYTES: u64 = 8 << 30;
 
 /// What kind of policy a checkpoint holds.

@@ -5,15 +5,18 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use burn_onnx::export::OnnxExporter;
+use nalgebra::Vector3;
 use onnx_ir::{Message, ModelProto};
-use prehend_nets::{ACTION_DIM, FlowPolicyConfig, FlowPolicyNet, PROPRIO_DIM, PolicyBatch};
+use prehend_nets::{
+    ACTION_DIM, ActionScale, FlowPolicyConfig, FlowPolicyNet, PROPRIO_DIM, PolicyBatch,
+};
 use prehend_policy::{
     ActionSpace, Bundle, BundleWriter, FORMAT_VERSION, GoldenCase, GoldenEntry, GoldenFile,
     Manifest, NoiseKind, ObservationSpace, Origin, PROPRIO_NAMES, PolicyInputs, ROLE_NAMES,
     RobotId, Sampling,
 };
-use prehend_types::{Stream, derive_seed};
-use rand::SeedableRng;
+use prehend_types::{Action, Stream, derive_seed};
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -26,7 +29,7 @@ const GOLDEN_FILE: &str = "golden.json";
 /// Largest difference between burn and an engine, m, rad, opening.
 const TOLERANCE: f32 = 1e-5;
 /// Names of the graph's inputs, in order.
-const INPUTS: [&str; 4] = ["points", "roles", "proprio", "noise"];
+const INPUTS: [&str; 5] = ["points", "roles", "proprio", "noise", "committed"];
 /// Length of one action, s.
 const ACTION_DT_S: f64 = 0.05;
 /// Bytes of the graph besides its parameters: node names and shapes.
@@ -109,6 +112,7 @@ pub(crate) fn action_space(checkpoint: &Checkpoint, n_action_steps: usize) -> Ac
         n_action_steps: n_action_steps.clamp(1, checkpoint.network.chunk),
         max_translation_m: reach(0..3),
         max_rotation_rad: reach(3..6),
+        max_committed: checkpoint.network.max_committed,
     }
 }
 
@@ -119,10 +123,11 @@ fn flow_steps(checkpoint: &Checkpoint) -> usize {
     }
 }
 
-/// What burn computes for these observations, each with noise of its own.
+/// What burn computes for these observations, each with noise and decided actions of its own.
 #[must_use]
 pub fn golden_cases(checkpoint: &Checkpoint, observations: &[PolicyInputs]) -> Vec<GoldenCase> {
     let policy = BurnPolicy::new(checkpoint);
+    let space = action_space(checkpoint, 1);
     let n_noise = checkpoint.network.chunk * ACTION_DIM;
     let case = |(index, inputs): (usize, &PolicyInputs)| {
         let seed = derive_seed(checkpoint.seed, Stream::Policy, index as u64);
@@ -130,46 +135,81 @@ pub fn golden_cases(checkpoint: &Checkpoint, observations: &[PolicyInputs]) -> V
         let noise: Vec<f32> = (0..n_noise)
             .map(|_| StandardNormal.sample(&mut rng))
             .collect();
+        // None in the first case, one action in the second, and so on, round and round.
+        let n_committed = index % (space.max_committed + 1);
+        let committed: Vec<Action> = (0..n_committed)
+            .map(|_| draw_action(&checkpoint.scale, &mut rng))
+            .collect();
+        let mut inputs = inputs.clone();
+        inputs.commit(&committed, &space);
         GoldenCase {
-            points: inputs.points.clone(),
-            roles: inputs.roles.clone(),
+            actions: policy.infer(&inputs, &noise),
+            points: inputs.points,
+            roles: inputs.roles,
             proprio: inputs.proprio,
-            actions: policy.infer(inputs, &noise),
             noise,
+            committed: inputs.committed,
         }
     };
     observations.iter().enumerate().map(case).collect()
+}
+
+/// An action of the usual size.
+fn draw_action(scale: &ActionScale, rng: &mut ChaCha8Rng) -> Action {
+    let mut draw = |column: usize| {
+        let (centre, spread) = (scale.centre[column], scale.spread[column]);
+        f64::from(centre + rng.random_range(-1.0..=1.0) * spread)
+    };
+    Action {
+        translation: Vector3::from_fn(|row, _| draw(row)),
+        rotation: Vector3::from_fn(|row, _| draw(3 + row)),
+        gripper: draw(6),
+    }
 }
 
 /// The checkpoint's whole policy as ONNX, with named inputs and output and every weight stored once.
 ///
 /// # Errors
 /// [`TrainError::Export`] if burn-onnx refuses an operation, [`TrainError::Graph`] if the graph has
-/// other inputs than four or a weight was stored for each Euler step.
+/// other inputs or a weight was stored for each Euler step.
 pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
     let device = Device::flex();
     let net = checkpoint.policy_net(&device);
     let FlowPolicyConfig {
-        n_points, chunk, ..
+        n_points,
+        chunk,
+        max_committed,
+        ..
     } = checkpoint.network;
+    let mut of_chunk = vec![Tensor::<3>::zeros([1, chunk, ACTION_DIM], &device)];
+    if max_committed > 0 {
+        of_chunk.push(Tensor::zeros([1, chunk, ACTION_DIM + 1], &device));
+    }
+    let n_inputs = 3 + of_chunk.len();
     let inputs = (
         Tensor::<3>::zeros([1, n_points, 3], &device),
         Tensor::<3>::zeros([1, n_points, 3], &device),
         Tensor::<2>::zeros([1, PROPRIO_DIM], &device),
-        Tensor::<3>::zeros([1, chunk, ACTION_DIM], &device),
+        of_chunk,
     );
     let n_steps = flow_steps(checkpoint);
-    let forward = |net: &FlowPolicyNet, (points, roles, proprio, noise)| {
+    type Inputs = (Tensor<3>, Tensor<3>, Tensor<2>, Vec<Tensor<3>>);
+    let forward = |net: &FlowPolicyNet, (points, roles, proprio, of_chunk): Inputs| {
         let batch = PolicyBatch {
             points,
             roles,
             proprio,
         };
-        net.act(batch, noise, n_steps)
+        net.act(
+            batch,
+            of_chunk[0].clone(),
+            of_chunk.get(1).cloned(),
+            n_steps,
+        )
     };
     let onnx = OnnxExporter::new().export(&net, inputs, forward)?;
     let most = 4 * checkpoint.average.len() + GRAPH_OVERHEAD;
-    finish_graph(onnx.as_bytes(), &INPUTS, &["actions"], most)
+    finish_graph(onnx.as_bytes(), &INPUTS[..n_inputs], &["actions"], most)
 }
 
 /// Gives what burn-onnx wrote the names that bundles use, and refuses a graph of more than `most` bytes:

@@ -30,12 +30,13 @@ impl Objective {
             .encode(batch.observation(device))
             .repeat_dim(0, batch.n_draws());
         let noise = batch.noise(device);
+        let committed = batch.committed(device);
         let error = match self {
             Self::Flow { .. } => {
                 let (actions, sigma) = (batch.actions(device), batch.sigma(device));
                 let wanted = noise.clone() - actions.clone();
                 let x = actions + wanted.clone() * sigma.clone();
-                net.velocity(condition, x, sigma) - wanted
+                net.velocity(condition, x, sigma, committed.as_ref()) - wanted
             }
             Self::Student {
                 teacher,
@@ -44,12 +45,22 @@ impl Objective {
                 let plain = Device::flex();
                 let seen = teacher.encode(batch.observation(&plain));
                 let seen = seen.repeat_dim(0, batch.n_draws());
-                let wanted = teacher.integrate(seen, batch.noise(&plain), *euler_steps);
+                let told = batch.committed(&plain);
+                let noise_there = batch.noise(&plain);
+                let wanted = teacher.integrate(seen, noise_there, told.as_ref(), *euler_steps);
                 let wanted = Tensor::from_data(wanted.into_data(), device);
-                net.integrate(condition, noise, 1) - wanted
+                net.integrate(condition, noise, committed.as_ref(), 1) - wanted
             }
         };
-        (error.clone() * error).mean()
+        let square = error.clone() * error;
+        match committed {
+            // What is decided is not asked for.
+            Some(committed) => {
+                let open = committed.mask() * -1.0 + 1.0;
+                (square * open.clone()).sum() / open.sum()
+            }
+            None => square.mean(),
+        }
     }
 
     fn euler_steps(&self) -> usize {
@@ -64,7 +75,13 @@ impl Objective {
         let plain = Device::flex();
         let loss = self.loss(net, batch, &plain).into_scalar::<f32>();
         let condition = net.encode(batch.observation(&plain));
-        let sampled = net.integrate(condition, batch.noise(&plain), self.euler_steps());
+        let committed = batch.committed(&plain);
+        let sampled = net.integrate(
+            condition,
+            batch.noise(&plain),
+            committed.as_ref(),
+            self.euler_steps(),
+        );
         let error = (sampled - batch.actions(&plain)).into_data();
         let mut squares = [0.0f64; ACTION_DIM];
         let mut n_rows = 0.0;

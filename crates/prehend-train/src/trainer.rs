@@ -208,6 +208,7 @@ impl Run<'_> {
             data: self.data,
             sigma_beta: self.sigma_beta,
             shrunk_noise: self.shrunk_noise,
+            max_committed: state.checkpoint.network.max_committed,
         };
         let validation = self.validation_batches(BatchMaker {
             windows: &self.windows.validation,

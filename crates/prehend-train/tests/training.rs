@@ -88,6 +88,7 @@ fn flow_config(steps: u64) -> FlowConfig {
             condition_width: 64,
             head_width: 64,
             head_blocks: 1,
+            max_committed: 0,
         },
         flow: FlowSettings {
             euler_steps: 4,
@@ -241,6 +242,95 @@ fn a_damaged_checkpoint_is_refused_by_name() {
     std::fs::write(&report.checkpoint, &bytes).expect("writable");
     let error = Checkpoint::load(&report.checkpoint).expect_err("a flipped bit");
     assert!(error.to_string().contains("latest.checkpoint"), "{error}");
+}
+
+/// Everybody goes either left or right, for no reason that can be seen, and goes on as they began.
+fn two_ways() -> WindowSet {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let mut take = |n: usize| -> Vec<Window> {
+        let mut draw = || {
+            let (inputs, _) = observation(&mut rng);
+            let side = if rng.random_bool(0.5) { SIDE } else { -SIDE };
+            let action = Action {
+                translation: Vector3::new(side, 0.0, 0.0),
+                ..Action::hold(1.0)
+            };
+            Window::new(&inputs, &[action; 2])
+        };
+        (0..n).map(|_| draw()).collect()
+    };
+    WindowSet {
+        origin: "two ways".into(),
+        training: take(512),
+        validation: take(64),
+    }
+}
+
+/// How far they go in a step, m.
+const SIDE: f64 = 0.01;
+
+#[test]
+fn what_is_decided_is_kept_and_gone_on_from() {
+    let windows = two_ways();
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut config = flow_config(300);
+    config.network.max_committed = 1;
+    let run = folder.path().join("teacher");
+    let report = train_flow(&config, None, &windows, &run, hooks(&|| false, false));
+    let teacher = Parent::load(&report.expect("trains").checkpoint).expect("own checkpoint");
+    let settings = DistillConfig {
+        student: StudentSettings { shrunk_noise: 0.5 },
+        optimiser: flow_config(100).optimiser,
+        data: config.data,
+        log: config.log,
+    };
+    let run = folder.path().join("student");
+    let report = distill(&settings, &teacher, &windows, &run, hooks(&|| false, false));
+    let student = Checkpoint::load(&report.expect("distils").checkpoint).expect("own checkpoint");
+
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let observations: Vec<PolicyInputs> = (0..8).map(|_| observation(&mut rng).0).collect();
+    for (checkpoint, name) in [(&teacher.checkpoint, "four_steps"), (&student, "one_step")] {
+        let request = ExportRequest {
+            name,
+            robot: RobotId {
+                name: "none".into(),
+                fingerprint: "none".into(),
+            },
+            origin: Origin::default(),
+            noise: NoiseKind::Zero,
+            n_action_steps: 2,
+            observations: &observations,
+            card: "# A policy for a test\n",
+        };
+        let dir = folder.path().join(name);
+        let bundle = export(checkpoint, &request, &dir).expect("exports");
+        let space = bundle.manifest().action.clone();
+        assert_eq!(space.max_committed, 1);
+        let options = RuntimeOptions {
+            engine: EngineChoice::Embedded,
+            ..RuntimeOptions::default()
+        };
+        let mut policy = OnnxPolicy::load(&dir, &options).expect("agrees with burn");
+        for inputs in &observations {
+            for side in [SIDE, -SIDE] {
+                let begun = Action {
+                    translation: Vector3::new(side, 0.0, 0.0),
+                    ..Action::hold(1.0)
+                };
+                let mut inputs = inputs.clone();
+                // The second is more than the network takes.
+                inputs.commit(&[begun, Action::hold(0.0)], &space);
+                let actions = policy.infer(&inputs, &[0.0; 14]).expect("runs");
+                assert!((f64::from(actions[0]) - side).abs() < 1e-6, "kept");
+                let went_on = f64::from(actions[7]);
+                assert!(
+                    (went_on - side).abs() < 0.4 * SIDE,
+                    "{name}: {side}, {went_on}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

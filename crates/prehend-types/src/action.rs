@@ -11,6 +11,9 @@ use crate::{Pose, Stamp};
 /// Most actions in one chunk. Fixed, so that a chunk can cross to the control thread without a heap.
 pub const MAX_CHUNK: usize = 16;
 
+/// Actions one after another, as many as a chunk holds.
+pub type Actions = ArrayVec<Action, MAX_CHUNK>;
+
 /// One step of a policy: how the commanded tool moves during `dt`, and how far the gripper opens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -76,6 +79,19 @@ impl Action {
         Self::between(base_from_tool, &Pose::from_parts(at, turned), gripper)
     }
 
+    /// The motion from a share of one action on to the same share of the next, as far as both are small.
+    fn mixed(&self, next: &Self, share: f64) -> Self {
+        Self {
+            translation: self.translation.lerp(&next.translation, share),
+            rotation: self.rotation.lerp(&next.rotation, share),
+            gripper: if share < 0.5 {
+                self.gripper
+            } else {
+                next.gripper
+            },
+        }
+    }
+
     /// Whether every number is finite.
     #[must_use]
     pub fn is_finite(&self) -> bool {
@@ -112,7 +128,7 @@ pub struct ActionChunk {
     pub dt: Duration,
     /// How many actions are meant to be executed before the next chunk; the rest bridge delays.
     pub n_action_steps: usize,
-    actions: ArrayVec<Action, MAX_CHUNK>,
+    actions: Actions,
 }
 
 impl ActionChunk {
@@ -140,6 +156,25 @@ impl ActionChunk {
     #[must_use]
     pub fn actions(&self) -> &[Action] {
         &self.actions
+    }
+
+    /// What this chunk does from `from` on, in steps of its `dt`: `n` of them, or as many as it covers whole.
+    #[must_use]
+    pub fn actions_from(&self, from: Stamp, n: usize) -> Actions {
+        let begun = from.seconds_since(self.start) / self.dt.as_secs_f64();
+        // A stamp that is off by less than this share of an action means its beginning.
+        const ALIGNED: f64 = 0.02;
+        let first = (begun + ALIGNED).floor();
+        if !(0.0..MAX_CHUNK as f64).contains(&first) {
+            return Actions::new();
+        }
+        let share = (begun - first).max(0.0);
+        let own = &self.actions[self.actions.len().min(first as usize)..];
+        if share <= ALIGNED {
+            return own.iter().take(n).copied().collect();
+        }
+        let pairs = own.windows(2).take(n);
+        pairs.map(|pair| pair[0].mixed(&pair[1], share)).collect()
     }
 }
 
@@ -215,6 +250,37 @@ mod tests {
         }
         let repeated = ActionChunk::new(Stamp::ZERO, dt, 1, &[action(1.0); 4]).expect("they fit");
         assert!(Decision::of(&repeated).others.is_empty());
+    }
+
+    #[test]
+    fn what_a_chunk_still_does_is_counted_from_any_moment_of_it() {
+        let dt = Duration::from_millis(50);
+        let actions: Vec<Action> = (0..4)
+            .map(|i| Action {
+                translation: Vector3::new(f64::from(i), 0.0, 0.0),
+                ..Action::hold(f64::from(i))
+            })
+            .collect();
+        let start = Stamp::from_nanos(1_000_000_000);
+        let chunk = ActionChunk::new(start, dt, 2, &actions).expect("they fit");
+        let from = |millis: u64, n| -> Vec<(f64, f64)> {
+            let from = start.after(Duration::from_millis(millis));
+            let left = chunk.actions_from(from, n);
+            left.iter().map(|a| (a.translation.x, a.gripper)).collect()
+        };
+        assert_eq!(from(0, 2), [(0.0, 0.0), (1.0, 1.0)]);
+        assert_eq!(from(100, 8), [(2.0, 2.0), (3.0, 3.0)]);
+        // Half a millisecond before an action begins is its beginning.
+        let early = start.after(Duration::from_micros(99_500));
+        assert_eq!(chunk.actions_from(early, 8)[..], actions[2..]);
+        let between = from(65, 8);
+        assert_eq!(between.len(), 2, "the last one is not covered whole");
+        assert!((between[0].0 - 1.3).abs() < 1e-9 && between[0].1 == 1.0);
+        assert!(from(200, 8).is_empty() && from(5000, 8).is_empty());
+        assert!(
+            chunk.actions_from(Stamp::ZERO, 8).is_empty(),
+            "before it begins"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod action;
 mod cloud;
+mod commitment;
 pub mod config;
 mod grasp;
 mod joint_plan;
@@ -21,8 +22,9 @@ mod seed;
 mod stamp;
 pub mod stats;
 
-pub use action::{Action, ActionChunk, ChunkTooLong, Decision, MAX_CHUNK};
+pub use action::{Action, ActionChunk, Actions, ChunkTooLong, Decision, MAX_CHUNK};
 pub use cloud::{PointCloud, Role};
+pub use commitment::Commitment;
 pub use grasp::{N_WIDTHS, TableGrasp, WIDTH_CLASS_M};
 pub use joint_plan::{JointPlan, JointPlanError, JointSpace, JointStep};
 pub use joints::{

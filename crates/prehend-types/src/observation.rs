@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JointPositions, JointVelocities, PointCloud, Pose, Stamp};
+use crate::{Actions, JointPositions, JointVelocities, PointCloud, Pose, Stamp};
 
 /// Measured state of a parallel gripper.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,4 +39,7 @@ pub struct Observation {
     pub state: RobotState,
     /// Pose of the tool centre point, from forward kinematics at `state.q`.
     pub base_from_tcp: Pose,
+    /// What the arm does from `stamp` on whatever is decided now, for until that takes effect it follows
+    /// what was decided before. Empty if nothing is known, or answers are quick.
+    pub committed: Actions,
 }

@@ -24,6 +24,8 @@ pub enum Stream {
     Dynamics = 8,
     /// Which grasp holds an object, how it is carried, which points are kept of a labelled view.
     Labels = 9,
+    /// How long a policy takes to answer, in simulation.
+    Delay = 10,
 }
 
 /// The seed of one stream at one index (an episode, a frame, a step).

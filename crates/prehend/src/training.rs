@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use clap::Args;
 use indicatif::ProgressBar;
 use prehend_data::{EpisodeStore, FolderLock};
-use prehend_sim::FamilySet;
+use prehend_sim::{Delay, FamilySet};
 use prehend_train::{
     BurnPolicy, CHECKPOINT_FILE, Hooks, MetricLine, Starter, StepChoice, TrainError, TrainReport,
     WindowOptions, WindowSet, load_windows,
@@ -165,6 +165,7 @@ impl Ground {
     /// How often a policy in training succeeds, on scenes that no episode was collected in.
     fn success(&self, policy: &BurnPolicy, session: &Session) -> Result<SuccessRate, TrainError> {
         let plan = Plan {
+            delay: Delay::default(),
             cell: &self.cell,
             families: FamilySet::Train,
             seeds: &self.seeds,

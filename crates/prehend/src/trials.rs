@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prehend_sim::{FamilySet, Pilot, RolloutConfig, SimError, rollout};
+use prehend_sim::{Delay, FamilySet, Pilot, RolloutConfig, SimError, rollout};
 use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub struct Plan<'a> {
     pub threads: usize,
     /// Whether the policy is shown the cloud of another episode.
     pub shuffle_cloud: bool,
+    /// How long the policy takes to answer.
+    pub delay: Delay,
 }
 
 impl Plan<'_> {
@@ -107,7 +109,10 @@ impl Plan<'_> {
             return Ok(None);
         };
         let variant = world.episode().variant();
-        let config = RolloutConfig::default();
+        let config = RolloutConfig {
+            delay: self.delay,
+            ..RolloutConfig::default()
+        };
         let result = match &mut *decider {
             Decider::Policy(policy) if self.shuffle_cloud => {
                 let inner = policy.as_mut();

@@ -8,7 +8,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
 pub(super) const MAGIC: &[u8; 8] = b"prhn-rec";
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Bytes of a frame before its body.
 pub(super) const HEAD_BYTES: usize = 13;
 /// Longest body of a frame, so that a hostile length never becomes an allocation.

@@ -87,6 +87,7 @@ pub(crate) fn odd_clouds(lab: &Lab) -> Outcome {
                 },
             },
             base_from_tcp: robot.forward(robot.home()),
+            committed: prehend_types::Actions::new(),
         };
         let begun = Instant::now();
         let answer = policy.act(&observation);

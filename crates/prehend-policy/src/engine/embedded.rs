@@ -17,7 +17,7 @@ pub(super) const NAME: &str = "embedded (tract, CPU)";
 
 pub(crate) struct EmbeddedEngine {
     plan: Arc<TypedRunnableModel>,
-    /// For each input of the plan: which of points, roles, proprio, noise it is, and its shape.
+    /// For each input of the plan: which of the manifest's it is, and its shape.
     order: Vec<(usize, Vec<usize>)>,
 }
 
@@ -47,7 +47,7 @@ impl EmbeddedEngine {
             engine: NAME.to_owned(),
             reason,
         };
-        let sources: [&[f32]; 4] = [&inputs.points, &inputs.roles, &inputs.proprio, noise];
+        let sources = inputs.in_order(noise);
         let run = || -> TractResult<TVec<TValue>> {
             let mut values = tvec!();
             for (source, shape) in &self.order {

@@ -5,7 +5,7 @@ use std::fs;
 use ort::environment::Environment;
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session};
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::Tensor;
 
 use crate::bundle::Bundle;
@@ -20,8 +20,8 @@ use crate::runtime::Provider;
 pub(crate) struct OnnxRuntimeEngine {
     name: String,
     session: Session,
-    /// points, roles, proprio, noise: made once, overwritten before every run.
-    inputs: [Tensor<f32>; 4],
+    /// Names and values, as the manifest lists them: made once, overwritten before every run.
+    inputs: Vec<(String, Tensor<f32>)>,
     /// Holds the preallocated output.
     options: RunOptions<HasSelectedOutputs>,
 }
@@ -53,18 +53,10 @@ impl OnnxRuntimeEngine {
             Tensor::from_array((shape.to_vec(), data)).map_err(|e| graph_error(e.to_string()))
         };
         // `Manifest::check` fixed names, order and shapes of the inputs and the one output.
-        let [points, roles, proprio, noise] = spec.inputs.as_slice() else {
-            return Err(graph_error(format!(
-                "expected 4 inputs, got {}",
-                spec.inputs.len()
-            )));
-        };
-        let inputs = [
-            zeros(&points.shape)?,
-            zeros(&roles.shape)?,
-            zeros(&proprio.shape)?,
-            zeros(&noise.shape)?,
-        ];
+        let inputs = spec.inputs.iter();
+        let inputs = inputs
+            .map(|input| Ok((input.name.clone(), zeros(&input.shape)?)))
+            .collect::<Result<_, BundleError>>()?;
         let mut selector = OutputSelector::default();
         for output in &spec.outputs {
             selector = selector.preallocate(&output.name, zeros(&output.shape)?);
@@ -123,8 +115,7 @@ impl OnnxRuntimeEngine {
             engine: name.clone(),
             reason: one_line(&reason),
         };
-        let sources: [&[f32]; 4] = [&inputs.points, &inputs.roles, &inputs.proprio, noise];
-        for (tensor, source) in tensors.iter_mut().zip(sources) {
+        for ((_, tensor), source) in tensors.iter_mut().zip(inputs.in_order(noise)) {
             let (_, data) = tensor.extract_tensor_mut();
             if data.len() != source.len() {
                 return Err(failed(format!(
@@ -135,13 +126,10 @@ impl OnnxRuntimeEngine {
             }
             data.copy_from_slice(source);
         }
-        let [points, roles, proprio, noise] = tensors;
-        let values = ort::inputs! {
-            "points" => &*points,
-            "roles" => &*roles,
-            "proprio" => &*proprio,
-            "noise" => &*noise,
-        };
+        let values: Vec<(&str, SessionInputValue<'_>)> = tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor.into()))
+            .collect();
         let outputs = session
             .run_with_options(values, options)
             .map_err(|e| failed(e.to_string()))?;

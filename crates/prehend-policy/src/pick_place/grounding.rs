@@ -196,6 +196,7 @@ impl Policy for Grounded {
             },
             state: observation.state,
             base_from_tcp: observation.base_from_tcp,
+            committed: observation.committed.clone(),
         })
     }
 

@@ -138,6 +138,7 @@ mod tests {
                 },
             },
             base_from_tcp: Pose::translation(tool[0], tool[1], tool[2]),
+            committed: prehend_types::Actions::new(),
         }
     }
 

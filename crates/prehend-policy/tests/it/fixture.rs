@@ -318,6 +318,7 @@ pub fn manifest() -> Manifest {
         n_action_steps: 4,
         max_translation_m: 0.06,
         max_rotation_rad: 0.4,
+        max_committed: 0,
     };
     Manifest {
         name: "fixture".into(),
@@ -362,6 +363,7 @@ pub fn golden(net: &Net, n_cases: u64) -> GoldenFile {
             roles: inputs.roles,
             proprio: inputs.proprio,
             noise: (0..56).map(|_| rng.random_range(-2.0..2.0)).collect(),
+            committed: Vec::new(),
             actions: Vec::new(),
         };
         case.actions = net.forward(&case);
@@ -433,6 +435,7 @@ pub fn observation(seed: u64, n: usize) -> Observation {
             },
         },
         base_from_tcp: Pose::new(0.5 * z, nalgebra::Vector3::x() * std::f64::consts::PI),
+        committed: prehend_types::Actions::new(),
     }
 }
 

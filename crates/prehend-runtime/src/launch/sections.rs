@@ -115,7 +115,8 @@ pub struct PolicySection {
     #[serde(default = "default_warm_up_runs")]
     pub warm_up_runs: usize,
     /// A cloud that was taken this long before the executed part of a chunk ends is already used for
-    /// the next one, ms. Half the time between two clouds lets none of the right ones slip. Default 25.
+    /// the next one, ms, and as much earlier as a look takes, which is measured. Half the time between two
+    /// clouds lets none of the right ones slip. Default 25.
     #[serde(default = "default_lead_millis")]
     pub lead_millis: u64,
 }

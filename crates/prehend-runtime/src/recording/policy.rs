@@ -6,7 +6,9 @@ use std::thread::JoinHandle;
 
 use prehend_data::{DataError, RecordingWriter};
 use prehend_robot::Robot;
-use prehend_types::{ActionChunk, Observation, PointCloud, PolicyError, RobotState, Stamp};
+use prehend_types::{
+    ActionChunk, Actions, Observation, PointCloud, PolicyError, RobotState, Stamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{RecordReport, Recording};
@@ -39,6 +41,7 @@ pub(crate) struct Seen {
     pub stamp: Stamp,
     pub cloud: PointCloud,
     pub state: RobotState,
+    pub committed: Actions,
 }
 
 impl Seen {
@@ -47,6 +50,7 @@ impl Seen {
             stamp: self.stamp,
             cloud: self.cloud,
             base_from_tcp: robot.forward(&self.state.q),
+            committed: self.committed,
             state: self.state,
         }
     }
@@ -94,6 +98,7 @@ impl PolicyRecorder {
                 stamp: observation.stamp,
                 cloud: observation.cloud,
                 state: observation.state,
+                committed: observation.committed,
             },
             outcome: outcome.as_ref().cloned().map_err(ToString::to_string),
         });

@@ -256,6 +256,7 @@ fn a_policy_is_asked_again_and_answers_the_same() {
                     is_grasping: false,
                 },
             },
+            committed: prehend_types::Actions::new(),
         };
         let observation = seen.observation(&robot);
         let outcome = named.policy.act(&observation);

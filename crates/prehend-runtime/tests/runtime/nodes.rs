@@ -304,7 +304,8 @@ fn a_new_session_is_taken_over_where_the_arm_is_then() {
 /// Points of a cloud that [`Counting`] answers with a chunk that is not finite.
 const CONFUSING: usize = 13;
 
-/// Opens its gripper with its count of calls, and cannot decide about empty clouds.
+/// Opens its gripper with its count of calls, moves by a millimetre for each action that it is told it cannot
+/// change, and cannot decide about empty clouds.
 struct Counting(f64);
 
 impl Policy for Counting {
@@ -329,7 +330,11 @@ impl Policy for Counting {
         let reason = |error: prehend_types::ChunkTooLong| PolicyError::Inference {
             reason: error.to_string(),
         };
-        Chunk::new(observation.stamp, DT, 4, &[Action::hold(self.0); 8]).map_err(reason)
+        let action = Action {
+            translation: Vector3::x() * 1e-3 * observation.committed.len() as f64,
+            ..Action::hold(self.0)
+        };
+        Chunk::new(observation.stamp, DT, 4, &[action; 8]).map_err(reason)
     }
 }
 
@@ -403,6 +408,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
         (5, 0.125),
         "reset by the episode"
     );
+    assert_eq!(first.actions[0].translation[0], 0.0, "nothing was decided");
     assert_eq!(
         first.start_nanos,
         start.after(Duration::from_millis(100)).as_nanos()
@@ -415,6 +421,9 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
     );
     let confused = show(590, CONFUSING, 5).expect("sent: the controller refuses and counts it");
     assert!(confused.actions[0].gripper.is_nan());
+    // The look before took much longer than its chunk; two actions of that are left, and a bit.
+    let told = confused.actions[0].translation[0];
+    assert!((told - 2e-3).abs() < 1e-9, "{told}");
     assert_eq!(show(800, 7, 6), None, "a state of another session");
     events.send(&event(EventKind::Failed, 5)).expect("open");
     std::thread::sleep(Duration::from_millis(30));

@@ -40,6 +40,7 @@ pub(crate) fn observe(
         },
         state: state.robot_state(),
         base_from_tcp: robot.forward(&state.q),
+        committed: prehend_types::Actions::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use prehend_data::{DataError, write_atomic};
+use prehend_sim::Delay;
 use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
@@ -22,6 +23,8 @@ const EXAMPLES: &str = "Examples:
   prehend eval models/fr3_pick_place
   prehend eval models/fr3_pick_place --episodes 500 --seed 900000 --require seen=0.85 --json
   prehend eval models/fr3_pick_place --shuffle-cloud --baselines expert,depth_heuristic
+  prehend eval models/fr3_pick_place --delay 4
+  prehend eval models/fr3_pick_place --delay 0-6
   prehend eval expert --families train --episodes 100
 
 The same seeds give the same scenes, whatever the policy and the number of threads. Intervals are
@@ -50,6 +53,10 @@ pub struct Eval {
     /// Show the policy the cloud of another episode: a policy that really looks must then fail.
     #[arg(long)]
     shuffle_cloud: bool,
+    /// Let every answer come this many actions of 50 ms late, or LEAST-MOST, drawn anew for each. The
+    /// policy is told what the arm does meanwhile, if its graph has an input for that.
+    #[arg(long, value_name = "ACTIONS", default_value = "0", value_parser = delay)]
+    delay: Delay,
     /// Also write one line of JSON for each episode of the policy to this file.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -63,6 +70,19 @@ pub struct Eval {
     #[command(flatten)]
     threads: Threads,
 }
+
+fn delay(text: &str) -> Result<Delay, String> {
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    match (least.parse(), most.parse()) {
+        (Ok(least), Ok(most)) if least <= most && most <= MAX_DELAY => Ok(Delay { least, most }),
+        _ => Err(format!(
+            "give a number up to {MAX_DELAY}, or two of them as in 0-6"
+        )),
+    }
+}
+
+/// Longest delay that can be asked for: a second.
+const MAX_DELAY: u8 = 20;
 
 /// A success rate to reach, of all episodes or of one group.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +116,8 @@ struct Body {
     scene_hash: String,
     graph_sha256: Option<String>,
     shuffle_cloud: bool,
+    /// Actions of 50 ms that answers came late: fewest and most.
+    delay: [u8; 2],
     #[serde(flatten)]
     all: SuccessRate,
     groups: BTreeMap<&'static str, SuccessRate>,
@@ -118,6 +140,9 @@ impl Eval {
             return Err(Failure::usage(
                 "--shuffle-cloud: the expert looks at no cloud",
             ));
+        }
+        if self.delay.most > 0 && self.policy == PolicyName::Expert {
+            return Err(Failure::usage("--delay: the expert answers at once"));
         }
         let seeds: Vec<u64> = seed_range(self.seed, self.episodes)?.collect();
         let cell = self.place.open()?;
@@ -144,6 +169,7 @@ impl Eval {
             seeds: &seeds,
             threads: self.threads.count(),
             shuffle_cloud: self.shuffle_cloud,
+            delay: self.delay,
         };
         let Trials {
             run: trials,
@@ -159,6 +185,7 @@ impl Eval {
             scene_hash: cell.scene_hash_text(),
             graph_sha256: source.graph_sha256().map(str::to_owned),
             shuffle_cloud: self.shuffle_cloud,
+            delay: [self.delay.least, self.delay.most],
             all: rate(&trials),
             groups: groups(&trials),
             families: families(&trials),

@@ -97,6 +97,7 @@ fn observation(robot: &Robot, stamp: Stamp) -> Option<Observation> {
             },
         },
         base_from_tcp: robot.forward(robot.home()),
+        committed: prehend_types::Actions::new(),
     })
 }
 

@@ -176,6 +176,7 @@ mod tests {
                 },
             },
             base_from_tcp: Pose::translation(x, 0.0, 0.3),
+            committed: prehend_types::Actions::new(),
         }
     }
 
