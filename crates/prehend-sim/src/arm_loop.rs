@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use nalgebra::Vector3;
-use prehend_control::{ControlConfig, Controller, TorqueConfig, TorqueController, TorqueGoal};
+use prehend_control::{
+    ChunkReport, ControlConfig, Controller, TorqueConfig, TorqueController, TorqueGoal,
+};
 use prehend_types::{
     Action, ActionChunk, GripperCommand, JointPlan, JointPositions, JointSpace, JointStep,
     JointTorques, Pose,
@@ -65,10 +67,9 @@ impl ArmLoop {
     }
 
     /// Takes a plan over from now on.
-    pub fn accept(&mut self, chunk: &ActionChunk, world: &World) -> Result<(), SimError> {
+    pub fn accept(&mut self, chunk: &ActionChunk, world: &World) -> Result<ChunkReport, SimError> {
         let accepted = self.controller.accept(chunk, world.now());
-        accepted.map_err(|error| SimError::control(&error))?;
-        Ok(())
+        accepted.map_err(|error| SimError::control(&error))
     }
 
     /// Takes one action of this loop's mode over; see [`ControlMode`] for its numbers.
@@ -94,7 +95,7 @@ impl ArmLoop {
             ControlMode::ToolDelta | ControlMode::OperationalSpace | ControlMode::Torque => {
                 let action = tool_action(values, gripper);
                 let chunk = ActionChunk::new(now, ACTION_DT, 1, &[action; BRIDGE])?;
-                return self.accept(&chunk, world);
+                return self.accept(&chunk, world).map(|_| ());
             }
         };
         let step = JointStep {

@@ -56,7 +56,7 @@ pub use randomise::{
 };
 pub use replay::{Difference, ReplayStep, replay};
 pub use rollout::{
-    Delay, Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, rollout,
+    Delay, Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, Seams, rollout,
 };
 pub use scene::{Body, BodyMotion, Scene};
 pub use settings::PhysicsSettings;

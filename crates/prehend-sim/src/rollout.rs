@@ -115,6 +115,35 @@ pub struct RolloutStep {
     pub hash: u64,
 }
 
+/// How far apart the plan before and the next one were, where one took over from the other in mid-motion. The
+/// controller fades such a step out.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Seams {
+    /// How many there were.
+    pub n: u64,
+    /// All of them together, m.
+    pub sum_m: f64,
+    /// The widest, m.
+    pub widest_m: f64,
+}
+
+impl Seams {
+    fn add(&mut self, width_m: f64) {
+        self.merge(Self {
+            n: 1,
+            sum_m: width_m,
+            widest_m: width_m,
+        });
+    }
+
+    /// These and others.
+    pub fn merge(&mut self, other: Self) {
+        self.n += other.n;
+        self.sum_m += other.sum_m;
+        self.widest_m = self.widest_m.max(other.widest_m);
+    }
+}
+
 /// How an episode ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EpisodeResult {
@@ -128,6 +157,8 @@ pub struct EpisodeResult {
     pub n_actions: usize,
     /// How the arm was simulated.
     pub arm: ArmMode,
+    /// How well its plans fitted together.
+    pub seams: Seams,
 }
 
 /// Runs one episode to success, failure or the time limit.
@@ -151,6 +182,7 @@ pub fn rollout(
     let mut turns = Bursts::new(seed, config.handover.chance, config.handover.actions);
     let mut delays = ChaCha8Rng::seed_from_u64(derive_seed(seed, Stream::Delay, 0));
     let mut commitment = Commitment::default();
+    let mut seams = Seams::default();
     let mut n_actions = 0;
     loop {
         let tcp = arm.base_from_tcp_d();
@@ -180,7 +212,10 @@ pub fn rollout(
         for waited in 0.. {
             if waited >= delay {
                 if let Some(chunk) = chunk.take() {
-                    arm.accept(&chunk, world)?;
+                    let report = arm.accept(&chunk, world)?;
+                    if commitment.has_plan() {
+                        seams.add(report.seam_m);
+                    }
                     commitment.follow(chunk);
                     commitment.took(ACTION_DT * delay as u32);
                 }
@@ -213,6 +248,7 @@ pub fn rollout(
                     duration_s: world.now().seconds_since(Stamp::ZERO),
                     n_actions,
                     arm: world.arm_mode(),
+                    seams,
                 });
             }
         }

@@ -26,6 +26,12 @@ impl Commitment {
         self.plan = Some(plan);
     }
 
+    /// Whether anything was decided in this episode.
+    #[must_use]
+    pub fn has_plan(&self) -> bool {
+        self.plan.is_some()
+    }
+
     /// A look took this long, from its observation until the arm had its plan. Who calls leaves the first
     /// one out where that is cold.
     pub fn took(&mut self, delay: Duration) {

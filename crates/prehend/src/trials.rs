@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prehend_sim::{Delay, FamilySet, Pilot, RolloutConfig, SimError, rollout};
+use prehend_sim::{Delay, FamilySet, Pilot, RolloutConfig, Seams, SimError, rollout};
 use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
@@ -34,6 +34,9 @@ pub struct Trial {
     /// What the policy counted.
     #[serde(skip_serializing_if = "Tally::is_empty")]
     pub tally: Tally,
+    /// How well its plans fitted together.
+    #[serde(skip)]
+    pub seams: Seams,
 }
 
 /// How episodes went, in the order of their seeds.
@@ -121,16 +124,18 @@ impl Plan<'_> {
             }
             decider => rollout(&mut world, decider.pilot(), &config, &mut |_| {}),
         };
-        let (success, failure, duration_s) = match result {
+        let (success, failure, duration_s, seams) = match result {
             Ok(result) => (
                 result.success,
                 result.failure.map(|class| class.name().to_owned()),
                 Some(result.duration_s),
+                result.seams,
             ),
             // A robot would stand still now: the episode failed, the evaluation did not.
             Err(SimError::Policy(error)) => {
                 tracing::warn!("episode with seed {seed}: {error}");
-                (false, Some("policy_error".to_owned()), None)
+                let failure = Some("policy_error".to_owned());
+                (false, failure, None, Seams::default())
             }
             Err(error) => {
                 return Err(Failure::from(error).context(format!("episode with seed {seed}")));
@@ -144,6 +149,7 @@ impl Plan<'_> {
             failure,
             duration_s,
             tally: decider.tally(),
+            seams,
         }))
     }
 }
@@ -156,6 +162,16 @@ pub fn tally(trials: &[Trial]) -> Tally {
         *sum.entry(name).or_default() += n;
     }
     sum
+}
+
+/// The seams between the plans of all trials.
+#[must_use]
+pub fn seams(trials: &[Trial]) -> Seams {
+    let mut all = Seams::default();
+    for trial in trials {
+        all.merge(trial.seams);
+    }
+    all
 }
 
 /// The success rate of some trials.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use prehend_data::{DataError, write_atomic};
-use prehend_sim::Delay;
+use prehend_sim::{Delay, Seams};
 use prehend_types::Tally;
 use prehend_types::stats::SuccessRate;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::args::{Threads, seed_range};
 use crate::exit::{Class, Failure, Verdict};
 use crate::policies::{EngineArgs, PolicyName, PolicySource};
 use crate::session::Session;
-use crate::trials::{Plan, Trial, Trials, failures, families, groups, rate, tally};
+use crate::trials::{Plan, Trial, Trials, failures, families, groups, rate, seams, tally};
 use crate::workcell::{Families, Place};
 
 const EXAMPLES: &str = "Examples:
@@ -127,7 +127,26 @@ struct Body {
     unusable: u64,
     /// What the policy counted: looks, grasps, and why proposals were refused.
     tally: Tally,
+    seams: SeamReport,
     baselines: BTreeMap<String, SuccessRate>,
+}
+
+/// How far apart consecutive plans were where one took over from the other; the controller fades it out.
+#[derive(Debug, Serialize)]
+struct SeamReport {
+    n: u64,
+    mean_mm: Option<f64>,
+    widest_mm: f64,
+}
+
+impl From<Seams> for SeamReport {
+    fn from(seams: Seams) -> Self {
+        Self {
+            n: seams.n,
+            mean_mm: (seams.n > 0).then(|| 1e3 * seams.sum_m / seams.n as f64),
+            widest_mm: 1e3 * seams.widest_m,
+        }
+    }
 }
 
 impl Eval {
@@ -192,6 +211,7 @@ impl Eval {
             failures: failures(&trials),
             unusable: n_unusable,
             tally: tally(&trials),
+            seams: seams(&trials).into(),
             baselines: BTreeMap::new(),
         };
         for baseline in &baselines {
@@ -260,6 +280,13 @@ impl fmt::Display for Body {
         }
         for (name, n) in &self.tally {
             write!(f, "\n  counted: {name:24} {n}")?;
+        }
+        if let Some(mean) = self.seams.mean_mm {
+            let SeamReport { n, widest_mm, .. } = self.seams;
+            write!(
+                f,
+                "\n  seams of plans: {mean:.2} mm on average, {widest_mm:.1} mm at most, n = {n}"
+            )?;
         }
         for (name, rate) in &self.baselines {
             write!(f, "\n{name:20} {rate}")?;
