@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prehend_types::{ActionChunk, JointPlan, JointPositions, JointStep, RobotState, Stamp};
+use prehend_types::{Action, ActionChunk, JointPlan, JointPositions, JointStep, RobotState, Stamp};
 
 use crate::{ArmError, ChunkError, ControlConfig, JointBounds, LimitReason};
 
@@ -11,6 +11,21 @@ const MAX_ACTION: (f64, f64) = (1.0, 3.2);
 
 /// The largest number that a joint plan may hold, rad, m or rad/s.
 const MAX_JOINT: f64 = 100.0;
+
+/// Whether an action could be meant: a chunk with one that could not is refused.
+#[must_use]
+pub fn is_plausible(action: &Action) -> bool {
+    // False for NaN too.
+    action.is_finite()
+        && action.translation.norm() <= MAX_ACTION.0
+        && action.rotation.norm() <= MAX_ACTION.1
+}
+
+/// The same for a step of a joint plan.
+#[must_use]
+pub fn is_plausible_step(values: &[f64]) -> bool {
+    values.iter().all(|value| value.abs() <= MAX_JOINT)
+}
 
 /// What is wrong with a state, if anything.
 pub(crate) fn state(
@@ -138,12 +153,11 @@ pub(crate) fn chunk(
         if !action.is_finite() {
             return Err(ChunkError::NonFinite { index });
         }
-        let (translation_m, rotation_rad) = (action.translation.norm(), action.rotation.norm());
-        if translation_m > MAX_ACTION.0 || rotation_rad > MAX_ACTION.1 {
+        if !is_plausible(action) {
             return Err(ChunkError::Implausible {
                 index,
-                translation_m,
-                rotation_rad,
+                translation_m: action.translation.norm(),
+                rotation_rad: action.rotation.norm(),
             });
         }
     }
@@ -170,8 +184,8 @@ pub(crate) fn joint_plan(
     if let Some(index) = steps.iter().position(|step| !is_finite(step)) {
         return Err(ChunkError::NonFinite { index });
     }
-    let is_plausible = |step: &JointStep| step.values.iter().all(|v| v.abs() <= MAX_JOINT);
-    if let Some(index) = steps.iter().position(|step| !is_plausible(step)) {
+    let is_odd = |step: &JointStep| !is_plausible_step(&step.values);
+    if let Some(index) = steps.iter().position(is_odd) {
         return Err(ChunkError::ImplausibleJoint { index });
     }
     past(plan.start, dt_s, steps.len(), now, config)

@@ -45,6 +45,7 @@ mod witness;
 
 pub use arm::joint_bounds;
 pub use bounds::{JointBounds, VelocityEnvelope};
+pub use check::{is_plausible, is_plausible_step};
 pub use config::ControlConfig;
 pub use controller::{ChunkReport, Controller, Tick};
 pub use error::{ArmError, ChunkError, ControlError, StopReason};

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use nalgebra::Vector3;
 use prehend_control::{
     ChunkReport, ControlConfig, Controller, TorqueConfig, TorqueController, TorqueGoal,
 };
 use prehend_types::{
-    Action, ActionChunk, GripperCommand, JointPlan, JointPositions, JointSpace, JointStep,
-    JointTorques, Pose,
+    ActionChunk, GripperCommand, JointPlan, JointPositions, JointSpace, JointStep, JointTorques,
+    Pose,
 };
 
+use crate::control_mode::tool_action;
 use crate::{ArmMode, ControlMode, Failure, SimError, World};
 
 /// Length of one action.
@@ -76,9 +76,9 @@ impl ArmLoop {
     pub fn accept_numbers(&mut self, action: &[f64], world: &World) -> Result<(), SimError> {
         let n_joints = world.robot().n_joints();
         let expected = self.mode.action_len(n_joints);
-        if action.len() != expected || !action.iter().all(|value| value.is_finite()) {
+        if action.len() != expected || !self.mode.may_mean(action) {
             return Err(SimError::control(&format!(
-                "an action of {} numbers, or some not finite; `{}` takes {expected}",
+                "an action of {} numbers, or some not finite or too large to be meant; `{}` takes {expected}",
                 action.len(),
                 self.mode.name()
             )));
@@ -184,14 +184,5 @@ impl Compliance {
         // The arm was checked when this was made, and the torques are for its joints.
         let written = world.write_torques(&tick.tau_d, self.gripper);
         debug_assert!(written.is_ok());
-    }
-}
-
-fn tool_action(values: &[f64], gripper: f64) -> Action {
-    let at = |index: usize| values.get(index).copied().unwrap_or(0.0);
-    Action {
-        translation: Vector3::new(at(0), at(1), at(2)),
-        rotation: Vector3::new(at(3), at(4), at(5)),
-        gripper,
     }
 }

@@ -1,5 +1,8 @@
 //! What the numbers of an action mean.
 
+use nalgebra::Vector3;
+use prehend_control::{is_plausible, is_plausible_step};
+use prehend_types::Action;
 use serde::{Deserialize, Serialize};
 
 /// The ways to drive an arm. Every one of them goes through `prehend-control`, the code that drives the
@@ -51,6 +54,23 @@ impl ControlMode {
         matches!(self, Self::OperationalSpace | Self::Torque)
     }
 
+    /// Whether such numbers can be meant as an action of this mode; what cannot is refused. Torques are only
+    /// asked to be finite: the controller holds them to their limits.
+    #[must_use]
+    pub fn may_mean(self, action: &[f64]) -> bool {
+        let is_finite = action.iter().all(|value| value.is_finite());
+        let Some((_, motion)) = action.split_last().filter(|_| is_finite) else {
+            return false;
+        };
+        match self {
+            Self::ToolDelta | Self::OperationalSpace => is_plausible(&tool_action(motion, 0.0)),
+            Self::JointPosition | Self::JointDelta | Self::JointVelocity => {
+                is_plausible_step(motion)
+            }
+            Self::Torque => true,
+        }
+    }
+
     /// Name for files and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -62,5 +82,15 @@ impl ControlMode {
             Self::OperationalSpace => "operational_space",
             Self::Torque => "torque",
         }
+    }
+}
+
+/// Six numbers as a motion of the tool.
+pub(crate) fn tool_action(values: &[f64], gripper: f64) -> Action {
+    let at = |index: usize| values.get(index).copied().unwrap_or(0.0);
+    Action {
+        translation: Vector3::new(at(0), at(1), at(2)),
+        rotation: Vector3::new(at(3), at(4), at(5)),
+        gripper,
     }
 }

@@ -368,6 +368,17 @@ fn nonsense_is_refused_and_moves_nothing() {
     broken.translation.x = f64::NAN;
     assert!(batch.step(&[hold]).is_err());
     assert!(batch.step(&[hold, broken]).is_err());
+    for (metres, radians) in [(5.0, 0.0), (0.0, 1e3), (1e300, 0.0)] {
+        let mut far = hold;
+        far.translation.x = metres;
+        far.rotation.z = radians;
+        assert!(
+            batch.step(&[hold, far]).is_err(),
+            "{metres} m, {radians} rad"
+        );
+        let numbers = [metres, 0.0, 0.0, 0.0, 0.0, radians, 1.0];
+        assert!(batch.act(&[&[0.0; 7], &numbers]).is_err());
+    }
     assert!(batch.chunk_step(&[&[hold][..], &[]], 1).is_err());
     assert!(
         batch

@@ -10,7 +10,7 @@ mod starts;
 
 use std::sync::Arc;
 
-use prehend_control::ControlConfig;
+use prehend_control::{ControlConfig, is_plausible};
 use prehend_robot::Robot;
 use prehend_types::{Action, MAX_CHUNK, Observation};
 use rayon::prelude::*;
@@ -249,8 +249,8 @@ impl Batch {
     /// The first `n_action_steps` actions of a chunk in every slot, without a look in between.
     ///
     /// # Errors
-    /// [`SimError::Batch`] if the chunks are not one for each slot, hold no, too many or non-finite
-    /// actions, or a slot has ended and autoreset is disabled; nothing has moved then. Whatever keeps
+    /// [`SimError::Batch`] if the chunks are not one for each slot, hold no actions, too many, or such as
+    /// the controller refuses ([`prehend_control::is_plausible`]), or a slot has ended and autoreset is disabled; nothing has moved then. Whatever keeps
     /// a new episode from starting.
     pub fn chunk_step(
         &mut self,
@@ -269,8 +269,8 @@ impl Batch {
     ///
     /// # Errors
     /// [`SimError::Batch`] if the actions are not one for each slot, have another length than
-    /// [`ControlMode::action_len`] says or hold what is not finite, or a slot has ended and autoreset is
-    /// disabled; nothing has moved then. Whatever keeps a new episode from starting.
+    /// [`ControlMode::action_len`] says or hold what [`ControlMode::may_mean`] denies, or a slot has ended and
+    /// autoreset is disabled; nothing has moved then. Whatever keeps a new episode from starting.
     pub fn act(&mut self, actions: &[&[f64]]) -> Result<Vec<StepOutcome>, SimError> {
         let refuse = |reason: String| Err(SimError::Batch { reason });
         if actions.len() != self.slots.len() {
@@ -280,11 +280,11 @@ impl Batch {
         let mode = self.config.mode;
         for (slot_idx, (slot, action)) in self.slots.iter().zip(actions).enumerate() {
             let expected = mode.action_len(slot.n_joints());
-            if action.len() != expected || !action.iter().all(|value| value.is_finite()) {
+            if action.len() != expected || !mode.may_mean(action) {
                 let (got, name) = (action.len(), mode.name());
                 return refuse(format!(
-                    "slot {slot_idx}: an action of {got} numbers, or some not finite; `{name}` takes \
-                     {expected}"
+                    "slot {slot_idx}: an action of {got} numbers, or some not finite or too large to be \
+                     meant; `{name}` takes {expected}"
                 ));
             }
         }
@@ -327,8 +327,11 @@ impl Batch {
                      to {MAX_CHUNK}, and one step carries out at least one"
                 ));
             }
-            if let Some(index) = chunk.iter().position(|action| !action.is_finite()) {
-                return refuse(format!("slot {slot_idx}: action {index} is not finite"));
+            if let Some(index) = chunk.iter().position(|action| !is_plausible(action)) {
+                return refuse(format!(
+                    "slot {slot_idx}: action {index} is not finite, or too large to be meant: {:?}",
+                    chunk[index]
+                ));
             }
         }
         if self.config.mode.is_torque() {
@@ -380,5 +383,40 @@ impl Batch {
     #[must_use]
     pub fn world(&self, slot_idx: usize) -> Option<&crate::World> {
         self.slots.get(slot_idx).and_then(Slot::world)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prehend_types::config::locate;
+
+    use super::*;
+
+    #[test]
+    fn a_world_that_diverges_ends_its_episode_is_counted_and_harms_no_other() {
+        let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+        let scene = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
+        let cell = BatchCell {
+            robot: Arc::new(robot),
+            scene: Arc::new(SceneConfig::load(&scene).expect("valid scene")),
+            families: FamilySet::Train,
+        };
+        let make = || Batch::new(&vec![cell.clone(); 2], BatchConfig::default()).expect("a batch");
+        let (mut batch, mut undisturbed) = (make(), make());
+        batch.slots[0].diverge();
+        let hold = [Action::hold(1.0); 2];
+        let outcomes = batch.step(&hold).expect("goes on");
+        let expected = undisturbed.step(&hold).expect("goes on");
+        let ended = outcomes[0].ended.as_ref().expect("has ended");
+        assert_eq!(ended.failure, Some(Failure::Diverged));
+        assert!(outcomes[0].terminated && !outcomes[0].success);
+        assert!(outcomes[0].reward.is_finite());
+        assert_eq!(outcomes[1].hash, expected[1].hash);
+        assert!(outcomes[1].ended.is_none());
+        let tally = batch.tally();
+        assert_eq!((tally.episodes, tally.diverged, tally.successes), (1, 1, 0));
+        // The next episode of that slot is a sound one.
+        let outcomes = batch.step(&hold).expect("goes on");
+        assert!(outcomes[0].failure.is_none() && outcomes[0].episode_id == 2);
     }
 }

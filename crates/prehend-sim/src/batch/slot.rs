@@ -85,6 +85,13 @@ impl Slot {
         self.running.as_ref().is_none_or(Running::has_ended)
     }
 
+    /// Lets a body spin beyond what single precision can turn, from the next step on.
+    #[cfg(test)]
+    pub fn diverge(&mut self) {
+        let world = self.running.as_mut().map(|running| &mut running.world);
+        world.expect("an episode").diverge();
+    }
+
     pub fn save(&self) -> Option<Saved> {
         self.running.clone().map(|running| Saved {
             running,
@@ -206,8 +213,9 @@ impl Running {
             done += 1;
             self.status = if is_sane {
                 let status = self.world.task();
+                let failure = status.failure.or(self.arm.failure());
                 TaskStatus {
-                    failure: status.failure.or(self.arm.failure()),
+                    failure: failure.filter(|_| !status.success),
                     ..status
                 }
             } else {

@@ -13,11 +13,17 @@ fn world(seed: u64, arm: ArmMode) -> World {
     World::with_arm(&robot, &config, seed, FamilySet::Train, arm).expect("a scene")
 }
 
-/// The first body spins beyond what single precision can turn.
+impl World {
+    /// Lets the first body spin beyond what single precision can turn.
+    pub(crate) fn diverge(&mut self) {
+        let mut state = self.state.clone();
+        state.bodies[0].angular.z = 1e30;
+        self.restore(&state.to_vector()).expect("finite numbers");
+    }
+}
+
 fn spun(mut world: World) -> World {
-    let mut state = world.state.clone();
-    state.bodies[0].angular.z = 1e30;
-    world.restore(&state.to_vector()).expect("finite numbers");
+    world.diverge();
     world
 }
 
