@@ -408,4 +408,6 @@ impl World {
 }
 
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
-//! One step of tasks that are yet to come: nothing in the design may forbid them.
+//! What tasks that are yet to come ask of the engine: soft bodies, a second arm, screws.
 
-use nalgebra::{Unit, UnitQuaternion, Vector3};
+use nalgebra::{Unit, Vector3};
 use prehend_robot::{Robot, Shape};
 use prehend_types::config::locate;
 use prehend_types::{Pose, Role};
@@ -8,7 +8,6 @@ use rapier3d::dynamics::SoftBodyBuilder;
 
 use super::*;
 use crate::objects::Part;
-use crate::objects::build::{block, sphere, upright};
 use crate::scene::{Body, BodyMotion};
 use crate::{PhysicsSettings, SceneConfig};
 
@@ -55,86 +54,6 @@ pub(super) fn cube(motion: BodyMotion, base_from_body: Pose) -> Body {
         friction: 0.5,
         base_from_body,
     }
-}
-
-fn body(parts: Vec<Part>, motion: BodyMotion, mass: f64, at: [f64; 3]) -> Body {
-    Body {
-        parts,
-        role: Role::Other,
-        motion,
-        mass,
-        friction: 0.5,
-        base_from_body: Pose::translation(at[0], at[1], at[2]),
-    }
-}
-
-/// Bowling: a ball rolls down a ramp into pins.
-#[test]
-fn a_ball_knocks_pins_over() {
-    let mut ramp = body(
-        vec![block([0.20, 0.10, 0.01], [0.0; 3])],
-        BodyMotion::Fixed,
-        0.0,
-        [0.40, 0.2, 0.06],
-    );
-    ramp.base_from_body.rotation = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), 0.5);
-    let ball = body(vec![sphere(0.03)], BodyMotion::Free, 0.5, [0.35, 0.2, 0.10]);
-    let pin = |y: f64| {
-        body(
-            vec![upright(0.01, 0.08, [0.0; 3])],
-            BodyMotion::Free,
-            0.03,
-            [0.62, y, 0.0],
-        )
-    };
-    let (mut physics, links) = world(vec![ball, pin(0.2), pin(0.28), ramp]);
-    run(&mut physics, &links, 2.0);
-    let up = |index: usize| {
-        let pose = physics.body(index).expect("a pin").base_from_body;
-        (pose.rotation * Vector3::z()).z
-    };
-    assert!(up(1) < 0.5, "the pin in the way fell: {}", up(1));
-    assert!(up(2) > 0.99, "the one beside it stands: {}", up(2));
-}
-
-/// Pouring: grains fall into a cup and stay in it.
-#[test]
-fn grains_stay_in_a_cup() {
-    let wall = |x: f64, y: f64| {
-        let (w, d) = if x == 0.0 {
-            (0.06, 0.004)
-        } else {
-            (0.004, 0.06)
-        };
-        block([w, d, 0.05], [x, y, 0.0])
-    };
-    let cup = vec![
-        block([0.06, 0.06, 0.004], [0.0; 3]),
-        wall(0.03, 0.0),
-        wall(-0.03, 0.0),
-        wall(0.0, 0.03),
-        wall(0.0, -0.03),
-    ];
-    let mut bodies: Vec<Body> = (0..64)
-        .map(|i| {
-            let at = |k: i32| 0.011 * (f64::from(k) - 1.5);
-            let z = 0.06 + 0.011 * f64::from(i / 16);
-            let [x, y] = [0.5 + at(i % 4), at(i / 4 % 4)];
-            body(vec![sphere(0.005)], BodyMotion::Free, 0.001, [x, y, z])
-        })
-        .collect();
-    bodies.push(body(cup, BodyMotion::Fixed, 0.0, [0.5, 0.0, 0.0]));
-    let (mut physics, links) = world(bodies);
-    run(&mut physics, &links, 2.0);
-    let inside = (0..64).filter(|index| {
-        let at = physics
-            .body(*index)
-            .expect("a grain")
-            .base_from_body
-            .translation;
-        (at.x - 0.5).abs() < 0.03 && at.y.abs() < 0.03 && at.z < 0.05
-    });
-    assert_eq!(inside.count(), 64);
 }
 
 /// Folding: a towel falls onto the table, and is copied and saved with the world.
