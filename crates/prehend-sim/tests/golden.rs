@@ -13,30 +13,48 @@ use prehend_types::config::locate;
 
 const SEED: u64 = 42;
 
-/// Scene, arm, number of actions, hash of the start, hash over all steps.
+/// FNV-1a, going on from `hash`.
+fn hashed(hash: u64, bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(hash, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// What the cameras see, noise included: every bit of every point.
+fn seen(world: &World) -> u64 {
+    let cloud = world.observe().cloud;
+    let points = cloud.points.iter().flatten();
+    let hash = hashed(
+        BASIS,
+        points.flat_map(|value| value.to_bits().to_le_bytes()),
+    );
+    hashed(hash, cloud.roles.iter().map(|role| *role as u8))
+}
+
+/// Scene, arm, number of actions, hash of the start, hash over all steps, hashes of the first cloud and the last.
 fn episode(robot: &Arc<Robot>, scene: &Path, arm: ArmMode) -> String {
     let config = Arc::new(SceneConfig::load(scene).expect("a valid scene"));
     let world = World::with_arm(robot, &config, SEED, FamilySet::Train, arm);
     let mut world = world.expect("a scene");
-    let start = world.hash();
-    // FNV-1a over the steps' hashes.
-    let (mut n_actions, mut all) = (0, 0xcbf2_9ce4_8422_2325_u64);
+    let (start, first) = (world.hash(), seen(&world));
+    let (mut n_actions, mut all) = (0, BASIS);
     rollout(
         &mut world,
         Pilot::Expert,
         &RolloutConfig::default(),
         &mut |step| {
             n_actions += 1;
-            for byte in step.hash.to_le_bytes() {
-                all = (all ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
+            all = hashed(all, step.hash.to_le_bytes());
         },
     )
     .expect("a rollout");
     format!(
-        "{} {} {n_actions} {start:016x} {all:016x}",
+        "{} {} {n_actions} {start:016x} {all:016x} {first:016x} {:016x}",
         config.name,
-        arm.name()
+        arm.name(),
+        seen(&world)
     )
 }
 
