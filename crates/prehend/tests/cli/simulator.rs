@@ -12,7 +12,7 @@ fn json(args: &[&str]) -> serde_json::Value {
 
 #[test]
 fn stored_episodes_replay_bit_for_bit_with_every_arm() {
-    for arm in ["exact", "dynamic"] {
+    for arm in ["exact", "actuated", "dynamic"] {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("store");
         let store = store.to_str().expect("text");
