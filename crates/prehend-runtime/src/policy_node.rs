@@ -208,7 +208,9 @@ struct Worker {
 impl Worker {
     fn run(&mut self, stop: &Stop) -> Result<PolicyReport, RuntimeError> {
         while !stop.is_set() {
-            let is_eager = self.refiner.as_ref().is_some_and(Refiner::is_looking);
+            let now = Stamp::now();
+            let refiner = self.refiner.as_ref();
+            let is_eager = refiner.is_some_and(|refiner| refiner.is_awaited(now));
             let cloud = self
                 .clouds
                 .wait(if is_eager { EAGERNESS } else { PATIENCE });

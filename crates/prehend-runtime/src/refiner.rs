@@ -134,9 +134,11 @@ impl Refiner {
         self.forget();
     }
 
-    /// Whether an answer may come.
-    pub fn is_looking(&self) -> bool {
-        self.pending.is_some()
+    /// Whether an answer may still come that is of use.
+    pub fn is_awaited(&self, now: Stamp) -> bool {
+        let is_in_time = |pending: &Pending| now.saturating_since(pending.stamp) <= self.within;
+        let pending = self.pending.as_ref();
+        pending.is_some_and(|pending| pending.is_wanted && is_in_time(pending))
     }
 
     /// The quick answer to this look is on its way.
@@ -307,7 +309,7 @@ mod tests {
     /// What comes of the look that is under way, were it now so many milliseconds after the start.
     fn comes_of(refiner: &mut Refiner, millis: u64) -> Option<Refined> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while refiner.is_looking() {
+        while refiner.pending.is_some() {
             assert!(Instant::now() < deadline, "no answer");
             let refined = refiner.take(Stamp::from_nanos(millis * 1_000_000));
             if refined.is_some() {
@@ -324,6 +326,12 @@ mod tests {
         refiner.reset(3);
         refiner.show(7, seen(1000));
         assert!(refiner.take(Stamp::from_nanos(1)).is_none(), "it thinks");
+        let at = |millis: u64| Stamp::from_nanos(millis * 1_000_000);
+        assert!(refiner.is_awaited(at(1040)));
+        assert!(
+            !refiner.is_awaited(at(1041)),
+            "whoever waits on, waits for nothing"
+        );
         let_go.send(()).expect("it waits");
         let refined = comes_of(&mut refiner, 1040).expect("in time");
         assert_eq!(refined.epoch, 7);
