@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     exact(
         "C11",
-        "inference takes 5 and 50 times as long, and for ever",
+        "inference takes 5 and 50 times as long, for ever, and 0 to 300 ms at random",
         "at rest no later after the plan's end than its arm needs from full speed; 0 violations",
         plans::slow_inference,
     ),

@@ -14,7 +14,7 @@ use super::{plan_with, stop_time};
 use crate::Lab;
 use crate::catalogue::moving;
 use crate::fault::{Finding, Outcome};
-use crate::sim::{MS, Offer, Rig, START, Setup, World, idle, joint_plan, sway};
+use crate::sim::{Account, MS, Offer, Rig, START, Setup, World, idle, joint_plan, sway};
 
 pub(super) fn slow_inference(lab: &Lab) -> Outcome {
     let robot = lab.robot("fr3")?;
@@ -55,10 +55,37 @@ pub(super) fn slow_inference(lab: &Lab) -> Outcome {
             account.violations()
         ));
     }
+    let late = account_of_late_plans(lab, &setup)?;
+    pass &= late.is_clean() && late.stops == 0;
     Ok(Finding::new(
         pass,
-        format!("{} (allowed {allowed:+.0} ms)", parts.join("; ")),
+        format!(
+            "{} (allowed {allowed:+.0} ms); each plan 0 to 300 ms late: {} violations, {} stops in {} commands",
+            parts.join("; "),
+            late.violations(),
+            late.stops,
+            late.commands
+        ),
     ))
+}
+
+/// A minute of plans of which each is made when the one before was handed over, and comes 0 to 300 ms after
+/// it begins. Two slow ones in a row come after the plan before has ended.
+fn account_of_late_plans(lab: &Lab, setup: &Setup) -> Result<Account, Box<dyn std::error::Error>> {
+    let mut rng = lab.rng("late plans");
+    let mut plan = sway(&setup.bounds()?, setup.robot.home(), 0.5);
+    let (mut due, mut made) = (0, None);
+    let pilot = Box::new(move |at: Stamp| {
+        let now = at.as_nanos();
+        if now < due {
+            return None;
+        }
+        due = now + rng.random_range(0..=300) * MS;
+        std::mem::replace(&mut made, plan(at))
+    });
+    let mut world = World::new(setup, pilot)?;
+    world.run(lab.of(60_000).max(5_000));
+    Ok(world.account())
 }
 
 pub(super) fn wrong_shape(lab: &Lab) -> Outcome {
