@@ -103,8 +103,8 @@ pub struct Prediction {
 
 impl Prediction {
     /// What counts, as the exported graph gives it: probabilities of objects `[B, G]`, and for each point
-    /// those of the masks of grasps and turns, the raw closing and approach directions and the shares of
-    /// the width classes, `[B, N, G + 8 + 16]`.
+    /// those of the masks of grasps and turns, the closing and approach directions, not yet at right angles and
+    /// shorter than one, and the shares of the width classes, `[B, N, G + 8 + 16]`.
     #[must_use]
     pub fn last(mut self) -> (Tensor<2>, Tensor<3>) {
         let last = self.stages.remove(self.stages.len() - 1);
@@ -117,9 +117,17 @@ impl Prediction {
         let shares = (logits - highest).exp();
         let shares = shares.clone() / shares.sum_dim(2);
         let (grasps, places) = (sigmoid(last.grasps), sigmoid(last.places));
-        let rows = Tensor::cat(vec![grasps, places, touch(0..6), shares], 2);
+        let [closing, approach] = [touch(0..3), touch(3..6)].map(shortened);
+        let rows = Tensor::cat(vec![grasps, places, closing, approach, shares], 2);
         (sigmoid(last.objectness), rows)
     }
+}
+
+/// Vectors shorter than one in the same directions; short ones stay as they are. Engines differ by a share of
+/// what they say, and what they say must not grow with what nobody asks for.
+fn shortened(x: Tensor<3>) -> Tensor<3> {
+    let square = (x.clone() * x.clone()).sum_dim(2);
+    x / (square + 1.0).sqrt()
 }
 
 /// Grasps and placements from a cloud.

@@ -2,8 +2,8 @@
 //! the design may forbid them.
 
 use nalgebra::{UnitQuaternion, Vector3};
-use prehend_types::{Action, Role};
 use prehend_types::config::locate;
+use prehend_types::{Action, Role};
 
 use super::*;
 use crate::objects::Part;
