@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prehend_policy::{OnnxPolicy, RuntimeOptions, is_offline};
 use prehend_robot::Robot;
-use prehend_sim::{FamilySet, Pilot, RolloutConfig, SceneConfig, World, rollout};
+use prehend_sim::{Delay, FamilySet, Pilot, RolloutConfig, SceneConfig, Seams, World, rollout};
 use prehend_types::config::locate;
 
 /// Scenes that neither training, validation nor reports use.
@@ -17,8 +17,9 @@ fn options() -> RuntimeOptions {
     }
 }
 
-/// Successes of a bundle on `n` scenes of trained families. Loading checks hashes and golden outputs.
-fn successes(model: &str, n: u64) -> usize {
+/// Successes of a bundle on `n` scenes of trained families whose answers come so many actions late, and the mean
+/// width of the seams between its plans, m. Loading checks hashes and golden outputs.
+fn successes(model: &str, n: u64, late: u8) -> (usize, f64) {
     let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
     let scene = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
     let scene = Arc::new(SceneConfig::load(&scene).expect("valid scene"));
@@ -31,26 +32,45 @@ fn successes(model: &str, n: u64) -> usize {
         (robot.name(), robot.content_hash()),
         "{model} was made for another robot"
     );
-    (FIRST_SEED..FIRST_SEED + n)
+    let config = RolloutConfig {
+        delay: Delay {
+            least: late,
+            most: late,
+        },
+        ..RolloutConfig::default()
+    };
+    let mut seams = Seams::default();
+    let seeds = FIRST_SEED..FIRST_SEED + n;
+    let n = seeds
         .filter(|seed| {
             let mut world =
                 World::new(&robot, &scene, *seed, FamilySet::Train).expect("a settled world");
             let pilot = Pilot::Policy(&mut policy);
-            rollout(&mut world, pilot, &RolloutConfig::default(), &mut |_| {})
-                .expect("a whole episode")
-                .success
+            let result = rollout(&mut world, pilot, &config, &mut |_| {});
+            let result = result.expect("a whole episode");
+            seams.merge(result.seams);
+            result.success
         })
-        .count()
+        .count();
+    (n, seams.sum_m / seams.n as f64)
 }
 
 #[test]
 fn the_student_still_picks_and_places() {
-    let n = successes("models/fr3_pick_place", 12);
+    let (n, _) = successes("models/fr3_pick_place", 12, 0);
     assert!(n >= 7, "{n} of 12");
 }
 
 #[test]
 fn the_teacher_still_picks_and_places() {
-    let n = successes("models/fr3_pick_place_teacher", 12);
+    let (n, _) = successes("models/fr3_pick_place_teacher", 12, 0);
     assert!(n >= 7, "{n} of 12");
+}
+
+#[test]
+fn who_is_told_what_is_decided_goes_on_from_it_when_answers_are_late() {
+    let (n, told) = successes("models/fr3_pick_place_rtc", 12, 2);
+    assert!(n >= 7, "{n} of 12");
+    let (_, untold) = successes("models/fr3_pick_place", 12, 2);
+    assert!(told < 0.6 * untold, "seams of {told} m, untold {untold} m");
 }
