@@ -47,8 +47,8 @@ impl Commitment {
         self.delays.iter().max().copied().unwrap_or_default()
     }
 
-    /// From when on to look again: as much before the executed part of the plan ends as a look takes and
-    /// `lead`, yet not in its first half. Always, where there is no plan.
+    /// From when on to look again: as much before the executed part of the plan ends as a look takes, yet not
+    /// in its first half, and `lead` before that. Always, where there is no plan.
     #[must_use]
     pub fn next_look(&self, lead: Duration) -> Stamp {
         let Some(plan) = &self.plan else {
@@ -56,8 +56,8 @@ impl Commitment {
         };
         let n_executed = plan.n_action_steps.min(plan.actions().len());
         let executed = plan.dt * n_executed as u32;
-        let ahead = executed.saturating_sub(self.delay() + lead);
-        plan.start.after(ahead.max(executed / 2))
+        let after = executed.saturating_sub(self.delay()).max(executed / 2);
+        plan.start.after(after.saturating_sub(lead))
     }
 
     /// What the arm does at `stamp`; it stands where the plan is over.
@@ -121,6 +121,11 @@ mod tests {
         assert_eq!(look(&commitment, 25), at(251));
         commitment.took(Duration::from_secs(1));
         assert_eq!(look(&commitment, 0), at(150), "half of it at least");
+        assert_eq!(
+            look(&commitment, 400),
+            Stamp::ZERO,
+            "who leads by all of it looks always"
+        );
         commitment.clear();
         assert_eq!(look(&commitment, 0), Stamp::ZERO);
         assert!(commitment.actions(at(200)).is_empty(), "a new episode");
