@@ -121,7 +121,7 @@ fn chunks_move_the_arm_within_limits_and_silence_of_the_policy_holds_it() {
     let moving = cell.set_moving();
     assert!(moving.is_following());
     // The policy is there and says nothing from here on: the plan ends, the arm comes to rest and is held.
-    let held = cell.wait_for("held", Cell::is_slow);
+    let held = cell.wait_for("held", Cell::is_at_rest);
     assert!(
         held.is_following(),
         "held by commands, not stopped: {:?}",
