@@ -94,8 +94,8 @@ pub struct PolicyBatch {
 }
 
 /// The beginning of a chunk that is decided already, for a batch: it is given clean, and what follows is
-/// made to go on from it (training-time real-time chunking, Black et al. 2025, arXiv 2512.05964; not
-/// checked against its code).
+/// made to go on from it (training-time real-time chunking, arXiv 2512.05964; the paper itself was not
+/// checked).
 #[derive(Debug, Clone)]
 pub struct Committed {
     /// `[B, chunk 7]`, normalised units; whatever where nothing is decided.

@@ -232,11 +232,7 @@ pub fn rollout(
                 world: before,
                 action,
                 is_expert,
-                decision: if chunk.is_none() {
-                    decision.take()
-                } else {
-                    None
-                },
+                decision: decision.take_if(|_| chunk.is_none()),
                 hash: world.hash(),
             });
             let task = world.task();

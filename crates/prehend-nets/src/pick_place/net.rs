@@ -123,8 +123,8 @@ impl Prediction {
     }
 }
 
-/// Vectors shorter than one in the same directions; short ones stay as they are. Engines differ by a share of
-/// what they say, and what they say must not grow with what nobody asks for.
+/// Vectors shorter than one in the same directions; short ones stay about as they are. Engines differ by a share
+/// of each number, and only directions are asked for: their lengths grow with training.
 fn shortened(x: Tensor<3>) -> Tensor<3> {
     let square = (x.clone() * x.clone()).sum_dim(2);
     x / (square + 1.0).sqrt()

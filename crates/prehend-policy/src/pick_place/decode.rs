@@ -20,7 +20,8 @@ pub struct RawScene {
     pub grasps: Vec<f32>,
     /// Point by point: for each of the eight turns, the probability that the held object fits.
     pub places: Vec<f32>,
-    /// Point by point: raw closing direction (3), raw approach direction (3), shares of the width classes (10).
+    /// Point by point: closing direction (3), approach direction (3), of any length and not yet at right angles,
+    /// and shares of the width classes (10).
     pub touch: Vec<f32>,
 }
 

@@ -250,8 +250,8 @@ impl Batch {
     ///
     /// # Errors
     /// [`SimError::Batch`] if the chunks are not one for each slot, hold no actions, too many, or such as
-    /// the controller refuses ([`prehend_control::is_plausible`]), or a slot has ended and autoreset is disabled; nothing has moved then. Whatever keeps
-    /// a new episode from starting.
+    /// the controller refuses ([`prehend_control::is_plausible`]), or a slot has ended and autoreset is
+    /// disabled; nothing has moved then. Whatever keeps a new episode from starting.
     pub fn chunk_step(
         &mut self,
         chunks: &[&[Action]],

@@ -54,7 +54,8 @@ pub struct Eval {
     #[arg(long)]
     shuffle_cloud: bool,
     /// Let every answer come this many actions of 50 ms late, or LEAST-MOST, drawn anew for each. The
-    /// policy is told what the arm does meanwhile, if its graph has an input for that.
+    /// policy is told what the arm does meanwhile, if its graph has an input for that. Baselines are as
+    /// late, but for the expert, which answers at once.
     #[arg(long, value_name = "ACTIONS", default_value = "0", value_parser = delay)]
     delay: Delay,
     /// Also write one line of JSON for each episode of the policy to this file.
