@@ -1,5 +1,7 @@
 //! The controller that drives the real arm, in lock step with a world.
 
+mod partner;
+
 use std::time::Duration;
 
 use prehend_control::{
@@ -9,6 +11,8 @@ use prehend_types::{
     ActionChunk, GripperCommand, JointPlan, JointPositions, JointSpace, JointStep, JointTorques,
     Pose,
 };
+
+use partner::PartnerLoop;
 
 use crate::control_mode::tool_action;
 use crate::{ArmMode, ControlMode, Failure, SimError, World};
@@ -21,12 +25,13 @@ pub(crate) const TICKS: usize = 10;
 /// end of a plan that the next action is about to replace.
 pub(crate) const BRIDGE: usize = 4;
 
-/// One arm under control. A clone goes on exactly as the original does.
+/// One arm under control; others beside it follow their episode's script. A clone goes on exactly as the original does.
 #[derive(Clone)]
 pub(crate) struct ArmLoop {
     controller: Controller,
     mode: ControlMode,
     torque: Option<Compliance>,
+    partners: Vec<PartnerLoop>,
 }
 
 /// What torque modes need instead.
@@ -63,6 +68,7 @@ impl ArmLoop {
             controller,
             mode,
             torque: torque.transpose()?,
+            partners: PartnerLoop::all(world, &config)?,
         })
     }
 
@@ -111,6 +117,9 @@ impl ArmLoop {
 
     /// Advances controller and world by one action.
     pub fn advance(&mut self, world: &mut World) {
+        for partner in &mut self.partners {
+            partner.decide(world);
+        }
         for _ in 0..TICKS {
             let state = world.robot_state();
             match &mut self.torque {
@@ -119,6 +128,9 @@ impl ArmLoop {
                     let tick = self.controller.tick(&state, world.now());
                     world.write(&tick.command);
                 }
+            }
+            for partner in &mut self.partners {
+                partner.tick(world);
             }
             world.step();
         }
@@ -129,13 +141,13 @@ impl ArmLoop {
         *self.controller.base_from_tcp_d()
     }
 
-    /// An arm that stops stays stopped: the episode has failed.
+    /// An arm that stops stays stopped, whichever it is: the episode has failed.
     pub fn failure(&self) -> Option<Failure> {
         let mode = match &self.torque {
             Some(torque) => torque.controller.mode(),
             None => self.controller.mode(),
         };
-        let stops = mode.is_stop();
+        let stops = mode.is_stop() || self.partners.iter().any(PartnerLoop::has_stopped);
         stops.then_some(Failure::ArmStopped)
     }
 }

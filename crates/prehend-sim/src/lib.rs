@@ -58,8 +58,9 @@ pub use replay::{Difference, ReplayStep, replay};
 pub use rollout::{
     Delay, Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, Seams, rollout,
 };
-pub use scene::{Body, BodyMotion, Scene};
+pub use scene::{Body, BodyMotion, Cloth, Partner, Scene};
 pub use settings::PhysicsSettings;
+pub use state::ClothState;
 pub use tasks::{
     CubeConfig, Drawer, DrawerConfig, DrawerEpisode, Episode, Facts, Failure, Grid, GridConfig,
     GridEpisode, Layout, Lift, Memory, Peg, PegConfig, PegEpisode, PickPlace, PickPlaceEpisode,

@@ -4,10 +4,12 @@
 //! ([`hand`]). The fingers are dynamic, force-limited and mimic each other. Measured with the probe of
 //! November 2026: no arm made of rapier 0.36.1's own multibody joints held a cube through a shake.
 
+mod cloth;
 mod gripper;
 mod hand;
 mod insert;
 mod joints;
+mod limb;
 mod near;
 #[cfg(test)]
 mod probes;
@@ -17,26 +19,29 @@ mod touch;
 use std::sync::Arc;
 
 use nalgebra::Vector3;
-use prehend_robot::{Part as RobotPart, Robot};
+use prehend_robot::Robot;
 use prehend_types::Pose;
-use rapier3d::dynamics::RigidBodyHandle;
+use rapier3d::dynamics::{RigidBodyHandle, SoftBodyHandle};
 use rapier3d::geometry::{ColliderBuilder, ColliderSet, Group};
 use rapier3d::math::{Pose as RapierPose, Vector as RapierVector};
 use rapier3d::pipeline::PhysicsWorld;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cloth::flat;
 pub(crate) use gripper::{FINGER_DAMPING, FINGER_INERTIA, FINGER_MASS, FINGER_STIFFNESS, Travel};
 pub(crate) use gripper::{FingerSpec, Gripper};
-use insert::insert_link;
 pub(crate) use insert::{
     collider, from_rapier, groups, insert_body, to_rapier, to_rapier_vector, vector,
 };
+use limb::Limb;
+pub(crate) use limb::Reach;
 use near::Surroundings;
 pub(crate) use touch::{LinkContact, Touched};
 
 use crate::arm::coupling::{HandWay, Reaction};
 use crate::randomise::Draws;
 use crate::scene::Scene;
+use crate::state::ClothState;
 use crate::{PhysicsSettings, SceneConfig, SimError};
 
 /// One tick, s.
@@ -56,17 +61,29 @@ pub struct BodyState {
     pub angular: Vector3<f64>,
 }
 
+impl BodyState {
+    /// A body that does not move.
+    pub(crate) fn at_rest(base_from_body: Pose) -> Self {
+        Self {
+            base_from_body,
+            linear: Vector3::zeros(),
+            angular: Vector3::zeros(),
+        }
+    }
+}
+
 /// One rapier world with an arm, a table and the bodies on it.
 pub(crate) struct Physics {
     world: PhysicsWorld,
-    /// Link index and body of every link that can touch something.
-    links: Vec<(usize, RigidBodyHandle)>,
-    hand_idx: usize,
-    gripper: Gripper,
+    limb: Limb,
+    /// Other arms, in the scene's order.
+    partners: Vec<Limb>,
     /// The hand's body, if it gives way; a kinematic link otherwise.
     hand: Option<hand::YieldingHand>,
     /// The bodies that can move, in the scene's order.
     bodies: Vec<RigidBodyHandle>,
+    /// The cloths, in the scene's order.
+    cloths: Vec<SoftBodyHandle>,
     /// Of one episode, whatever copies of its world do.
     surroundings: Arc<Surroundings>,
     /// Solver steps per [`Self::step`].
@@ -87,11 +104,6 @@ impl Physics {
         settings: &PhysicsSettings,
         draws: &Draws,
     ) -> Result<Self, SimError> {
-        let refuse = |reason: &str| SimError::Robot {
-            robot: robot.name().to_owned(),
-            reason: reason.to_owned(),
-        };
-        let gripper = robot.gripper().ok_or_else(|| refuse("it has no gripper"))?;
         let mut world = PhysicsWorld::new();
         // The arm's own equations have the standard 9.80665, 0.03 % less; one number for both would change
         // every bit of every stored episode.
@@ -108,25 +120,11 @@ impl Physics {
             .friction((config.table.friction * draws.cell.table_friction_factor) as f32)
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(table, None);
-        let mut links = Vec::new();
-        for (link_idx, link) in robot.links().iter().enumerate() {
-            if matches!(link.part, RobotPart::Arm | RobotPart::Hand)
-                && (!link.shapes.is_empty() || link_idx == gripper.hand_idx)
-            {
-                links.push((
-                    link_idx,
-                    insert_link(&mut world, link, &link_poses[link_idx]),
-                ));
-            }
-        }
-        let (_, hand_body) = *links
-            .iter()
-            .find(|(link_idx, _)| *link_idx == gripper.hand_idx)
-            .ok_or_else(|| refuse("its hand link is not part of the arm"))?;
-        let base_from_hand = &link_poses[gripper.hand_idx];
-        let force = gripper.force * draws.cell.force_factor;
-        let fingers = Gripper::insert(&mut world, robot, hand_body, base_from_hand, force)
-            .ok_or_else(|| refuse("a finger's link is not moved by the gripper"))?;
+        let gripper = robot.gripper();
+        let force = gripper.map_or(0.0, |gripper| gripper.force);
+        let max_width = gripper.map_or(0.0, |gripper| gripper.max_width);
+        let own_force = force * draws.cell.force_factor;
+        let limb = Limb::insert(&mut world, robot, link_poses, own_force)?;
 
         let inserted = scene
             .bodies
@@ -135,13 +133,21 @@ impl Physics {
             .map(|(body, draws)| (body, insert_body(&mut world, body, draws, settings.sleep)));
         let bodies = inserted.filter_map(|(body, handle)| body.can_move().then_some(handle));
         let bodies = bodies.collect();
+        let cloths = scene.cloths.iter();
+        let cloths = cloths.map(|own| cloth::insert(&mut world, own)).collect();
+        let partners = scene.partners.iter().map(|partner| {
+            let mut links = vec![Pose::identity(); robot.links().len()];
+            partner.link_poses(robot, &partner.start, max_width, &mut links);
+            Limb::insert(&mut world, robot, &links, force)
+        });
+        let partners = partners.collect::<Result<_, _>>()?;
         Ok(Self {
             world,
-            links,
-            hand_idx: gripper.hand_idx,
-            gripper: fingers,
+            limb,
+            partners,
             hand: None,
             bodies,
+            cloths,
             surroundings: Arc::new(Surroundings::new(scene, robot)),
             steps: settings.steps(),
             span: settings.span(),
@@ -149,114 +155,91 @@ impl Physics {
         })
     }
 
-    /// Advances by its span: links go to `link_poses`, the fingers towards `finger_target` (displacement
-    /// of each from shut, m) with no more than the gripper's force.
+    /// Advances by its span: every arm's links go to where it reaches, the fingers towards their target
+    /// with no more than the gripper's force.
     ///
     /// A hand that gives way goes its own `way`; returns what it felt.
     pub fn step(
         &mut self,
-        link_poses: &[Pose],
-        finger_target: f64,
+        to: Reach<'_>,
         way: Option<&HandWay>,
+        partners: &[Reach<'_>],
     ) -> Reaction {
         if let Some(way) = way {
-            return self.step_felt(link_poses, finger_target, way);
+            return self.step_felt(to, way, partners);
         }
-        let is_near = self.fingers_are_near();
-        let links_are_near = self.wake_links(link_poses);
-        if self.gripper.is_travelling() && !is_near && !links_are_near && self.all_sleep() {
-            self.travel_quietly(link_poses, finger_target);
+        let is_near = self.is_crowded() || self.fingers_are_near();
+        let links_are_near = self.wake_links(to.links);
+        if self.limb.gripper.is_travelling() && !is_near && !links_are_near && self.all_sleep() {
+            self.travel_quietly(to);
         } else {
-            self.advance(link_poses, finger_target, is_near);
+            self.advance(to, is_near, partners);
         }
         Reaction::NONE
     }
 
     /// A step of an arm that feels what its hand and links touch. Where nothing can touch anything, it
     /// feels nothing: what the fingers' motors take from the hand, they give back to it.
-    fn step_felt(&mut self, link_poses: &[Pose], finger_target: f64, way: &HandWay) -> Reaction {
-        let can_touch = self.fingers_are_near()
-            || self.links_are_near(link_poses)
-            || self.surroundings.links_are_near_fixed(link_poses);
+    fn step_felt(&mut self, to: Reach<'_>, way: &HandWay, partners: &[Reach<'_>]) -> Reaction {
+        let can_touch = self.is_crowded()
+            || self.fingers_are_near()
+            || self.links_are_near(to.links)
+            || self.surroundings.links_are_near_fixed(to.links);
         if !can_touch && self.all_sleep() {
-            self.gripper.detach(&mut self.world);
-            self.travel_quietly(link_poses, finger_target);
+            self.limb.gripper.detach(&mut self.world);
+            self.travel_quietly(to);
             self.pace_hand(way);
             return Reaction::NONE;
         }
-        self.gripper.keep_pace(&mut self.world);
+        self.limb.gripper.keep_pace(&mut self.world);
         let driven = self.drive_hand(way);
-        self.advance(link_poses, finger_target, true);
+        self.advance(to, true, partners);
         driven
             .and_then(|driven| self.hand_reaction(&driven))
             .unwrap_or(Reaction::NONE)
     }
 
+    /// Whether something is in the cell that nobody keeps at a distance: a sheet is everywhere, another arm
+    /// moves as it likes.
+    fn is_crowded(&self) -> bool {
+        !self.cloths.is_empty() || !self.partners.is_empty()
+    }
+
     /// What a step of the engine would do where nothing can touch anything.
-    fn travel_quietly(&mut self, link_poses: &[Pose], finger_target: f64) {
-        self.set_links(link_poses);
-        let base_from_hand = &link_poses[self.hand_idx];
-        self.gripper
-            .travel_quietly(&mut self.world, base_from_hand, finger_target, self.span);
+    fn travel_quietly(&mut self, to: Reach<'_>) {
+        self.set_links(to.links);
+        let base_from_hand = &to.links[self.limb.hand_idx];
+        let (gripper, world) = (&mut self.limb.gripper, &mut self.world);
+        gripper.travel_quietly(world, base_from_hand, to.finger_target, self.span);
     }
 
     /// As many solver steps as a tick has.
-    fn advance(&mut self, link_poses: &[Pose], finger_target: f64, is_near: bool) {
-        let starts: Vec<RapierPose> = self
-            .links
+    fn advance(&mut self, to: Reach<'_>, is_near: bool, partners: &[Reach<'_>]) {
+        let starts = self.limb.poses(&self.world);
+        let partner_starts: Vec<Vec<RapierPose>> = self
+            .partners
             .iter()
-            .map(|(_, link)| self.pose(*link))
+            .map(|limb| limb.poses(&self.world))
             .collect();
+        let dt = self.span / f64::from(self.steps);
         for step in 1..=self.steps {
             let share = step as f32 / self.steps as f32;
-            self.solve(link_poses, &starts, share, finger_target, is_near);
-        }
-    }
-
-    /// One solver step, after which the links have gone this share of their way.
-    fn solve(
-        &mut self,
-        link_poses: &[Pose],
-        starts: &[RapierPose],
-        share: f32,
-        finger_target: f64,
-        is_near: bool,
-    ) {
-        let mut base_from_hand = link_poses[self.hand_idx];
-        for ((link_idx, handle), start) in self.links.iter().zip(starts) {
-            let goal = to_rapier(&link_poses[*link_idx]);
-            let pose = if share < 1.0 {
-                start.lerp(&goal, share)
-            } else {
-                goal
-            };
-            if *link_idx == self.hand_idx && share < 1.0 {
-                base_from_hand = from_rapier(&pose);
+            let world = &mut self.world;
+            self.limb.drive(world, to, &starts, share, is_near, dt);
+            let partners = self.partners.iter_mut().zip(partners).zip(&partner_starts);
+            for ((limb, to), starts) in partners {
+                limb.drive(world, *to, starts, share, true, dt);
             }
-            if let Some(body) = self.world.bodies.get_mut(*handle)
-                && body.is_enabled()
-                && body.is_kinematic()
-            {
-                body.set_next_kinematic_position(pose);
-            }
+            self.world.step();
+            self.has_diverged |= !self.world.quarantine().is_empty();
         }
-        let dt = self.span / f64::from(self.steps);
-        self.gripper
-            .drive(&mut self.world, &base_from_hand, finger_target, is_near, dt);
-        self.world.step();
-        self.has_diverged |= !self.world.quarantine().is_empty();
-    }
-
-    fn pose(&self, body: RigidBodyHandle) -> RapierPose {
-        let body = self.world.bodies.get(body);
-        body.map_or_else(RapierPose::identity, |body| *body.position())
     }
 
     fn fingers_are_near(&self) -> bool {
         let bodies = &self.world.bodies;
         let pose = |index: usize| Some(from_rapier(bodies.get(self.bodies[index])?.position()));
         self.surroundings
-            .are_near(self.gripper.balls(&self.world), pose)
+            .are_near(self.limb.gripper.balls(&self.world), pose)
     }
 
     /// Takes links out of the engine while no body is near them, and puts them back in time. Returns
@@ -269,11 +252,12 @@ impl Physics {
             .map(|handle| Some(from_rapier(bodies.get(*handle)?.position())))
             .collect();
         let mut any = false;
-        for (link_idx, handle) in &self.links {
+        let is_crowded = self.is_crowded();
+        for (link_idx, handle) in &self.limb.links {
             let pose = &link_poses[*link_idx];
             let is_near = self.surroundings.link_is_near(*link_idx, pose, &centers);
             any |= is_near;
-            let is_wanted = is_near || *link_idx == self.hand_idx;
+            let is_wanted = is_near || is_crowded || *link_idx == self.limb.hand_idx;
             if let Some(body) = self.world.bodies.get_mut(*handle)
                 && body.is_enabled() != is_wanted
             {
@@ -288,7 +272,7 @@ impl Physics {
         let centers: Vec<Option<Pose>> = (0..self.bodies.len())
             .map(|index| Some(self.body(index)?.base_from_body))
             .collect();
-        let mut links = self.links.iter();
+        let mut links = self.limb.links.iter();
         links.any(|(link_idx, _)| {
             let pose = &link_poses[*link_idx];
             self.surroundings.link_is_near(*link_idx, pose, &centers)
@@ -305,25 +289,47 @@ impl Physics {
 
     /// Displacement of each finger from shut, m.
     pub fn finger_displacements(&self) -> [f64; 2] {
-        self.gripper.displacements(&self.world)
+        self.limb.gripper.displacements(&self.world)
     }
 
     /// Puts the fingers at a displacement, at rest relative to the hand.
     pub fn set_fingers(&mut self, displacements: [f64; 2], base_from_hand: &Pose) {
-        self.gripper
+        self.limb
+            .gripper
             .place(&mut self.world, displacements, base_from_hand);
     }
 
     /// Puts the links where they are, without a velocity.
     pub fn set_links(&mut self, link_poses: &[Pose]) {
-        for (link_idx, handle) in &self.links {
-            if let Some(body) = self.world.bodies.get_mut(*handle)
-                && body.is_enabled()
-            {
-                body.set_position(to_rapier(&link_poses[*link_idx]), true);
-                body.set_linvel(RapierVector::ZERO, true);
-                body.set_angvel(RapierVector::ZERO, true);
-            }
+        self.limb.place(&mut self.world, link_poses);
+    }
+
+    /// Displacement of each finger of another arm from shut, m.
+    pub fn partner_displacements(&self, partner_idx: usize) -> Option<[f64; 2]> {
+        let limb = self.partners.get(partner_idx)?;
+        Some(limb.gripper.displacements(&self.world))
+    }
+
+    /// Puts another arm somewhere, at rest.
+    pub fn set_partner(&mut self, partner_idx: usize, links: &[Pose], displacements: [f64; 2]) {
+        if let Some(limb) = self.partners.get_mut(partner_idx) {
+            limb.place(&mut self.world, links);
+            let base_from_hand = &links[limb.hand_idx];
+            limb.gripper
+                .place(&mut self.world, displacements, base_from_hand);
+        }
+    }
+
+    /// Writes where the particles of a cloth are to `state`.
+    pub fn read_cloth(&self, index: usize, state: &mut ClothState) {
+        if let Some(sheet) = self.cloths.get(index) {
+            cloth::read(&self.world, *sheet, state);
+        }
+    }
+
+    pub fn set_cloth(&mut self, index: usize, state: &ClothState) {
+        if let Some(sheet) = self.cloths.get(index) {
+            cloth::place(&mut self.world, *sheet, state);
         }
     }
 
@@ -349,25 +355,20 @@ impl Physics {
 
     /// Which of the two fingers touch a body.
     pub fn finger_contacts(&self, body_idx: usize) -> [bool; 2] {
-        let Some(object) = self.bodies.get(body_idx) else {
-            return [false; 2];
-        };
-        self.gripper.bodies().map(|finger| {
-            let Some(body) = self.world.bodies.get(finger) else {
-                return false;
-            };
-            body.colliders().iter().any(|collider| {
-                self.world
-                    .narrow_phase
-                    .contact_pairs_with(*collider)
-                    .filter(|pair| pair.has_any_active_contact())
-                    .any(|pair| {
-                        [pair.collider1, pair.collider2].iter().any(|other| {
-                            self.world.colliders.get(*other).and_then(|c| c.parent())
-                                == Some(*object)
-                        })
-                    })
-            })
+        let object = self.bodies.get(body_idx);
+        object.map_or([false; 2], |object| {
+            self.limb.finger_contacts(&self.world, *object)
+        })
+    }
+
+    /// Which of the two fingers of another arm touch a body.
+    pub fn partner_contacts(&self, partner_idx: usize, body_idx: usize) -> [bool; 2] {
+        let pair = self
+            .partners
+            .get(partner_idx)
+            .zip(self.bodies.get(body_idx));
+        pair.map_or([false; 2], |(limb, object)| {
+            limb.finger_contacts(&self.world, *object)
         })
     }
 

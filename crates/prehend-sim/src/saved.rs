@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use prehend_robot::Robot;
+use prehend_types::JointCommand;
 use serde::{Deserialize, Serialize};
 
 use crate::command_line::Order;
@@ -20,7 +21,7 @@ use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, World};
 
 const MAGIC: &[u8; 8] = b"prhn-wld";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const HEADER_BYTES: usize = 16;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -33,6 +34,7 @@ struct Parts {
     state: WorldState,
     arm: Vec<f64>,
     order: Order,
+    partners: Vec<JointCommand>,
     delayed: Vec<Order>,
     memory: Memory,
     status: TaskStatus,
@@ -52,6 +54,7 @@ impl World {
             state: self.state.clone(),
             arm: self.arm.to_numbers(),
             order: self.order,
+            partners: self.followers.iter().map(|own| own.command).collect(),
             delayed: self.line.to_vec(),
             memory: self.memory,
             status: self.status,
@@ -78,20 +81,24 @@ impl World {
         let misfits = |order: &Order| {
             order.joints.q_d.len() != n || order.torques.is_some_and(|torques| torques.len() != n)
         };
-        if orders.any(misfits) {
+        let mut partners = parts.partners.iter();
+        if orders.any(misfits) || partners.any(|command| command.q_d.len() != n) {
             return Err(refuse(&"its command is for another robot"));
         }
         let mut world = Self::build(robot, config, episode, parts.families, &parts.settings)?;
         world.physics.set_bytes(&parts.engine)?;
         world.arm.set_numbers(&parts.arm)?;
         world.robot_state = parts.state.robot_state();
-        robot.link_poses(
-            &parts.state.q,
-            parts.state.gripper.width,
-            &mut world.link_poses,
-        );
+        let arm = &parts.state.arm;
+        robot.link_poses(&arm.q, arm.gripper.width, &mut world.link_poses);
         world.state = parts.state;
         world.order = parts.order;
+        if parts.partners.len() != world.followers.len() {
+            return Err(refuse(&"its commands are for another number of arms"));
+        }
+        for (follower, command) in world.followers.iter_mut().zip(parts.partners) {
+            follower.command = command;
+        }
         if !world.line.set(&parts.delayed) {
             return Err(refuse(&"its delayed commands are for another delay"));
         }

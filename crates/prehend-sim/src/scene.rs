@@ -1,7 +1,8 @@
 //! What stands in one cell: bodies made of convex parts.
 
 use nalgebra::{Unit, Vector3};
-use prehend_types::{Pose, Role};
+use prehend_robot::Robot;
+use prehend_types::{JointPositions, Pose, Role};
 
 use crate::geometry;
 use crate::objects::Part;
@@ -16,6 +17,39 @@ pub struct Scene {
     pub attempt: u64,
     /// The bodies; those that can move come first.
     pub bodies: Vec<Body>,
+    /// Sheets of cloth.
+    pub cloths: Vec<Cloth>,
+    /// Arms beside the first one.
+    pub partners: Vec<Partner>,
+}
+
+/// A sheet of cloth: particles on a grid, held together by threads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cloth {
+    /// What a cloud calls its points.
+    pub role: Role,
+    /// Particles along its x and y, at least two each.
+    pub particles: [usize; 2],
+    /// Distance between neighbours, m.
+    pub spacing: f64,
+    /// Distance at which it touches, on either side, m.
+    pub thickness: f64,
+    /// Mass, kg.
+    pub mass: f64,
+    /// Friction coefficient.
+    pub friction: f64,
+    /// Where its first particle is put and which way the sheet lies.
+    pub base_from_cloth: Pose,
+}
+
+/// Another arm of the same make in the cell. Whatever the first one is, it is exactly where it is told to
+/// be, and it does not feel what it touches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Partner {
+    /// Where it stands.
+    pub base_from_partner: Pose,
+    /// Where its joints start.
+    pub start: JointPositions,
 }
 
 /// One rigid body.
@@ -67,6 +101,43 @@ pub enum BodyMotion {
     Painted,
 }
 
+impl Partner {
+    /// [`Robot::link_poses`], in the base frame of the first arm.
+    pub(crate) fn link_poses(
+        &self,
+        robot: &Robot,
+        q: &JointPositions,
+        width: f64,
+        out: &mut [Pose],
+    ) {
+        robot.link_poses(q, width, out);
+        for pose in out {
+            *pose = self.base_from_partner * *pose;
+        }
+    }
+}
+
+impl Cloth {
+    /// How many particles it has.
+    #[must_use]
+    pub fn n_particles(&self) -> usize {
+        self.particles[0] * self.particles[1]
+    }
+
+    /// Corners of its triangles, as numbers of particles.
+    #[must_use]
+    pub fn triangles(&self) -> Vec<[u32; 3]> {
+        let [rows, columns] = self.particles.map(|n| n as u32);
+        let cells = (1..rows).flat_map(|row| (1..columns).map(move |column| (row, column)));
+        let halves = cells.flat_map(|(row, column)| {
+            let corner = row * columns + column;
+            let (beside, before) = (corner - 1, corner - columns);
+            [[corner, beside, before], [before, beside, before - 1]]
+        });
+        halves.collect()
+    }
+}
+
 impl Body {
     /// Whether it can move at all.
     #[must_use]
@@ -90,6 +161,18 @@ impl Body {
 }
 
 impl Scene {
+    /// A scene of rigid bodies and one arm.
+    #[must_use]
+    pub fn of_bodies(seed: u64, attempt: u64, bodies: Vec<Body>) -> Self {
+        Self {
+            seed,
+            attempt,
+            bodies,
+            cloths: Vec::new(),
+            partners: Vec::new(),
+        }
+    }
+
     /// How many bodies can move; they are the first ones.
     #[must_use]
     pub fn n_moving(&self) -> usize {

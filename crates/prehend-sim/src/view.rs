@@ -6,8 +6,8 @@ use prehend_robot::Robot;
 use prehend_types::Observation;
 
 use crate::objects::FamilySet;
-use crate::scene::Scene;
-use crate::state::WorldState;
+use crate::scene::{Cloth, Scene};
+use crate::state::{ArmState, ClothState, WorldState};
 use crate::tasks::{Episode, redraw};
 use crate::{SceneConfig, SimError, camera};
 
@@ -68,19 +68,31 @@ impl View {
 }
 
 pub(crate) fn check_fits(state: &WorldState, scene: &Scene, robot: &Robot) -> Result<(), SimError> {
-    let n_objects = scene.n_moving();
-    if state.bodies.len() == n_objects
-        && state.q.len() == robot.n_joints()
+    let n_joints = robot.n_joints();
+    let is_ours = |arm: &ArmState| arm.q.len() == n_joints;
+    let sheets = |n: &ClothState| (n.positions.len(), n.velocities.len());
+    let wanted = scene.cloths.iter().map(Cloth::n_particles);
+    if state.bodies.len() == scene.n_moving()
+        && is_ours(&state.arm)
+        && state.partners.len() == scene.partners.len()
+        && state.partners.iter().all(is_ours)
+        && state.cloths.iter().map(sheets).eq(wanted.map(|n| (n, n)))
         && state.attempt == scene.attempt
     {
         return Ok(());
     }
     Err(SimError::State {
         reason: format!(
-            "{} objects and {} joints in the vector, {n_objects} and {} in the scene",
+            "{} objects, {} arms of {} joints and {} cloths in the vector of attempt {}; {}, {} of {n_joints} and {} in the scene of attempt {}",
             state.bodies.len(),
-            state.q.len(),
-            robot.n_joints()
+            1 + state.partners.len(),
+            state.arm.q.len(),
+            state.cloths.len(),
+            state.attempt,
+            scene.n_moving(),
+            1 + scene.partners.len(),
+            scene.cloths.len(),
+            scene.attempt
         ),
     })
 }

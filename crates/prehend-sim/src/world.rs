@@ -1,5 +1,7 @@
 //! One world: physics, cameras and the judge, behind a small interface.
 
+mod fingers;
+mod partners;
 mod start;
 
 use std::sync::Arc;
@@ -10,11 +12,11 @@ use prehend_types::{
     RobotState, Stamp,
 };
 
-use crate::arm::coupling::Reaction;
+use crate::arm::coupling::{HandWay, Reaction};
 use crate::arm::{Arm, ArmMode, ArmReport, Payload};
 use crate::command_line::{CommandLine, Order};
 use crate::objects::FamilySet;
-use crate::physics::{BodyState, DT, LinkContact, Physics};
+use crate::physics::{BodyState, DT, LinkContact, Physics, Reach};
 use crate::randomise::{Draw, Draws};
 use crate::scene::Scene;
 use crate::state::WorldState;
@@ -22,14 +24,9 @@ use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
 use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, camera};
 
-/// Fingers slower than this stand still, m/s.
-const FINGERS_STILL: f64 = 0.004;
-/// The command must be this much ahead of standing fingers before they count as grasping, m.
-const GRASP_LEAD: f64 = 0.0015;
-/// Shut fingers hold nothing, m.
-const GRASP_MIN_WIDTH: f64 = 0.0015;
+pub(crate) use partners::Follower;
 
-/// One simulated cell: an arm on a table, the bodies of an episode, cameras.
+/// One simulated cell: an arm on a table, perhaps others beside it, the bodies and cloths of an episode, cameras.
 ///
 /// The result depends on robot, scene file, seed, family set and the commands alone. A clone goes on
 /// exactly as the original does.
@@ -45,6 +42,7 @@ pub struct World {
     link_contacts: Vec<LinkContact>,
     pub(crate) state: WorldState,
     pub(crate) order: Order,
+    pub(crate) followers: Vec<Follower>,
     pub(crate) line: CommandLine,
     draws: Draws,
     pub(crate) memory: Memory,
@@ -74,13 +72,16 @@ impl World {
     /// Sets the command that the next steps follow. A command that is not finite, or of another
     /// number of joints, is ignored: a driver must not move on it either.
     pub fn write(&mut self, command: &JointCommand) {
-        let fits = command.q_d.len() == self.robot.n_joints()
-            && command.q_d.is_finite()
-            && command.dq_d.is_finite()
-            && command.gripper.opening.is_finite();
-        if fits {
+        if self.fits(command) {
             self.order = (*command).into();
         }
+    }
+
+    fn fits(&self, command: &JointCommand) -> bool {
+        command.q_d.len() == self.robot.n_joints()
+            && command.q_d.is_finite()
+            && command.dq_d.is_finite()
+            && command.gripper.opening.is_finite()
     }
 
     /// Sets torques over gravity that the next steps push with, N·m, and the gripper's opening; they hold
@@ -117,7 +118,10 @@ impl World {
     pub fn step(&mut self) {
         self.teleport();
         let order = self.line.pass(&self.order);
-        self.slew_fingers(order.joints.gripper.opening);
+        let opening = order.joints.gripper.opening;
+        let (max_width, speed) = (self.max_width, self.finger_speed);
+        self.state.arm.slew_fingers(opening, max_width, speed);
+        self.step_partners();
         self.state.steps += 1;
         let ticks = u64::from(self.settings.ticks());
         let is_due = self.state.steps.is_multiple_of(ticks);
@@ -148,61 +152,40 @@ impl World {
             Reaction::NONE
         };
         self.arm.correct(&prediction, reaction);
-        self.state.q = *self.arm.q();
-        self.state.dq = *self.arm.dq();
+        self.state.arm.q = *self.arm.q();
+        self.state.arm.dq = *self.arm.dq();
     }
 
     /// Brings bodies and fingers up to date with an arm that goes to `q`; returns what it felt.
     fn step_engine(&mut self, q: &JointPositions) -> Reaction {
         self.robot
-            .link_poses(q, self.state.gripper.width, &mut self.link_poses);
+            .link_poses(q, self.state.arm.gripper.width, &mut self.link_poses);
         let way = self.arm.hand_way(q);
-        let target = self.state.finger_target;
-        let reaction = self.physics.step(&self.link_poses, target, way.as_ref());
-        self.read_fingers();
+        let reaction = self.drive_engine(way.as_ref());
+        let (span, has_begun) = (self.settings.span(), self.state.steps > 1);
+        let fingers = self.physics.finger_displacements();
+        self.state.arm.read_fingers(fingers, span, has_begun);
+        self.read_partners();
         self.read_bodies();
         reaction
+    }
+
+    fn drive_engine(&mut self, way: Option<&HandWay>) -> Reaction {
+        let to = Reach {
+            links: &self.link_poses,
+            finger_target: self.state.arm.finger_target,
+        };
+        let followers = self.followers.iter().zip(&self.state.partners);
+        let partners: Vec<Reach<'_>> = followers.map(|(own, state)| own.reach(state)).collect();
+        self.physics.step(to, way, &partners)
     }
 
     fn teleport(&mut self) {
         let moved = self.episode.teleports(self.state.steps as f64 * DT);
         if let Some((body_idx, base_from_body)) = moved {
-            let at_rest = BodyState {
-                base_from_body,
-                linear: nalgebra::Vector3::zeros(),
-                angular: nalgebra::Vector3::zeros(),
-            };
+            let at_rest = BodyState::at_rest(base_from_body);
             self.physics.set_body(body_idx, &at_rest);
         }
-    }
-
-    /// Moves the fingers' target towards the command at the gripper's speed. A target that ran ahead
-    /// of blocked fingers comes back to them at once when the command turns round.
-    fn slew_fingers(&mut self, opening: f64) {
-        let opening = opening.clamp(0.0, 1.0);
-        self.state.gripper.commanded = opening;
-        let goal = 0.5 * self.max_width * opening;
-        let mean = 0.5 * (self.state.fingers[0] + self.state.fingers[1]);
-        let from = if goal > self.state.finger_target {
-            self.state.finger_target.max(mean.min(goal))
-        } else {
-            self.state.finger_target
-        };
-        let step = self.finger_speed * DT;
-        self.state.finger_target = from + (goal - from).clamp(-step, step);
-    }
-
-    fn read_fingers(&mut self) {
-        let before = self.state.gripper.width;
-        self.state.fingers = self.physics.finger_displacements();
-        let width = self.state.fingers[0] + self.state.fingers[1];
-        let speed = (width - before) / self.settings.span();
-        let lead = 0.5 * width - self.state.finger_target;
-        // Once grasping, fingers may creep without letting go of the claim; losing the lead does.
-        let is_still = speed.abs() < FINGERS_STILL || self.state.gripper.is_grasping;
-        self.state.gripper.width = width;
-        self.state.gripper.is_grasping =
-            self.state.steps > 1 && lead > GRASP_LEAD && is_still && width > GRASP_MIN_WIDTH;
     }
 
     fn read_bodies(&mut self) {
@@ -210,6 +193,9 @@ impl World {
             if let Some(state) = self.physics.body(index) {
                 *body = state;
             }
+        }
+        for (index, cloth) in self.state.cloths.iter_mut().enumerate() {
+            self.physics.read_cloth(index, cloth);
         }
     }
 
@@ -251,8 +237,8 @@ impl World {
     /// [`SimError::State`] if the numbers are damaged or of another robot or mode.
     pub fn set_arm_numbers(&mut self, numbers: &[f64]) -> Result<(), SimError> {
         self.arm.set_numbers(numbers)?;
-        self.state.q = *self.arm.q();
-        self.state.dq = *self.arm.dq();
+        self.state.arm.q = *self.arm.q();
+        self.state.arm.dq = *self.arm.dq();
         Ok(())
     }
 
@@ -292,6 +278,8 @@ impl World {
             config: &self.config,
             state: &self.robot_state,
             bodies: &self.state.bodies,
+            cloths: &self.state.cloths,
+            partners: &self.state.partners,
             steps: self.state.steps,
             physics: &self.physics,
         }
@@ -354,23 +342,27 @@ impl World {
         Ok(())
     }
 
-    /// Puts arm, fingers and bodies where a state of this scene says, with the arm told to stay there. The
+    /// Puts arms, fingers, bodies and cloths where a state of this scene says, with the arm told to stay there. The
     /// engine keeps its contacts.
     fn put(&mut self, state: WorldState) {
         self.robot
-            .link_poses(&state.q, state.gripper.width, &mut self.link_poses);
+            .link_poses(&state.arm.q, state.arm.gripper.width, &mut self.link_poses);
         self.physics.set_links(&self.link_poses);
         if let Some(gripper) = self.robot.gripper() {
             self.physics
-                .set_fingers(state.fingers, &self.link_poses[gripper.hand_idx]);
+                .set_fingers(state.arm.fingers, &self.link_poses[gripper.hand_idx]);
         }
         for (index, body) in state.bodies.iter().enumerate() {
             self.physics.set_body(index, body);
         }
-        self.arm.place(state.q, state.dq);
-        self.order.joints.q_d = state.q;
-        self.order.joints.dq_d = state.dq.map(|_| 0.0);
-        self.order.joints.gripper.opening = state.gripper.commanded;
+        for (index, cloth) in state.cloths.iter().enumerate() {
+            self.physics.set_cloth(index, cloth);
+        }
+        self.put_partners(&state.partners);
+        self.arm.place(state.arm.q, state.arm.dq);
+        self.order.joints.q_d = state.arm.q;
+        self.order.joints.dq_d = state.arm.dq.map(|_| 0.0);
+        self.order.joints.gripper.opening = state.arm.gripper.commanded;
         self.order.torques = None;
         self.line.fill(&self.order);
         self.memory = Memory::default();
@@ -391,11 +383,9 @@ impl World {
                 reason: format!("{} joint positions, or some not finite", q.len()),
             });
         }
-        let state = WorldState {
-            q: *q,
-            dq: JointVelocities::zeros(q.len())?,
-            ..self.state.clone()
-        };
+        let mut state = self.state.clone();
+        state.arm.q = *q;
+        state.arm.dq = JointVelocities::zeros(q.len())?;
         self.put(WorldState::from_vector(&state.to_vector())?);
         Ok(())
     }

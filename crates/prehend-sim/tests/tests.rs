@@ -254,7 +254,7 @@ fn bodies_inside_each_other_or_far_away_stay_finite_or_end_the_episode() {
     // ends the episode whatever its numbers are now.
     let (robot, config) = cell();
     let n_joints = robot.n_joints();
-    let first = 10 + 2 * n_joints;
+    let first = 13 + 2 * n_joints;
     let table = [0.5, 0.0, 0.02];
     for (case, place, spin, diverges) in [
         ("inside each other", table, 0.0, false),

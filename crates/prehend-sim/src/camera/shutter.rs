@@ -39,7 +39,7 @@ pub(crate) fn observe(
             roles: picked.roles,
         },
         state: state.robot_state(),
-        base_from_tcp: robot.forward(&state.q),
+        base_from_tcp: robot.forward(&state.arm.q),
         committed: prehend_types::Actions::new(),
     }
 }
@@ -53,7 +53,8 @@ pub(crate) fn look(
 ) -> LabelledCloud {
     let mut solids = solids(robot, scene, state);
     if config.cloud.unmarked {
-        solids.push(table(&config.cloud.crop, scene.bodies.len()));
+        let n_things = scene.bodies.len() + scene.cloths.len();
+        solids.push(table(&config.cloud.crop, n_things));
     }
     expose(&solids, config, scene.seed, state.steps)
 }

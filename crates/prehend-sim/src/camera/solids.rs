@@ -8,8 +8,8 @@ use prehend_types::{Pose, Role};
 
 use super::TriangleMesh;
 use crate::objects::build::block;
-use crate::scene::Scene;
-use crate::state::WorldState;
+use crate::scene::{Cloth, Scene};
+use crate::state::{ClothState, WorldState};
 
 /// What a pixel shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,24 +95,48 @@ pub(crate) fn table(crop: &Crop, index: usize) -> Solid {
 /// All solids of a world at one moment.
 pub(crate) fn solids(robot: &Robot, scene: &Scene, state: &WorldState) -> Vec<Solid> {
     let mut link_poses = vec![Pose::identity(); robot.links().len()];
-    robot.link_poses(&state.q, state.gripper.width, &mut link_poses);
-    let links = robot.links().iter().zip(&link_poses);
-    let robot = links.flat_map(|(link, base_from_link)| {
-        link.shapes.iter().map(move |shape| Solid {
-            shape: shape.shape.clone().into(),
-            base_from_shape: base_from_link * shape.link_from_shape,
-            label: Label::Robot,
-        })
-    });
-    let bodies = scene.bodies.iter().enumerate().flat_map(|(index, body)| {
+    robot.link_poses(&state.arm.q, state.arm.gripper.width, &mut link_poses);
+    let mut solids = Vec::new();
+    add_links(&mut solids, robot, &link_poses);
+    for (partner, arm) in scene.partners.iter().zip(&state.partners) {
+        partner.link_poses(robot, &arm.q, arm.gripper.width, &mut link_poses);
+        add_links(&mut solids, robot, &link_poses);
+    }
+    for (index, body) in scene.bodies.iter().enumerate() {
         let moved = state.bodies.get(index).map(|state| state.base_from_body);
         let base_from_body = moved.unwrap_or(body.base_from_body);
         let role = body.role;
-        body.parts.iter().map(move |part| Solid {
+        solids.extend(body.parts.iter().map(|part| Solid {
             shape: part.shape.clone().into(),
             base_from_shape: base_from_body * part.body_from_part,
             label: Label::Body { index, role },
-        })
-    });
-    robot.chain(bodies).collect()
+        }));
+    }
+    let cloths = scene.cloths.iter().zip(&state.cloths);
+    for (index, (cloth, at)) in (scene.bodies.len()..).zip(cloths) {
+        solids.extend(sheet(cloth, at, index));
+    }
+    solids
+}
+
+fn add_links(solids: &mut Vec<Solid>, robot: &Robot, link_poses: &[Pose]) {
+    for (link, base_from_link) in robot.links().iter().zip(link_poses) {
+        solids.extend(link.shapes.iter().map(|shape| Solid {
+            shape: shape.shape.clone().into(),
+            base_from_shape: base_from_link * shape.link_from_shape,
+            label: Label::Robot,
+        }));
+    }
+}
+
+/// A cloth where its particles are now; nothing once they are out of all bounds.
+fn sheet(cloth: &Cloth, state: &ClothState, index: usize) -> Option<Solid> {
+    let corners: Vec<[f32; 3]> = state.positions.iter().map(|at| (*at).into()).collect();
+    let mesh = TriangleMesh::new(&corners, &cloth.triangles()).ok()?;
+    let role = cloth.role;
+    Some(Solid {
+        shape: SolidShape::Mesh(Arc::new(mesh)),
+        base_from_shape: Pose::identity(),
+        label: Label::Body { index, role },
+    })
 }

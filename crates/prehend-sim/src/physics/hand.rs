@@ -44,7 +44,12 @@ impl Physics {
 
     /// Makes the hand, so far moved as a link, a body of its own mass.
     fn free_hand(&mut self, body: HandBody, extra: [usize; 2]) {
-        let Some((_, handle)) = self.links.iter().find(|(idx, _)| *idx == self.hand_idx) else {
+        let Some((_, handle)) = self
+            .limb
+            .links
+            .iter()
+            .find(|(idx, _)| *idx == self.limb.hand_idx)
+        else {
             return;
         };
         let handle = *handle;
@@ -155,7 +160,7 @@ impl Physics {
     /// Momentum of both fingers, about the base's origin.
     fn finger_momentum(&self) -> Wrench {
         let mut sum = Wrench::ZERO;
-        for finger in self.gripper.bodies() {
+        for finger in self.limb.gripper.bodies() {
             if let Some(body) = self.world.bodies.get(finger) {
                 sum += Wrench::at(
                     &Point3::from(vector(body.position().translation)),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rapier3d::dynamics::{CCDSolver, RigidBody};
+use rapier3d::dynamics::{CCDSolver, RigidBody, SoftBody};
 use rapier3d::pipeline::{CollisionPipeline, PhysicsPipeline, PhysicsWorld};
 
 use serde::{Deserialize, Serialize};
@@ -33,11 +33,11 @@ impl Clone for Physics {
                 soft_bodies: world.soft_bodies.clone(),
                 ccd_solver: CCDSolver::new(),
             },
-            links: self.links.clone(),
-            hand_idx: self.hand_idx,
-            gripper: self.gripper.clone(),
+            limb: self.limb.clone(),
+            partners: self.partners.clone(),
             hand: self.hand,
             bodies: self.bodies.clone(),
+            cloths: self.cloths.clone(),
             surroundings: Arc::clone(&self.surroundings),
             steps: self.steps,
             span: self.span,
@@ -50,6 +50,7 @@ impl Clone for Physics {
 #[derive(Serialize, Deserialize)]
 struct Rest {
     travel: Option<[Travel; 2]>,
+    partners: Vec<Option<[Travel; 2]>>,
     /// The hand as it was last weighed; the arm may have changed its mind since.
     hand: Option<HandBody>,
     has_diverged: bool,
@@ -59,7 +60,8 @@ impl Physics {
     /// The engine's state as bytes, in postcard's format.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SimError> {
         let rest = Rest {
-            travel: self.gripper.travel(),
+            travel: self.limb.gripper.travel(),
+            partners: self.partners.iter().map(|p| p.gripper.travel()).collect(),
             hand: self.hand.map(|hand| hand.body),
             has_diverged: self.has_diverged,
         };
@@ -81,20 +83,47 @@ impl Physics {
             let index = handle.into_raw_parts().0;
             return Err(refuse(&format!("body {index} is not finite")));
         }
-        if !rest.travel.iter().flatten().all(Travel::is_finite) {
+        if !holds_soft_bodies(&self.world, &world) {
+            return Err(refuse(
+                &"it holds other cloths than this scene, or not finite ones",
+            ));
+        }
+        if rest.partners.len() != self.partners.len() {
+            return Err(refuse(&"it holds another number of arms"));
+        }
+        let travels = rest.partners.iter().chain([&rest.travel]);
+        if !travels.flatten().flatten().all(Travel::is_finite) {
             return Err(refuse(&"travel is not finite"));
         }
         if rest.hand.is_some() != self.hand.is_some() || !rest.hand.iter().all(HandBody::is_sound) {
             return Err(refuse(&"hand is of another arm, or has no finite mass"));
         }
         self.world = world;
-        self.gripper.set_travel(rest.travel);
+        self.limb.gripper.set_travel(rest.travel);
+        for (limb, travel) in self.partners.iter_mut().zip(rest.partners) {
+            limb.gripper.set_travel(travel);
+        }
         if let Some((hand, body)) = self.hand.as_mut().zip(rest.hand) {
             hand.body = body;
         }
         self.has_diverged = rest.has_diverged;
         Ok(())
     }
+}
+
+/// Whether `found` has the soft bodies of `own`, none of them out of this world.
+fn holds_soft_bodies(own: &PhysicsWorld, found: &PhysicsWorld) -> bool {
+    let sizes = |world: &PhysicsWorld| -> Vec<usize> {
+        let sheets = world.soft_bodies.iter();
+        sheets.map(|(_, sheet)| sheet.num_particles()).collect()
+    };
+    let is_finite = |sheet: &SoftBody| {
+        let mut motion = sheet
+            .particle_positions()
+            .chain(sheet.particle_velocities());
+        motion.all(|v| v.is_finite())
+    };
+    sizes(own) == sizes(found) && found.soft_bodies.iter().all(|(_, sheet)| is_finite(sheet))
 }
 
 fn refuse(error: &dyn std::fmt::Display) -> SimError {

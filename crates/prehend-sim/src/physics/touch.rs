@@ -32,11 +32,11 @@ const MOST: usize = 32;
 impl Physics {
     /// Lets links be checked against what is fixed, but for those that stand on it.
     pub fn watch_links(&mut self) {
-        for (link_idx, handle) in &self.links {
+        for (link_idx, handle) in &self.limb.links {
             let Some(body) = self.world.bodies.get(*handle) else {
                 continue;
             };
-            if *link_idx == self.hand_idx || self.surroundings.stands_on_table(*link_idx) {
+            if *link_idx == self.limb.hand_idx || self.surroundings.stands_on_table(*link_idx) {
                 continue;
             }
             for collider in body.colliders().to_vec() {
@@ -52,8 +52,8 @@ impl Physics {
     /// Contacts of all links but the hand, in a fixed order.
     pub fn link_contacts(&self, out: &mut Vec<LinkContact>) {
         out.clear();
-        for (link_idx, handle) in &self.links {
-            if *link_idx == self.hand_idx {
+        for (link_idx, handle) in &self.limb.links {
+            if *link_idx == self.limb.hand_idx {
                 continue;
             }
             let Some(body) = self.world.bodies.get(*handle) else {

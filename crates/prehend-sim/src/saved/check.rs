@@ -1,10 +1,12 @@
 //! Numbers of a saved world that no world has: a checksum says that they are as written, not that they are
 //! sound.
 
+use prehend_types::JointCommand;
+
 use super::{Parts, refuse};
 use crate::command_line::Order;
 use crate::physics::BodyState;
-use crate::state::WorldState;
+use crate::state::{ArmState, WorldState};
 use crate::{PhysicsSettings, SimError};
 
 /// More solver steps, iterations or sweeps than this would never come to an end.
@@ -21,6 +23,9 @@ pub(super) fn check(parts: &Parts) -> Result<(), SimError> {
     order("order", &parts.order)?;
     for (index, delayed) in parts.delayed.iter().enumerate() {
         order(&format!("delayed[{index}]"), delayed)?;
+    }
+    for (index, partner) in parts.partners.iter().enumerate() {
+        command(&format!("partners[{index}]"), partner)?;
     }
     let good_steps = u64::from(parts.memory.good_steps);
     require(good_steps <= parts.state.steps, "memory.good_steps")
@@ -50,21 +55,34 @@ fn settings(settings: &PhysicsSettings) -> Result<(), SimError> {
 }
 
 fn state(state: &WorldState) -> Result<(), SimError> {
-    let gripper = state.gripper;
-    for (field, is_sound) in [
-        ("attempt", state.attempt < MOST_COUNT),
-        ("steps", state.steps < MOST_COUNT),
-        ("q", state.q.is_finite()),
-        ("dq", state.dq.is_finite()),
-        ("gripper.width", gripper.width.is_finite()),
-        ("gripper.commanded", gripper.commanded.is_finite()),
-        ("fingers", state.fingers.iter().all(|v| v.is_finite())),
-        ("finger_target", state.finger_target.is_finite()),
-    ] {
-        require(is_sound, &format!("state.{field}"))?;
+    require(state.attempt < MOST_COUNT, "state.attempt")?;
+    require(state.steps < MOST_COUNT, "state.steps")?;
+    arm("state.arm", &state.arm)?;
+    for (index, partner) in state.partners.iter().enumerate() {
+        arm(&format!("state.partners[{index}]"), partner)?;
     }
     for (index, body) in state.bodies.iter().enumerate() {
         require(is_sound(body), &format!("state.bodies[{index}]"))?;
+    }
+    for (index, cloth) in state.cloths.iter().enumerate() {
+        let mut numbers = cloth.positions.iter().chain(&cloth.velocities).flatten();
+        let is_sound = numbers.all(|v| v.is_finite());
+        require(is_sound, &format!("state.cloths[{index}]"))?;
+    }
+    Ok(())
+}
+
+fn arm(name: &str, arm: &ArmState) -> Result<(), SimError> {
+    let gripper = arm.gripper;
+    for (field, is_sound) in [
+        ("q", arm.q.is_finite()),
+        ("dq", arm.dq.is_finite()),
+        ("gripper.width", gripper.width.is_finite()),
+        ("gripper.commanded", gripper.commanded.is_finite()),
+        ("fingers", arm.fingers.iter().all(|v| v.is_finite())),
+        ("finger_target", arm.finger_target.is_finite()),
+    ] {
+        require(is_sound, &format!("{name}.{field}"))?;
     }
     Ok(())
 }
@@ -77,12 +95,17 @@ fn is_sound(body: &BodyState) -> bool {
 }
 
 fn order(name: &str, order: &Order) -> Result<(), SimError> {
+    command(name, &order.joints)?;
     let torques = order.torques.as_ref();
+    let is_sound = torques.is_none_or(|torques| torques.is_finite());
+    require(is_sound, &format!("{name}.torques"))
+}
+
+fn command(name: &str, command: &JointCommand) -> Result<(), SimError> {
     for (field, is_sound) in [
-        ("q_d", order.joints.q_d.is_finite()),
-        ("dq_d", order.joints.dq_d.is_finite()),
-        ("gripper", order.joints.gripper.opening.is_finite()),
-        ("torques", torques.is_none_or(|torques| torques.is_finite())),
+        ("q_d", command.q_d.is_finite()),
+        ("dq_d", command.dq_d.is_finite()),
+        ("gripper", command.gripper.opening.is_finite()),
     ] {
         require(is_sound, &format!("{name}.{field}"))?;
     }

@@ -95,8 +95,10 @@ fn numbers_that_no_world_has_are_refused_by_name() {
         }),
         ("settings.prediction_m", |p| p.settings.prediction_m = -1.0),
         ("state.steps", |p| p.state.steps = u64::MAX),
-        ("state.q", |p| p.state.q[0] = f64::NAN),
-        ("state.fingers", |p| p.state.fingers[1] = f64::INFINITY),
+        ("state.arm.q", |p| p.state.arm.q[0] = f64::NAN),
+        ("state.arm.fingers", |p| {
+            p.state.arm.fingers[1] = f64::INFINITY
+        }),
         ("state.bodies[0]", |p| p.state.bodies[0].linear.x = f64::NAN),
         ("order.q_d", |p| p.order.joints.q_d[2] = f64::NAN),
         ("order.dq_d", |p| p.order.joints.dq_d[2] = f64::NAN),

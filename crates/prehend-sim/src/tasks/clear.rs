@@ -145,11 +145,7 @@ impl ClearEpisode {
         }
         bodies.push(tray(clear));
         Some(Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies,
-            },
+            scene: Scene::of_bodies(seed, attempt, bodies),
             n_objects,
             is_held_out: split == Split::TestFamilies,
         })

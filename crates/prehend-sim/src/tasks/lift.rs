@@ -79,11 +79,7 @@ impl Task for Lift {
             yaw,
         );
         Some(Arc::new(LiftEpisode {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies: vec![body],
-            },
+            scene: Scene::of_bodies(seed, attempt, vec![body]),
             half,
         }))
     }

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT, Physics};
 use crate::scene::Scene;
+use crate::state::{ArmState, ClothState};
 use crate::{SceneConfig, SimError};
 
 pub use clear::{Clear, ClearConfig};
@@ -78,6 +79,16 @@ pub trait Episode: Send + Sync + fmt::Debug {
 
     /// What an expert who knows everything does next, from where the tool is commanded to be.
     fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action;
+
+    /// The same for another arm of the cell, in its own base frame; by default it stays where it is, open.
+    fn partner_expert(
+        &self,
+        _facts: &Facts<'_>,
+        _partner_idx: usize,
+        _partner_from_tcp_d: &Pose,
+    ) -> Action {
+        Action::hold(1.0)
+    }
 }
 
 /// What reports group an episode by.
@@ -100,6 +111,9 @@ pub struct Facts<'a> {
     pub state: &'a RobotState,
     /// The bodies that can move, in the order of [`Scene::bodies`].
     pub bodies: &'a [BodyState],
+    /// The cloths, in the order of [`Scene::cloths`].
+    pub cloths: &'a [ClothState],
+    pub(crate) partners: &'a [ArmState],
     /// Physics steps since the start.
     pub steps: u64,
     pub(crate) physics: &'a Physics,
@@ -110,6 +124,19 @@ impl Facts<'_> {
     #[must_use]
     pub fn touches(&self, body_idx: usize) -> [bool; 2] {
         self.physics.finger_contacts(body_idx)
+    }
+
+    /// Which of the two fingers of another arm touch a body.
+    #[must_use]
+    pub fn partner_touches(&self, partner_idx: usize, body_idx: usize) -> [bool; 2] {
+        self.physics.partner_contacts(partner_idx, body_idx)
+    }
+
+    /// Another arm as its sensors report it, in its own base frame.
+    #[must_use]
+    pub fn partner(&self, partner_idx: usize) -> Option<RobotState> {
+        let state = self.partners.get(partner_idx)?;
+        Some(state.report(self.state.stamp))
     }
 
     /// How hard one moving body presses on another, N: all contacts' normal forces in the last step.

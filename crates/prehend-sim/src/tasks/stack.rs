@@ -129,11 +129,7 @@ impl StackEpisode {
             bodies.push(cube::body(role, half, mass, friction, place, yaw));
         }
         Some(Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies,
-            },
+            scene: Scene::of_bodies(seed, attempt, bodies),
             half: [halves[MOVED], halves[BASE]],
         })
     }

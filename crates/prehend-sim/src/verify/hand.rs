@@ -13,7 +13,7 @@ use super::touch;
 use crate::arm::Arm;
 use crate::command_line::Order;
 use crate::objects::Part;
-use crate::physics::{DT, LinkContact, Physics};
+use crate::physics::{DT, LinkContact, Physics, Reach};
 use crate::randomise::Draws;
 use crate::scene::{Body, BodyMotion, Scene};
 use crate::{ArmMode, PhysicsSettings, SimError};
@@ -87,11 +87,7 @@ impl Cell {
             robot: robot.name().to_owned(),
             reason: "it has no gripper".to_owned(),
         })?;
-        let scene = Scene {
-            seed: 0,
-            attempt: 0,
-            bodies: cubes.iter().map(Cube::body).collect(),
-        };
+        let scene = Scene::of_bodies(0, 0, cubes.iter().map(Cube::body).collect());
         let mut link_poses = vec![Pose::identity(); robot.links().len()];
         robot.link_poses(q, gripper.max_width, &mut link_poses);
         // What sleeps cannot creep: these tests are for bodies that are awake.
@@ -148,9 +144,11 @@ impl Cell {
         let way = self.arm.hand_way(&prediction.q);
         self.robot
             .link_poses(&prediction.q, width, &mut self.link_poses);
-        let reaction = self
-            .physics
-            .step(&self.link_poses, self.finger_target, way.as_ref());
+        let to = Reach {
+            links: &self.link_poses,
+            finger_target: self.finger_target,
+        };
+        let reaction = self.physics.step(to, way.as_ref(), &[]);
         self.arm.correct(&prediction, reaction);
         self.robot
             .link_poses(self.arm.q(), width, &mut self.link_poses);

@@ -1,23 +1,44 @@
 //! Tasks that are yet to come, as episodes in whole worlds: stepped, judged, seen, saved and gone on with. Nothing in
 //! the design may forbid them.
 
-use nalgebra::{UnitQuaternion, Vector3};
+use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use prehend_control::ControlConfig;
 use prehend_types::config::locate;
-use prehend_types::{Action, Role};
+use prehend_types::{Action, ActionChunk, Role};
 
 use super::*;
+use crate::arm_loop::{ACTION_DT, ArmLoop, BRIDGE};
 use crate::objects::Part;
 use crate::objects::build::{block, sphere, upright};
-use crate::scene::{Body, BodyMotion};
+use crate::pilots::{Expert, rule};
+use crate::scene::{Body, BodyMotion, Cloth, Partner};
 use crate::tasks::Variant;
 
-/// An episode in which nothing is left to the arm: it is over when what must happen has happened.
+/// What an arm does next, from where its tool is commanded to be.
+type Script = fn(&Facts<'_>, &Pose) -> Action;
+
+/// An episode that is over when what must happen has happened.
 #[derive(Debug)]
 struct Probe {
     scene: Scene,
     instruction: &'static str,
     /// How much of it has happened, 0 to 1.
-    happened: fn(&[BodyState]) -> f64,
+    happened: fn(&Facts<'_>) -> f64,
+    script: Script,
+    partner_script: Script,
+}
+
+impl Probe {
+    /// One in which nothing is left to the arm.
+    fn new(instruction: &'static str, bodies: Vec<Body>, happened: fn(&Facts<'_>) -> f64) -> Self {
+        Self {
+            scene: Scene::of_bodies(3, 0, bodies),
+            instruction,
+            happened,
+            script: |_, _| Action::hold(1.0),
+            partner_script: |_, _| Action::hold(1.0),
+        }
+    }
 }
 
 impl Episode for Probe {
@@ -41,7 +62,7 @@ impl Episode for Probe {
     }
 
     fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
-        let is_done = (self.happened)(facts.bodies) >= 1.0;
+        let is_done = (self.happened)(facts) >= 1.0;
         TaskStatus {
             success: memory.lasted(is_done, facts.config.task.rest_s),
             failure: facts.is_late().then_some(Failure::TimedOut),
@@ -49,11 +70,21 @@ impl Episode for Probe {
     }
 
     fn progress(&self, facts: &Facts<'_>, _status: &TaskStatus) -> f64 {
-        (self.happened)(facts.bodies).clamp(0.0, 1.0)
+        (self.happened)(facts).clamp(0.0, 1.0)
     }
 
-    fn expert(&self, _facts: &Facts<'_>, _base_from_tcp_d: &Pose) -> Action {
-        Action::hold(1.0)
+    fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action {
+        (self.script)(facts, base_from_tcp_d)
+    }
+
+    fn partner_expert(
+        &self,
+        facts: &Facts<'_>,
+        partner_idx: usize,
+        partner_from_tcp_d: &Pose,
+    ) -> Action {
+        assert_eq!(partner_idx, 0);
+        (self.partner_script)(facts, partner_from_tcp_d)
     }
 }
 
@@ -68,54 +99,53 @@ fn body(parts: Vec<Part>, motion: BodyMotion, mass: f64, at: [f64; 3]) -> Body {
     }
 }
 
-/// Steps the probe until it succeeds, through bytes on the way, and says how it ended and what was seen at last.
-fn play(
-    instruction: &'static str,
-    bodies: Vec<Body>,
-    happened: fn(&[BodyState]) -> f64,
-) -> (TaskStatus, usize, World) {
+/// Plays the probe until it succeeds, and says how it ended, how many points of its targets were seen at last,
+/// and how the world was left.
+fn play(probe: Probe) -> (TaskStatus, usize, World) {
     let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
     let path = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
     let config = SceneConfig::load(&path).expect("valid scene");
     let (robot, config) = (Arc::new(robot), Arc::new(config));
-    let scene = Scene {
-        seed: 3,
-        attempt: 0,
-        bodies,
-    };
-    let episode = Arc::new(Probe {
-        scene,
-        instruction,
-        happened,
-    });
+    let instruction = probe.instruction;
     let settings = PhysicsSettings::default();
+    let episode = Arc::new(probe);
     let mut world =
         World::build(&robot, &config, episode, FamilySet::Train, &settings).expect("a world");
     assert_eq!(world.episode().instruction(), instruction);
-    let mut copy = None;
+    let mut arm = ArmLoop::new(&world, &ControlConfig::default()).expect("an arm at home");
+    let mut middle = None;
     let mut hashes = Vec::new();
-    for step in 0..600 {
-        if step == 40 {
-            copy = Some(world.clone());
+    while !world.task().success && world.task().failure.is_none() {
+        if hashes.len() == 4 {
+            let bytes = world.physics.to_bytes().expect("bytes");
+            let mut copy = world.clone();
+            copy.physics.set_bytes(&bytes).expect("its own bytes");
+            middle = Some((copy, arm.clone()));
         }
-        world.step();
+        act(&mut arm, &mut world);
         hashes.push(world.hash());
         assert!((0.0..=1.0).contains(&world.progress()));
-        if world.task().success {
-            break;
-        }
+        assert_eq!(arm.failure(), None);
     }
     // A copy of the middle ends as the original does, and a flat vector restores what is seen.
-    let mut copy = copy.expect("it takes longer than that");
-    for hash in &hashes[40..] {
-        copy.step();
+    let (mut copy, mut arm) = middle.expect("it takes longer than that");
+    for hash in &hashes[4..] {
+        act(&mut arm, &mut copy);
         assert_eq!(copy.hash(), *hash);
     }
     let seen = world.observe().cloud;
     copy.restore(&world.state_vector()).expect("its own vector");
     assert_eq!(copy.observe().cloud, seen);
-    let of_bodies = seen.roles.iter().filter(|role| **role == Role::Target);
-    (world.task(), of_bodies.count(), world)
+    assert_eq!(copy.hash(), world.hash());
+    let of_targets = seen.roles.iter().filter(|role| **role == Role::Target);
+    (world.task(), of_targets.count(), world)
+}
+
+fn act(arm: &mut ArmLoop, world: &mut World) {
+    let action = Expert.next_action(world, &arm.base_from_tcp_d());
+    let chunk = ActionChunk::new(world.now(), ACTION_DT, 1, &[action; BRIDGE]).expect("a chunk");
+    arm.accept(&chunk, world).expect("an action");
+    arm.advance(world);
 }
 
 fn lean(body: &BodyState) -> f64 {
@@ -142,7 +172,9 @@ fn bowling_a_ball_knocks_a_pin_over_and_not_the_one_beside_it() {
         )
     };
     let bodies = vec![ball, pin(0.2), pin(0.28), ramp];
-    let (status, n_seen, world) = play("bowl", bodies, |bodies| 2.0 * lean(&bodies[1]));
+    let (status, n_seen, world) = play(Probe::new("bowl", bodies, |facts| {
+        2.0 * lean(&facts.bodies[1])
+    }));
     assert!(status.success, "the pin in the way fell");
     assert!(
         lean(&world.state.bodies[2]) < 0.01,
@@ -177,13 +209,13 @@ fn pouring_grains_come_to_rest_in_a_cup() {
         })
         .collect();
     bodies.push(body(cup, BodyMotion::Fixed, 0.0, [0.5, 0.0, 0.0]));
-    let (status, n_seen, world) = play("pour", bodies, |bodies| {
+    let (status, n_seen, world) = play(Probe::new("pour", bodies, |facts| {
         let is_inside = |body: &&BodyState| {
             let at = body.base_from_body.translation;
             (at.x - 0.5).abs() < 0.03 && at.y.abs() < 0.03 && at.z < 0.05
         };
-        bodies.iter().filter(is_inside).count() as f64 / 64.0
-    });
+        facts.bodies.iter().filter(is_inside).count() as f64 / 64.0
+    }));
     assert!(status.success);
     assert_eq!(world.state.bodies.len(), 64);
     assert!(n_seen > 20, "{n_seen}");
@@ -199,9 +231,95 @@ fn turning_a_lever_falls_about_its_axis_to_its_stop() {
     // Its weight hangs 5 cm beside the axis: 0.098 N m.
     let lever = vec![block([0.12, 0.02, 0.02], [0.05, 0.0, 0.0])];
     let bodies = vec![body(lever, turn, 0.2, [0.5, 0.1, 0.2])];
-    let (status, n_seen, _) = play("turn the lever down", bodies, |bodies| {
-        bodies[0].base_from_body.rotation.angle() / 0.75
-    });
+    let (status, n_seen, _) = play(Probe::new("turn the lever down", bodies, |facts| {
+        facts.bodies[0].base_from_body.rotation.angle() / 0.75
+    }));
     assert!(status.success);
     assert!(n_seen > 20, "{n_seen}");
+}
+
+/// Goes over `at`, down to `low`, and up again at `lift_s` with whatever it closed on a second and a half before.
+fn fetch(facts: &Facts<'_>, tcp: &Pose, at: [f64; 2], low: f64, lift_s: f64) -> Action {
+    let off = libm::hypot(tcp.translation.x - at[0], tcp.translation.y - at[1]);
+    let opens = facts.time() < lift_s - 1.5;
+    let height = if facts.time() < lift_s && off < 0.005 {
+        low
+    } else {
+        0.2
+    };
+    let goal = Pose::from_parts(
+        Translation3::new(at[0], at[1], height),
+        rule::pointing_down(0.0),
+    );
+    rule::move_towards(tcp, &goal, f64::from(u8::from(opens)), 0.1)
+}
+
+#[test]
+fn two_arms_lift_a_tray_together() {
+    let handle = |y: f64| block([0.03, 0.03, 0.08], [0.0, y, 0.0]);
+    let floor = block([0.10, 0.56, 0.01], [0.0; 3]);
+    let tray = vec![floor, handle(-0.25), handle(0.25)];
+    let tray = body(tray, BodyMotion::Free, 0.3, [0.45, 0.45, 0.0]);
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let mut probe = Probe::new("lift the tray", vec![tray], |facts| {
+        let touched = [facts.touches(0), facts.partner_touches(0, 0)];
+        let is_held = touched == [[true; 2]; 2] && lean(&facts.bodies[0]) < 0.01;
+        let height = facts.bodies[0].base_from_body.translation.z;
+        f64::from(u8::from(is_held)) * height / 0.08
+    });
+    probe.scene.partners.push(Partner {
+        base_from_partner: Pose::translation(0.0, 0.9, 0.0),
+        start: *robot.home(),
+    });
+    probe.script = |facts, tcp| fetch(facts, tcp, [0.45, 0.2], 0.06, 6.5);
+    probe.partner_script = |facts, tcp| fetch(facts, tcp, [0.45, -0.2], 0.06, 6.5);
+    let (status, n_seen, world) = play(probe);
+    assert!(status.success, "{status:?}");
+    assert!(n_seen > 20, "{n_seen}");
+    assert!(
+        world
+            .partner_state(0)
+            .expect("a partner")
+            .gripper
+            .is_grasping
+    );
+    assert_eq!(world.partner_state(1), None);
+}
+
+#[test]
+fn folding_a_towel_hangs_it_over_a_rail() {
+    let mut rail = body(
+        vec![block([0.03, 0.30, 0.02], [0.0; 3])],
+        BodyMotion::Fixed,
+        0.0,
+        [0.52, 0.0, 0.15],
+    );
+    rail.role = Role::Other;
+    // Folded in two: its middle lies on the rail, both ends hang well below.
+    let mut probe = Probe::new("fold the towel", vec![rail], |facts| {
+        let rows: Vec<f32> = facts.cloths[0]
+            .positions
+            .chunks_exact(9)
+            .map(|row| row.iter().map(|at| at.z).sum::<f32>() / 9.0)
+            .collect();
+        let (middle, ends) = (rows[6], rows[0].max(rows[12]));
+        f64::from(u8::from(middle > 0.165)) * f64::from(middle - ends) / 0.06
+    });
+    probe.scene.cloths.push(Cloth {
+        role: Role::Target,
+        particles: [13, 9],
+        spacing: 0.02,
+        thickness: 0.003,
+        mass: 0.05,
+        friction: 0.8,
+        base_from_cloth: Pose::translation(0.40, -0.08, 0.20),
+    });
+    let (status, n_seen, world) = play(probe);
+    let state = &world.state.cloths[0];
+    assert!(status.success, "{status:?} {:?}", state.positions);
+    assert_eq!(state.positions.len(), 117);
+    assert!(n_seen > 20, "{n_seen}");
+    let mut short = world.state_vector();
+    short.pop();
+    assert!(world.clone().restore(&short).is_err());
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use prehend_robot::Robot;
-use prehend_types::{GripperCommand, GripperState, JointCommand, JointVelocities, Pose, Role};
+use prehend_types::{GripperCommand, JointCommand, JointVelocities, Pose, Role};
 
-use super::World;
+use super::{Follower, World};
 use crate::arm::{Arm, ArmMode};
 use crate::camera;
 use crate::command_line::{CommandLine, Order};
 use crate::objects::FamilySet;
-use crate::physics::{BodyState, Physics};
+use crate::physics::{BodyState, Physics, flat};
 use crate::randomise::Draws;
-use crate::state::WorldState;
+use crate::state::{ArmState, WorldState};
 use crate::tasks::{Episode, Memory, TaskStatus};
 use crate::{PhysicsSettings, SceneConfig, SimError};
 
@@ -113,25 +113,22 @@ impl World {
             gripper: GripperCommand { opening: 1.0 },
         });
         let bodies = scene.bodies.iter().take(scene.n_moving());
+        let partners = scene.partners.iter();
+        let partners: Vec<ArmState> = partners
+            .map(|partner| ArmState::open(partner.start, dq, max_width))
+            .collect();
+        let followers = scene.partners.iter().zip(&partners);
+        let followers = followers.map(|(partner, state)| Follower::new(partner, robot, state));
+        let followers = followers.collect();
         let state = WorldState {
             attempt: scene.attempt,
             steps: 0,
-            q,
-            dq,
-            gripper: GripperState {
-                width: max_width,
-                commanded: 1.0,
-                is_grasping: false,
-            },
-            fingers: [0.5 * max_width; 2],
-            finger_target: 0.5 * max_width,
+            arm: ArmState::open(q, dq, max_width),
+            partners,
             bodies: bodies
-                .map(|body| BodyState {
-                    base_from_body: body.base_from_body,
-                    linear: nalgebra::Vector3::zeros(),
-                    angular: nalgebra::Vector3::zeros(),
-                })
+                .map(|body| BodyState::at_rest(body.base_from_body))
                 .collect(),
+            cloths: scene.cloths.iter().map(flat).collect(),
         };
         Ok(Self {
             robot: Arc::clone(robot),
@@ -144,6 +141,7 @@ impl World {
             arm,
             link_contacts: Vec::new(),
             order,
+            followers,
             line: CommandLine::new(draws.cell.delay_s, &order),
             draws,
             state,
@@ -159,8 +157,7 @@ impl World {
     fn settle(&mut self) -> bool {
         let stays = self.arm.hand_way(self.arm.q());
         for step in 0..SETTLE_STEPS {
-            self.physics
-                .step(&self.link_poses, self.state.finger_target, stays.as_ref());
+            self.drive_engine(stays.as_ref());
             if step >= 40 && step % 10 == 0 {
                 self.read_bodies();
                 if self.is_settled() {
@@ -175,7 +172,9 @@ impl World {
     fn is_settled(&self) -> bool {
         let bodies = &self.state.bodies;
         let is_slow = |body: &BodyState| body.linear.norm() < SETTLED_SPEED;
-        !self.physics.has_diverged() && bodies.iter().all(is_slow)
+        let mut particles = self.state.cloths.iter().flat_map(|cloth| &cloth.velocities);
+        let sheets_are_slow = particles.all(|speed| f64::from(speed.norm()) < SETTLED_SPEED);
+        !self.physics.has_diverged() && bodies.iter().all(is_slow) && sheets_are_slow
     }
 
     fn sees_target(&self) -> bool {

@@ -110,11 +110,7 @@ impl DrawerEpisode {
             body(cabinet.frame_parts(), Role::Other, BodyMotion::Fixed, 0.0),
         ];
         Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies,
-            },
+            scene: Scene::of_bodies(seed, attempt, bodies),
             cabinet,
             open,
         }

@@ -127,11 +127,7 @@ impl GridEpisode {
             Some(place(grid, cells[index], yaw))
         });
         Some(Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies,
-            },
+            scene: Scene::of_bodies(seed, attempt, bodies),
             name: item.name,
             size: item.size,
             grasp: item.grasp(),

@@ -45,11 +45,7 @@ impl PegEpisode {
         let base_from_hole = Pose::from_parts(mouth, hole_turn);
         let fixed = fixed_box(base_from_hole, half_width + ranges.clearance_m, friction);
         let own = Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies: vec![peg, fixed],
-            },
+            scene: Scene::of_bodies(seed, attempt, vec![peg, fixed]),
             base_from_hole,
             half_length,
             half_width,

@@ -114,11 +114,7 @@ impl PickPlaceEpisode {
             base_from_body: receptacle.base_from_body,
         });
         Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies,
-            },
+            scene: Scene::of_bodies(seed, attempt, bodies),
             objects,
             receptacle,
         }

@@ -104,11 +104,7 @@ impl PushTEpisode {
             base_from_body: base_from_goal,
         };
         Self {
-            scene: Scene {
-                seed,
-                attempt,
-                bodies: vec![tee, outline],
-            },
+            scene: Scene::of_bodies(seed, attempt, vec![tee, outline]),
             goal: Place::of(&base_from_goal),
             min_overlap,
         }
