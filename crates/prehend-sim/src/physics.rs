@@ -121,10 +121,9 @@ impl Physics {
             .collision_groups(groups(REST, ROBOT | REST));
         world.insert_collider(table, None);
         let gripper = robot.gripper();
-        let force = gripper.map_or(0.0, |gripper| gripper.force);
+        let force = gripper.map_or(0.0, |gripper| gripper.force) * draws.cell.force_factor;
         let max_width = gripper.map_or(0.0, |gripper| gripper.max_width);
-        let own_force = force * draws.cell.force_factor;
-        let limb = Limb::insert(&mut world, robot, link_poses, own_force)?;
+        let limb = Limb::insert(&mut world, robot, link_poses, force)?;
 
         let inserted = scene
             .bodies

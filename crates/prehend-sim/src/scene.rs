@@ -43,7 +43,7 @@ pub struct Cloth {
 }
 
 /// Another arm of the same make in the cell. Whatever the first one is, it is exactly where it is told to
-/// be, and it does not feel what it touches.
+/// be, and it does not feel what it touches. Arms pass through each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partner {
     /// Where it stands.

@@ -27,7 +27,8 @@ impl PartnerLoop {
         partners.map(take).collect()
     }
 
-    /// Asks the script for the next action. An arm whose script asks for nonsense stays where it is.
+    /// Asks the script for the next action. What makes no sense the controller refuses and counts, as it does a
+    /// policy's.
     pub fn decide(&mut self, world: &World) {
         let tcp = self.controller.base_from_tcp_d();
         let facts = world.facts();

@@ -15,6 +15,7 @@ pub(super) fn insert(world: &mut PhysicsWorld, cloth: &Cloth) -> SoftBodyHandle 
     let along = |axis: Vector3<f64>| to_rapier_vector(&(cloth.base_from_cloth * axis));
     let (down, across) = (Vector3::x() * cloth.spacing, Vector3::y() * cloth.spacing);
     let [rows, columns] = cloth.particles;
+    // Only its friction and groups count: the engine puts the sheet's own triangles in the ball's place.
     let surface = ColliderBuilder::ball(cloth.thickness as f32)
         .friction(cloth.friction as f32)
         .collision_groups(groups(REST, ROBOT | REST));
