@@ -28,6 +28,15 @@ pub enum SimError {
         /// How many were drawn.
         attempts: u64,
     },
+    /// Drawing, settling or looking at a start state panicked.
+    #[error(
+        "seed {seed}: the simulator gave up on its start state, which it never should: please report scene file and seed; \
+         other seeds can be used"
+    )]
+    GaveUp {
+        /// The episode's seed.
+        seed: u64,
+    },
     /// A state vector does not belong to this world.
     #[error("state vector refused: {reason}")]
     State {

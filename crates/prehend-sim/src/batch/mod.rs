@@ -391,32 +391,63 @@ mod tests {
     use prehend_types::config::locate;
 
     use super::*;
+    use crate::World;
 
-    #[test]
-    fn a_world_that_diverges_ends_its_episode_is_counted_and_harms_no_other() {
+    fn scene(file: &str) -> SceneConfig {
+        let path = locate(file).expect("the scene file");
+        SceneConfig::load(&path).expect("a valid scene")
+    }
+
+    fn cell(scene: SceneConfig) -> BatchCell {
         let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
-        let scene = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
-        let cell = BatchCell {
+        BatchCell {
             robot: Arc::new(robot),
-            scene: Arc::new(SceneConfig::load(&scene).expect("valid scene")),
+            scene: Arc::new(scene),
             families: FamilySet::Train,
-        };
-        let make = || Batch::new(&vec![cell.clone(); 2], BatchConfig::default()).expect("a batch");
+        }
+    }
+
+    fn check_that_only_slot_0_fails(spoil: impl Fn(&mut World)) {
+        let cells = vec![cell(scene("scenes/tabletop.toml")); 2];
+        let make = || Batch::new(&cells, BatchConfig::default()).expect("a batch");
         let (mut batch, mut undisturbed) = (make(), make());
-        batch.slots[0].diverge();
+        spoil(batch.slots[0].world_mut());
         let hold = [Action::hold(1.0); 2];
         let outcomes = batch.step(&hold).expect("goes on");
         let expected = undisturbed.step(&hold).expect("goes on");
         let ended = outcomes[0].ended.as_ref().expect("has ended");
         assert_eq!(ended.failure, Some(Failure::Diverged));
         assert!(outcomes[0].terminated && !outcomes[0].success);
-        assert!(outcomes[0].reward.is_finite());
+        assert!(outcomes[0].reward.is_finite() && outcomes[0].observation.is_none());
         assert_eq!(outcomes[1].hash, expected[1].hash);
-        assert!(outcomes[1].ended.is_none());
+        assert!(outcomes[1].ended.is_none() && outcomes[1].observation.is_some());
         let tally = batch.tally();
         assert_eq!((tally.episodes, tally.diverged, tally.successes), (1, 1, 0));
         // The next episode of that slot is a sound one.
         let outcomes = batch.step(&hold).expect("goes on");
         assert!(outcomes[0].failure.is_none() && outcomes[0].episode_id == 2);
+    }
+
+    #[test]
+    fn a_world_that_diverges_ends_its_episode_is_counted_and_harms_no_other() {
+        check_that_only_slot_0_fails(World::diverge);
+    }
+
+    #[test]
+    fn a_world_that_cannot_be_looked_at_ends_its_episode_is_counted_and_harms_no_other() {
+        check_that_only_slot_0_fails(World::blind);
+    }
+
+    #[test]
+    fn a_start_that_panics_is_an_error_that_names_the_seed() {
+        let mut scene = scene("scenes/tabletop.toml");
+        // No scene file may say this: nothing can be drawn from it.
+        scene.table.x_m.reverse();
+        let config = BatchConfig {
+            first_id: 7,
+            ..BatchConfig::default()
+        };
+        let error = Batch::new(&[cell(scene)], config).err().expect("no batch");
+        assert!(matches!(error, SimError::GaveUp { seed: 7 }), "{error}");
     }
 }

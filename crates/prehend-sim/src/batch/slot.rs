@@ -42,6 +42,17 @@ pub struct Saved {
 /// Ids that a slot passes over in a row before it gives up.
 const MOST_UNUSABLE: u32 = 100;
 
+const DIVERGED: TaskStatus = TaskStatus {
+    success: false,
+    failure: Some(Failure::Diverged),
+};
+
+/// The outcome of work on one world, or nothing if it panics: an engine that gives up on one world must not
+/// take the others with it.
+fn guard<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
 /// One place of a batch.
 pub(super) struct Slot {
     cell: BatchCell,
@@ -85,11 +96,11 @@ impl Slot {
         self.running.as_ref().is_none_or(Running::has_ended)
     }
 
-    /// Lets a body spin beyond what single precision can turn, from the next step on.
+    /// The world of the episode, to be spoilt.
     #[cfg(test)]
-    pub fn diverge(&mut self) {
+    pub fn world_mut(&mut self) -> &mut World {
         let world = self.running.as_mut().map(|running| &mut running.world);
-        world.expect("an episode").diverge();
+        world.expect("an episode")
     }
 
     pub fn save(&self) -> Option<Saved> {
@@ -111,8 +122,9 @@ impl Slot {
         config: &BatchConfig,
         starts: &Starts,
     ) -> Result<StepOutcome, SimError> {
-        let world = starts.world(&self.cell, id)?;
-        let running = Running {
+        let gave_up = || SimError::GaveUp { seed: id };
+        let world = guard(|| starts.world(&self.cell, id)).ok_or_else(gave_up)??;
+        let mut running = Running {
             id,
             arm: ArmLoop::in_mode(&world, &config.control, config.mode)?,
             status: TaskStatus::default(),
@@ -123,6 +135,9 @@ impl Slot {
         };
         self.next_id = id.wrapping_add(self.stride);
         let outcome = running.show(0.0, 0, config.observe);
+        if running.has_ended() {
+            return Err(gave_up());
+        }
         self.running = Some(running);
         Ok(outcome)
     }
@@ -135,7 +150,7 @@ impl Slot {
     ) -> Result<StepOutcome, SimError> {
         for _ in 1..MOST_UNUSABLE {
             match self.reset(self.next_id, config, starts) {
-                Err(SimError::NoScene { .. }) => {
+                Err(SimError::NoScene { .. } | SimError::GaveUp { .. }) => {
                     self.n_unusable += 1;
                     self.next_id = self.next_id.wrapping_add(self.stride);
                 }
@@ -156,10 +171,10 @@ impl Slot {
             return self.reset_next(config, starts);
         };
         let (reward, n_actions) = running.carry_out(order)?;
-        if !running.has_ended() {
-            return Ok(running.show(reward, n_actions, config.observe));
-        }
         let outcome = running.show(reward, n_actions, config.observe);
+        if !running.has_ended() {
+            return Ok(outcome);
+        }
         let ended = EndedEpisode {
             id: running.id,
             success: running.status.success,
@@ -207,23 +222,18 @@ impl Running {
         };
         let mut done = 0;
         while done < n && !self.has_ended() {
-            // An engine that gives up on one world must not take the others with it.
-            let advance = AssertUnwindSafe(|| self.arm.advance(&mut self.world));
-            let is_sane = catch_unwind(advance).is_ok();
+            let status = guard(|| {
+                self.arm.advance(&mut self.world);
+                self.world.task()
+            });
             done += 1;
-            self.status = if is_sane {
-                let status = self.world.task();
+            self.status = status.map_or(DIVERGED, |status| {
                 let failure = status.failure.or(self.arm.failure());
                 TaskStatus {
                     failure: failure.filter(|_| !status.success),
                     ..status
                 }
-            } else {
-                TaskStatus {
-                    success: false,
-                    failure: Some(Failure::Diverged),
-                }
-            };
+            });
         }
         // What is not finite has come nowhere.
         let progress = match self.status.failure {
@@ -237,11 +247,18 @@ impl Running {
         Ok((reward, done))
     }
 
-    fn show(&self, reward: f64, n_actions: usize, observe: bool) -> StepOutcome {
+    /// A world that is not finite has nothing to show; one whose picture cannot be made is such a world.
+    fn show(&mut self, reward: f64, n_actions: usize, observe: bool) -> StepOutcome {
+        let can_see = self.status.failure != Some(Failure::Diverged);
+        let mut observation = None;
+        if observe && can_see {
+            observation = guard(|| self.world.observe());
+            if observation.is_none() {
+                self.status = DIVERGED;
+            }
+        }
         let TaskStatus { success, failure } = self.status;
         let truncated = !success && failure.is_some_and(Failure::is_timeout);
-        // A world that is not finite has nothing to show.
-        let can_see = failure != Some(Failure::Diverged);
         StepOutcome {
             episode_id: self.id,
             reward,
@@ -251,7 +268,7 @@ impl Running {
             failure,
             n_actions,
             hash: self.world.hash(),
-            observation: (observe && can_see).then(|| self.world.observe()),
+            observation,
             ended: None,
         }
     }

@@ -3,6 +3,7 @@
 use prehend_types::config::locate;
 
 use super::*;
+use crate::tasks::Variant;
 use crate::{Pilot, RolloutConfig, rollout};
 
 fn world(seed: u64, arm: ArmMode) -> World {
@@ -19,6 +20,45 @@ impl World {
         let mut state = self.state.clone();
         state.bodies[0].angular.z = 1e30;
         self.restore(&state.to_vector()).expect("finite numbers");
+    }
+
+    /// Makes every look at it panic from now on.
+    pub(crate) fn blind(&mut self) {
+        self.episode = Arc::new(Blind(Arc::clone(&self.episode)));
+    }
+}
+
+/// An episode whose scene cannot be looked at.
+#[derive(Debug)]
+struct Blind(Arc<dyn Episode>);
+
+impl Episode for Blind {
+    fn scene(&self) -> &Scene {
+        panic!("cannot be looked at, on purpose");
+    }
+
+    fn instruction(&self) -> String {
+        self.0.instruction()
+    }
+
+    fn variant(&self) -> Variant {
+        self.0.variant()
+    }
+
+    fn accepts(&self, facts: &Facts<'_>) -> bool {
+        self.0.accepts(facts)
+    }
+
+    fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
+        self.0.judge(facts, memory)
+    }
+
+    fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64 {
+        self.0.progress(facts, status)
+    }
+
+    fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> prehend_types::Action {
+        self.0.expert(facts, base_from_tcp_d)
     }
 }
 
