@@ -51,6 +51,7 @@ mod scan;
 mod shape;
 mod spatial;
 mod spec;
+mod suspicion;
 mod urdf;
 mod user_limits;
 
@@ -70,4 +71,5 @@ pub use mesh::{MeshBody, MeshBodyOptions, MeshError};
 pub use robot::{JointDynamics, Robot, TcpSpeed};
 pub use shape::{LinkShape, Shape};
 pub use spatial::{Twist, Wrench};
+pub use suspicion::Suspicion;
 pub use user_limits::{Loosened, UserJointLimits, UserLimits};

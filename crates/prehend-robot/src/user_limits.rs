@@ -25,6 +25,9 @@ pub struct UserLimits {
     /// Take values beyond the robot's own, and say so, instead of refusing them. Default false: the
     /// robot's limits are its maker's, beyond them an arm stops by itself or is damaged.
     pub allow_looser: bool,
+    /// Run an arm although some of its limits look like degrees or millimetres ([`Robot::suspicions`]), and say
+    /// so, instead of refusing it. Default false.
+    pub allow_suspicious: bool,
     /// Limits of single joints, in any order.
     pub joint: Vec<UserJointLimits>,
 }

@@ -42,7 +42,8 @@ impl LaunchFile {
         Ok(())
     }
 
-    /// Reads the robot's folder; the cell's limits hold beside the robot's own. Each that is looser is logged.
+    /// Reads the robot's folder; the cell's limits hold beside the robot's own. Each that is looser is logged, and so is
+    /// each that looks like another unit, if the launch file insists on it.
     ///
     /// # Errors
     /// [`RuntimeError::Config`], [`RuntimeError::Robot`].
@@ -51,6 +52,19 @@ impl LaunchFile {
         let (robot, loosened) = robot.with_user_limits(&self.limits, "the launch file".as_ref())?;
         for limit in loosened {
             tracing::warn!("{limit}");
+        }
+        for suspicion in robot.suspicions() {
+            if !self.limits.allow_suspicious {
+                return Err(RuntimeError::Config(ConfigError::Value {
+                    path: self.robot.clone(),
+                    field: "limits".to_owned(),
+                    message: format!(
+                        "{suspicion} If so, correct it in robot.urdf or tighten it in the launch file; if not, set \
+                         limits.allow_suspicious = true there"
+                    ),
+                }));
+            }
+            tracing::warn!("{suspicion} Taken because of limits.allow_suspicious");
         }
         Ok(Arc::new(robot))
     }

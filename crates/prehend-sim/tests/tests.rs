@@ -223,6 +223,12 @@ fn scene_files_are_checked() {
             "clutter.distractors",
         ),
         (
+            "distractors = [0, 6]",
+            "distractors = [0, 1000000]",
+            "clutter.distractors",
+        ),
+        ("x_m = [0.36, 0.64]", "x_m = [0.36, 1e9]", "table.x_m"),
+        (
             "mass_kg = [0.03, 0.30]",
             "mass_kg = [nan, 0.30]",
             "objects.mass_kg",

@@ -134,6 +134,9 @@ impl Workcell {
     /// What is wrong with them.
     pub fn open(robot: &Path, scene: &Path) -> Result<Self, Failure> {
         let robot = Arc::new(Robot::load(&locate(robot)?)?);
+        for suspicion in robot.suspicions() {
+            tracing::warn!("{suspicion} A real arm is not run like this");
+        }
         let scene = Arc::new(SceneConfig::load(&locate(scene)?)?);
         let scene_hash = prehend_data::fingerprint(&*scene)?;
         Ok(Self {

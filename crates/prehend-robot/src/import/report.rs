@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Imported;
-use crate::{Dropped, Shape, Weight};
+use crate::{Dropped, Shape, Suspicion, Weight};
 
 /// Kind of file that was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -118,6 +118,8 @@ pub struct ImportReport {
     pub assumed: Vec<Assumed>,
     /// What was not kept.
     pub dropped: Vec<Dropped>,
+    /// Limits that look like degrees or millimetres.
+    pub suspicious: Vec<Suspicion>,
     /// Files written.
     pub written: Vec<PathBuf>,
 }
@@ -163,6 +165,7 @@ impl Imported {
             actuators: self.actuators.clone(),
             assumed: self.assumed.clone(),
             dropped: self.dropped.clone(),
+            suspicious: robot.suspicions(),
             written,
         }
     }
@@ -193,6 +196,9 @@ impl fmt::Display for ImportReport {
                 "assumed: {of}{}{what}: {why}",
                 if of.is_empty() { "" } else { ": " }
             )?;
+        }
+        for suspicion in &self.suspicious {
+            writeln!(f, "suspicious: {suspicion}")?;
         }
         for dropped in &self.dropped {
             let kind = match dropped.weight {

@@ -150,3 +150,18 @@ fn what_is_guessed_is_told_and_written_down() {
         );
     }
 }
+
+#[test]
+fn limits_in_degrees_are_told() {
+    let text = std::fs::read_to_string(corpus("good/little.urdf")).expect("little.urdf");
+    let text = text.replace("upper=\"2.5\"", "upper=\"143\"");
+    let imported =
+        import_text("d.urdf", &text, &ImportOptions::default()).expect("an arm may be so");
+    let report = imported.report(Vec::new());
+    let [only] = report.suspicious.as_slice() else {
+        panic!("{:?}", report.suspicious);
+    };
+    assert_eq!((only.value, only.meant), (143.0, "degrees"));
+    assert!(report.to_string().contains("suspicious: joint"), "{report}");
+    assert_eq!(good("little.urdf").report(Vec::new()).suspicious, []);
+}

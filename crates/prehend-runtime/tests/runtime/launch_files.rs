@@ -156,6 +156,34 @@ fn a_cell_may_tighten_limits_and_loosens_them_only_on_request() {
 }
 
 #[test]
+fn an_arm_whose_limits_look_like_degrees_is_run_only_on_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = locate("robots/fr3").expect("robots/fr3");
+    for name in ["robot.toml", "robot.urdf", "actuators.toml"] {
+        let text = std::fs::read_to_string(own.join(name)).expect(name);
+        // Joint 1's stop, 2.7437 rad.
+        let text = text.replace("upper=\"2.7437\"", "upper=\"157.2\"");
+        std::fs::write(folder.path().join(name), text).expect(name);
+    }
+    let robot = format!("robot = {:?}", folder.path());
+    let loaded = |limits: &str| {
+        let text = demo_text().replace("robot = \"robots/fr3\"", &robot);
+        let text = format!("{text}\n{limits}");
+        let file = LaunchFile::parse(&text, Path::new("launch/changed.toml")).expect("valid");
+        file.load_robot()
+    };
+    let error = loaded("").expect_err("degrees").to_string();
+    for wanted in ["fr3_joint1", "157.2", "degrees", "limits.allow_suspicious"] {
+        assert!(error.contains(wanted), "{wanted:?} is not in: {error}");
+    }
+    let asked = loaded("[limits]\nallow_suspicious = true").expect("asked for");
+    assert_eq!(asked.limits().q_max[0], 157.2);
+    let joint = "[[limits.joint]]\nname = \"fr3_joint1\"\nmax_rad";
+    let tightened = loaded(&format!("{joint} = 2.7")).expect("tightened");
+    assert_eq!(tightened.limits().q_max[0], 2.7);
+}
+
+#[test]
 fn who_supplies_roles_is_checked() {
     let text = std::fs::read_to_string(locate("launch/unmarked.toml").expect("exists"));
     let text = text.expect("readable");
