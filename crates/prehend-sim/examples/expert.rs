@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let pictures: Result<Vec<_>, _> = states
                 .iter()
                 .step_by(4)
-                .map(|s| view.picture(s, 320))
+                .map(|s| view.picture(s, render::Viewpoint::Cell, 320))
                 .collect();
             std::fs::write(path, render::gif(&pictures?, 0.2)?)?;
         }

@@ -3,15 +3,41 @@
 use image::ImageEncoder as _;
 use nalgebra::Vector3;
 use prehend_cloud::Intrinsics;
-use prehend_types::Role;
+use prehend_types::{Pose, Role};
 
 use crate::SimError;
 use crate::camera::{Hit, Label, Solid, cast, looking_at};
 
-/// Where the viewer stands and looks, base frame, m.
-const EYE: [f64; 3] = [1.35, 0.95, 0.95];
-const LOOK_AT: [f64; 3] = [0.26, 0.0, 0.27];
-const FIELD_OF_VIEW: f32 = 0.80;
+/// Where a viewer stands and looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Viewpoint {
+    /// In front of the arm, to its left: all of the cell.
+    #[default]
+    Cell,
+    /// To the right of the table, low.
+    Side,
+    /// Above the table.
+    Top,
+    /// Beside the hand, going along with it: near enough to judge a grasp.
+    Hand,
+}
+
+impl Viewpoint {
+    /// Eye and what it looks at, base frame, m, and the horizontal field of view, rad.
+    fn line(self, base_from_tcp: &Pose) -> ([f64; 3], [f64; 3], f32) {
+        match self {
+            Self::Cell => ([1.35, 0.95, 0.95], [0.26, 0.0, 0.27], 0.80),
+            Self::Side => ([0.45, -1.5, 0.35], [0.45, 0.0, 0.20], 0.70),
+            Self::Top => ([0.46, 0.0, 1.5], [0.45, 0.0, 0.0], 0.70),
+            Self::Hand => {
+                let tcp = base_from_tcp.translation.vector;
+                let eye = tcp + Vector3::new(0.26, 0.20, 0.08);
+                (eye.into(), tcp.into(), 0.70)
+            }
+        }
+    }
+}
+
 /// Direction that light comes from, base frame.
 const LIGHT: [f32; 3] = [0.3, 0.5, 0.81];
 /// Rays per pixel along each axis.
@@ -29,15 +55,21 @@ pub struct Picture {
 }
 
 /// Renders solids at 4:3, `width` columns wide (16 to 4096).
-pub(crate) fn picture(solids: &[Solid], width: usize) -> Picture {
+pub(crate) fn picture(
+    solids: &[Solid],
+    viewpoint: Viewpoint,
+    base_from_tcp: &Pose,
+    width: usize,
+) -> Picture {
+    let (eye, look_at, field_of_view) = viewpoint.line(base_from_tcp);
     let width = width.clamp(16, 4096);
     let height = width * 3 / 4;
     let fine = Intrinsics::from_field_of_view(
         width * SUPERSAMPLING,
         height * SUPERSAMPLING,
-        FIELD_OF_VIEW,
+        field_of_view,
     );
-    let base_from_camera = looking_at(&Vector3::from(EYE), &Vector3::from(LOOK_AT));
+    let base_from_camera = looking_at(&Vector3::from(eye), &Vector3::from(look_at));
     let mut hits = Vec::new();
     cast(&fine, &base_from_camera, solids, &mut hits);
     let light = base_from_camera.rotation.inverse() * Vector3::from(LIGHT).cast::<f64>();

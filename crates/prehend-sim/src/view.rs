@@ -6,6 +6,7 @@ use prehend_robot::Robot;
 use prehend_types::Observation;
 
 use crate::objects::FamilySet;
+use crate::render::{Picture, Viewpoint, picture};
 use crate::scene::{Cloth, Scene};
 use crate::state::{ArmState, ClothState, WorldState};
 use crate::tasks::{Episode, redraw};
@@ -59,11 +60,17 @@ impl View {
     ///
     /// # Errors
     /// [`SimError::State`] if the vector is damaged or of another scene.
-    pub fn picture(&self, state: &[f32], width: usize) -> Result<crate::render::Picture, SimError> {
+    pub fn picture(
+        &self,
+        state: &[f32],
+        viewpoint: Viewpoint,
+        width: usize,
+    ) -> Result<Picture, SimError> {
         let state = WorldState::from_vector(state)?;
         check_fits(&state, self.episode.scene(), &self.robot)?;
         let solids = camera::solids(&self.robot, self.episode.scene(), &state);
-        Ok(crate::render::picture(&solids, width))
+        let base_from_tcp = self.robot.forward(&state.arm.q);
+        Ok(picture(&solids, viewpoint, &base_from_tcp, width))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prehend_data::write_atomic;
-use prehend_sim::render::gif;
+use prehend_sim::render::{Viewpoint, gif};
 use prehend_sim::{FamilySet, View, World};
 use prehend_types::Stamp;
 
@@ -84,7 +84,7 @@ impl Recording {
         let stride = take.states.len().div_ceil(MAX_PICTURES).max(1);
         let shown = take.states.iter().step_by(stride);
         let pictures = shown
-            .map(|state| view.picture(state, WIDTH))
+            .map(|state| view.picture(state, Viewpoint::Cell, WIDTH))
             .collect::<Result<Vec<_>, _>>()?;
         write_atomic(path, &gif(&pictures, frame_s * stride as f64)?)?;
         Ok(true)

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use prehend_data::{EpisodeStore, write_atomic};
-use prehend_sim::render::{Picture, gif, png};
+use prehend_sim::render::{Picture, Viewpoint, gif, png};
 use prehend_sim::{FamilySet, RolloutConfig, View, rollout};
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ const EXAMPLES: &str = "Examples:
   prehend render --seed 42 --out expert.gif --width 480
   prehend render --store datasets/pick_place --seed 42 --out stored.gif
   prehend render --seed 42 --at 0 --out start.png
+  prehend render --seed 42 --view hand --width 640 --out grasp.gif
 
 A GIF shows the whole episode in real time, a PNG one moment of it.";
 
@@ -49,6 +50,9 @@ pub struct Render {
     /// The moment that a PNG shows, s since the start; the end by default.
     #[arg(long, value_name = "SECONDS")]
     at: Option<f64>,
+    /// Where the viewer stands: before the whole cell, at its side, above it, or beside the hand as it goes.
+    #[arg(long, value_enum, default_value_t = ViewName::Cell)]
+    view: ViewName,
     /// Columns of the picture.
     #[arg(long, default_value_t = 320, value_parser = clap::value_parser!(u16).range(16..=1920))]
     width: u16,
@@ -56,6 +60,26 @@ pub struct Render {
     place: Place,
     #[command(flatten)]
     engine: EngineArgs,
+}
+
+/// [`Viewpoint`] as a word of the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ViewName {
+    Cell,
+    Side,
+    Top,
+    Hand,
+}
+
+impl From<ViewName> for Viewpoint {
+    fn from(name: ViewName) -> Self {
+        match name {
+            ViewName::Cell => Self::Cell,
+            ViewName::Side => Self::Side,
+            ViewName::Top => Self::Top,
+            ViewName::Hand => Self::Hand,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -103,7 +127,7 @@ impl Render {
             if session.interrupt.is_set() {
                 return Ok(session.unless_stopped(Verdict::Passed));
             }
-            pictures.push(view.picture(state, usize::from(self.width))?);
+            pictures.push(view.picture(state, self.view.into(), usize::from(self.width))?);
         }
         let bytes = match (format, pictures.first()) {
             (Format::Png, Some(picture)) => png(picture)?,
