@@ -21,6 +21,7 @@
 
 mod arm;
 mod capsule;
+mod chain;
 mod critical;
 mod grasp;
 mod gripper;
@@ -100,7 +101,7 @@ impl Bench<'_> {
 type MakeTest = for<'a> fn(Bench<'a>) -> Test<'a>;
 
 /// All tests, in the order of the table.
-const TESTS: [(&str, MakeTest); 12] = [
+const TESTS: [(&str, MakeTest); 13] = [
     ("capsule", capsule::test),
     ("critical", critical::test),
     ("frictionless", gripper::frictionless),
@@ -109,6 +110,7 @@ const TESTS: [(&str, MakeTest); 12] = [
     ("shake", seeds::test),
     ("stack", stack::ten_cubes),
     ("mass_ratio", stack::mass_ratio),
+    ("chain", chain::test),
     ("dynamics", arm::dynamics),
     ("free_arm", arm::free_arm),
     ("energy", arm::energy),
