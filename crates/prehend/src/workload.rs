@@ -75,6 +75,27 @@ pub struct Hold {
     pub end: [f64; 3],
 }
 
+/// Most that a cube slips in a hold of 5 s under equal accuracy, mm.
+const MOST_SLIP: f64 = 0.1;
+/// Farthest that it ends from the reference, mm.
+const FARTHEST: f64 = 1.0;
+
+impl Hold {
+    /// How far from another one's the cube ends, mm.
+    #[must_use]
+    pub fn mm_from(&self, reference: &Self) -> f64 {
+        let off = self.end.iter().zip(reference.end);
+        let squares: f64 = off.map(|(own, other)| (own - other).powi(2)).sum();
+        squares.sqrt() * 1e3
+    }
+
+    /// Whether the grasp is within the bounds of equal accuracy.
+    #[must_use]
+    pub fn is_accurate(&self, reference: &Self) -> bool {
+        self.lifted && self.hold_slip_mm < MOST_SLIP && self.mm_from(reference) < FARTHEST
+    }
+}
+
 impl Rig {
     /// Reads the scene of one cube and the grasp's path.
     ///
