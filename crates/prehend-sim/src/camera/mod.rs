@@ -18,7 +18,10 @@ mod solids;
 mod target;
 mod tree;
 
-pub use fit::{Fit, FitError, PlaneFrames, Recording, Residual, StepFrames, fit};
+pub use fit::{
+    Fit, FitError, PlaneFrames, RECORDING_FILE, Recording, RecordingError, Residual, StepFrames,
+    fit,
+};
 pub use mesh::{MeshError, TriangleMesh};
 pub use rays::{Hit, cast};
 pub use shutter::{LabelledCloud, expose, image, images, labelled_image};

@@ -5,6 +5,7 @@ mod certs;
 mod collect;
 mod common;
 mod eval;
+mod fit_camera;
 mod live;
 mod objects;
 mod robot;

@@ -6,15 +6,19 @@
 //! scene stands still.
 
 mod edge;
+mod recording;
 mod simplex;
 mod walls;
 
 use prehend_cloud::Intrinsics;
+use serde::Serialize;
 
 use edge::edge;
 use walls::{Pixels, axial, disparity_step, stereo_shadow};
 
 use crate::config::NoiseConfig;
+
+pub use recording::{RECORDING_FILE, RecordingError};
 
 /// Frames of a wall square to the optical axis.
 #[derive(Debug, Clone)]
@@ -45,6 +49,9 @@ pub struct Recording {
     pub baseline_m: f64,
     /// Depth step between neighbours that the simulator will count as an edge, m; below the recorded one.
     pub edge_step_m: f64,
+    /// What depths were rounded to when they were written down, m; 0 if they were not. Disparity steps that make
+    /// less than six of these in depth are not seen.
+    pub depth_unit_m: f64,
     /// Walls at different distances.
     pub planes: Vec<PlaneFrames>,
     /// The edge.
@@ -61,7 +68,7 @@ pub struct Fit {
 }
 
 /// How far the model is from the recording.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Residual {
     /// Root mean square over the walls of the relative error of the axial standard deviation.
     pub axial: f64,
@@ -100,8 +107,8 @@ pub enum FitError {
 
 /// Estimates every number of a [`NoiseConfig`] but the edge step, which is a matter of definition.
 ///
-/// - Disparity step: the spacing of the levels that the walls' disparities take; none if they take more
-///   than a tenth as many values as there are pixels. One wall at least must show two neighbouring levels.
+/// - Disparity step: the spacing of the levels that each wall's disparities take, if they lie apart. One wall
+///   at least must show two neighbouring levels.
 /// - Axial: each wall's standard deviation, over time, pixel by pixel; from the numbers of pixels on each
 ///   level by maximum likelihood where disparities are quantised. Then sigma_m + sigma_per_m2 z² by least
 ///   squares of the relative error.
@@ -123,7 +130,7 @@ pub fn fit(recording: &Recording) -> Result<Fit, FitError> {
         total += pixels.total;
         let (mean, sigma) = match step {
             Some(step) => pixels.quantised(stereo, step),
-            None => pixels.smooth(),
+            None => pixels.smooth(recording.depth_unit_m),
         }
         .ok_or_else(|| FitError::Empty {
             what: format!("the wall at {} m", plane.distance_m),
@@ -223,6 +230,7 @@ mod tests {
             intrinsics,
             baseline_m: 0.05,
             edge_step_m: noise.edge_step_m,
+            depth_unit_m: 0.0,
             planes: planes
                 .map(|(distance_m, seed)| PlaneFrames {
                     distance_m,
@@ -301,6 +309,45 @@ mod tests {
             ..smooth()
         };
         check(&noise);
+    }
+
+    /// As a file of whole tenths of a millimetre has them.
+    fn rounded(mut recording: Recording, depth_unit_m: f64) -> Recording {
+        recording.depth_unit_m = depth_unit_m;
+        let planes = recording
+            .planes
+            .iter_mut()
+            .flat_map(|plane| &mut plane.frames);
+        for depth in planes.chain(&mut recording.step.frames).flatten() {
+            *depth = ((f64::from(*depth) / depth_unit_m).round() * depth_unit_m) as f32;
+        }
+        recording
+    }
+
+    #[test]
+    fn rounded_depths_are_no_levels_and_hide_none_that_are_wider() {
+        let smooth = smooth();
+        let got = fit(&rounded(record(&smooth), 1e-3))
+            .expect("a good recording")
+            .noise;
+        assert_eq!(got.disparity_step_px, 0.0);
+        near(got.sigma_m, smooth.sigma_m, 0.1 * smooth.sigma_m);
+        near(
+            got.sigma_per_m2,
+            smooth.sigma_per_m2,
+            0.1 * smooth.sigma_per_m2,
+        );
+        let stereo = NoiseConfig {
+            baseline_m: 0.05,
+            disparity_step_px: 0.1,
+            stereo_shadow: true,
+            ..smooth
+        };
+        let got = fit(&rounded(record(&stereo), 1e-4))
+            .expect("a good recording")
+            .noise;
+        near(got.disparity_step_px, 0.1, 1e-3);
+        assert!(got.stereo_shadow);
     }
 
     #[test]

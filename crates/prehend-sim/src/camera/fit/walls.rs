@@ -51,15 +51,16 @@ impl Pixels {
         (n >= 20).then(|| all().sum::<f64>() / n as f64)
     }
 
-    /// Mean, and standard deviation over time.
-    pub fn smooth(&self) -> Option<(f64, f64)> {
+    /// Mean, and standard deviation over time, less what rounding to `depth_unit_m` adds (Sheppard's correction).
+    pub fn smooth(&self, depth_unit_m: f64) -> Option<(f64, f64)> {
         let (mut squares, mut freedom) = (0.0, 0_usize);
         for depths in self.measured.iter().filter(|depths| depths.len() >= 2) {
             let mean = depths.iter().sum::<f64>() / depths.len() as f64;
             squares += depths.iter().map(|z| (z - mean).powi(2)).sum::<f64>();
             freedom += depths.len() - 1;
         }
-        (freedom >= 20).then_some((self.mean()?, (squares / freedom.max(1) as f64).sqrt()))
+        let variance = squares / freedom.max(1) as f64 - depth_unit_m.powi(2) / 12.0;
+        (freedom >= 20).then_some((self.mean()?, variance.max(0.0).sqrt()))
     }
 
     /// Mean and standard deviation before depths were put on levels.
@@ -89,26 +90,24 @@ impl Pixels {
     }
 }
 
+/// Share of a wall's depths below which a level is an accident.
+const RARE: f64 = 1e-3;
+
 /// The spacing of the levels on which disparities lie, pixels.
 pub(super) fn disparity_step(recording: &Recording, stereo: f64) -> Option<f64> {
     if stereo <= 0.0 {
         return None;
     }
-    let frames = recording.planes.iter().flat_map(|plane| &plane.frames);
-    let depths = frames.flatten().filter(|z| **z > 0.0 && z.is_finite());
-    let mut disparities: Vec<f64> = depths.map(|z| stereo / f64::from(*z)).collect();
-    disparities.sort_by(f64::total_cmp);
-    let n_pixels = disparities.len();
-    // Single precision smears a level by less than this.
-    disparities.dedup_by(|a, b| *a - *b < 1e-6 * *a);
-    if disparities.len() < 2 || disparities.len() * 10 > n_pixels {
+    let (mut levels, mut gaps) = (Vec::new(), Vec::new());
+    for plane in &recording.planes {
+        let own = wall_levels(plane, stereo, recording.depth_unit_m);
+        gaps.extend(own.windows(2).map(|pair| pair[1] - pair[0]));
+        levels.extend(own);
+    }
+    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    if gaps.is_empty() {
         return None;
     }
-    let gaps: Vec<f64> = disparities
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .collect();
-    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
     // Gaps are whole numbers of steps, and so are disparities: the longer the lever, the better.
     let refine = |step: f64, lengths: &[f64]| {
         let (mut above, mut below) = (0.0, 0.0);
@@ -125,7 +124,34 @@ pub(super) fn disparity_step(recording: &Recording, stereo: f64) -> Option<f64> 
         .filter(|gap| *gap < 4.5 * least)
         .collect();
     let step = refine(least, &short);
-    Some(refine(refine(step, &gaps), &disparities))
+    Some(refine(refine(step, &gaps), &levels))
+}
+
+/// The levels that a wall's disparities take, ascending, pixels; none if they take almost any value.
+fn wall_levels(plane: &PlaneFrames, stereo: f64, depth_unit_m: f64) -> Vec<f64> {
+    let depths = plane.frames.iter().flatten();
+    let depths = depths.filter(|z| **z > 0.0 && z.is_finite());
+    let mut disparities: Vec<f64> = depths.map(|z| stereo / f64::from(*z)).collect();
+    disparities.sort_by(f64::total_cmp);
+    let n_pixels = disparities.len() as f64;
+    // Neighbours in single precision, or in a file of rounded depths, are of one level.
+    let smear = |b: f64| (1e-7 * b).max(1.5 * depth_unit_m * b * b / stereo);
+    let groups = disparities.chunk_by(|a, b| b - a < smear(*b));
+    let common: Vec<&[f64]> = groups
+        .filter(|group| group.len() as f64 >= RARE * n_pixels)
+        .collect();
+    // Values that merely happen to be missing leave gaps that are not much wider than that.
+    let is_apart = |pair: &[&[f64]]| match (pair[0].last(), pair[1].first()) {
+        (Some(a), Some(b)) => b - a > 3.0 * smear(*b),
+        _ => false,
+    };
+    if !common.windows(2).all(is_apart) {
+        return Vec::new();
+    }
+    common
+        .iter()
+        .map(|group| group.iter().sum::<f64>() / group.len() as f64)
+        .collect()
 }
 
 /// Whether the left border, which the second eye cannot see, is empty.
