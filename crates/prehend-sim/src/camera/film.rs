@@ -22,8 +22,15 @@ struct Block {
     depth: [f32; LANES],
     /// See [`Cast`]; whole numbers.
     number: [f32; LANES],
-    /// One bit per pixel: hidden from the second eye.
-    hidden: u8,
+}
+
+/// What a block looks like from the second eye.
+#[derive(Debug, Clone, Copy)]
+struct Flank {
+    /// Where the block's rays pass through the plane z = 1.
+    at: [[f32; LANES]; 2],
+    /// One bit per pixel: hidden from the second eye. Unknown until somebody asks.
+    hidden: Option<u8>,
 }
 
 /// The second eye of a stereo camera.
@@ -43,6 +50,8 @@ pub(super) struct Film<'a> {
     /// Where each block of the window is in `blocks`.
     slots: Vec<u32>,
     blocks: Vec<Block>,
+    /// Of each of `blocks`, if there is a second eye.
+    flanks: Vec<Flank>,
     set: Vec<u64>,
 }
 
@@ -77,6 +86,7 @@ impl<'a> Film<'a> {
             noise,
             slots: vec![DARK; window.width() * window.height()],
             blocks: Vec::with_capacity(window.width() * window.height() / 2),
+            flanks: Vec::new(),
             eye,
             second,
             set,
@@ -93,25 +103,19 @@ impl<'a> Film<'a> {
         self.eye.grid.roles(row)
     }
 
-    /// A block, cast if that has not been done.
+    /// Where a block is in `blocks`, cast if that has not been done.
     #[inline]
-    fn block(&mut self, column: usize, row: usize) -> &Block {
+    fn slot(&mut self, column: usize, row: usize) -> usize {
         let index = self.window().index(column, row);
         if self.slots[index] == DARK {
             self.expose(column, row, index);
         }
-        &self.blocks[self.slots[index] as usize]
+        self.slots[index] as usize
     }
 
     #[inline(never)]
     fn expose(&mut self, column: usize, row: usize, index: usize) {
         self.slots[index] = self.blocks.len() as u32;
-        let block = self.rays(column, row, index);
-        self.blocks.push(block);
-    }
-
-    #[inline]
-    fn rays(&mut self, column: usize, row: usize, index: usize) -> Block {
         let Intrinsics {
             width,
             height,
@@ -125,43 +129,48 @@ impl<'a> Film<'a> {
             y[lane] = top + (lane / BLOCK[0]) as f32;
         }
         if self.noise.stray() > 0.0 {
+            let pixels = std::array::from_fn(|lane| {
+                let at = [lane % BLOCK[0], lane / BLOCK[0]];
+                (row * BLOCK[1] + at[1]) * width + column * BLOCK[0] + at[0]
+            });
+            let [dx, dy] = self.noise.jitter(pixels);
             for lane in 0..LANES {
-                let at = [
-                    column * BLOCK[0] + lane % BLOCK[0],
-                    row * BLOCK[1] + lane / BLOCK[0],
-                ];
-                let [dx, dy] = self.noise.jitter(at[1] * width + at[0]);
-                x[lane] += dx;
-                y[lane] += dy;
+                x[lane] += dx[lane];
+                y[lane] += dy[lane];
             }
         }
         let [x, y] = [x, y].map(|pixels| (f32x8::new(pixels) / f32x8::splat(focal)).to_array());
         let nearest = self
             .eye
             .nearest(self.eye.grid.set(index), &Rays::through(x, y));
-        let depth = nearest.depth.to_array();
-        Block {
-            depth,
+        self.blocks.push(Block {
+            depth: nearest.depth.to_array(),
             number: nearest.id.to_array(),
-            hidden: if self.second.is_some() {
-                self.hidden(&x, &y, &depth)
-            } else {
-                0
-            },
+        });
+        if self.second.is_some() {
+            self.flanks.push(Flank {
+                at: [x, y],
+                hidden: None,
+            });
         }
     }
 
-    /// Which points the second eye does not see: they lie outside of its image, or behind something.
-    fn hidden(&mut self, x: &[f32; LANES], y: &[f32; LANES], depth: &[f32; LANES]) -> u8 {
+    /// Which points of a block the second eye does not see: they lie outside of its image, or behind something.
+    fn hidden(&mut self, slot: usize) -> u8 {
         let Some(Second { eye, stereo }) = &self.second else {
             return 0;
         };
+        let Flank { at: [x, y], hidden } = self.flanks[slot];
+        if let Some(hidden) = hidden {
+            return hidden;
+        }
+        let depth = &self.blocks[slot].depth;
         let Intrinsics {
             width,
             height,
             focal,
         } = self.intrinsics;
-        let (mut hidden, mut across) = (0, *x);
+        let (mut hidden, mut across) = (0, x);
         self.set.fill(0);
         for lane in 0..LANES {
             if !depth[lane].is_finite() {
@@ -182,49 +191,58 @@ impl<'a> Film<'a> {
                 }
             }
         }
-        let seen = eye.nearest(&self.set, &Rays::through(across, *y)).depth;
+        let seen = eye.nearest(&self.set, &Rays::through(across, y)).depth;
         let seen = seen.to_array();
         for lane in 0..LANES {
             if depth[lane].is_finite() && seen[lane] < depth[lane] - HIDDEN_BY {
                 hidden |= 1 << lane;
             }
         }
+        self.flanks[slot].hidden = Some(hidden);
         hidden
     }
 
     /// True depth and number of a pixel.
     #[inline]
-    fn at(&mut self, column: usize, row: usize) -> (f32, u32, bool) {
-        let lane = row % BLOCK[1] * BLOCK[0] + column % BLOCK[0];
-        let block = self.block(column / BLOCK[0], row / BLOCK[1]);
-        let hidden = block.hidden & 1 << lane != 0;
-        (block.depth[lane], block.number[lane] as u32, hidden)
+    fn at(&mut self, column: usize, row: usize) -> (f32, u32) {
+        let slot = self.slot(column / BLOCK[0], row / BLOCK[1]);
+        let (block, lane) = (&self.blocks[slot], lane_of(column, row));
+        (block.depth[lane], block.number[lane] as u32)
+    }
+
+    #[inline]
+    fn is_hidden(&mut self, column: usize, row: usize) -> bool {
+        if self.second.is_none() {
+            return false;
+        }
+        let slot = self.slot(column / BLOCK[0], row / BLOCK[1]);
+        self.hidden(slot) & 1 << lane_of(column, row) != 0
     }
 
     /// True depth, m, infinite where nothing is hit, and what it is the depth of.
     pub fn truth(&mut self, column: usize, row: usize) -> (f32, Label) {
-        let (depth, number, _) = self.at(column, row);
+        let (depth, number) = self.at(column, row);
         (depth, self.cast.label(number))
     }
 
     /// The measured depth of a pixel, m, 0 where nothing is measured, and the number of what it shows.
     pub fn measure(&mut self, column: usize, row: usize) -> (f32, u32) {
-        let (depth, number, hidden) = self.at(column, row);
-        (self.develop(column, row, depth, hidden), number)
+        let (depth, number) = self.at(column, row);
+        (self.develop(column, row, depth), number)
     }
 
     /// The same for pixels that show something with a role; `None` for all others and for holes.
     #[inline]
     pub fn measure_role(&mut self, column: usize, row: usize) -> Option<(f32, u32, Role)> {
-        let (depth, number, hidden) = self.at(column, row);
+        let (depth, number) = self.at(column, row);
         let role = self.cast.role(number)?;
-        let measured = self.develop(column, row, depth, hidden);
+        let measured = self.develop(column, row, depth);
         (measured > 0.0).then_some((measured, number, role))
     }
 
     #[inline]
-    fn develop(&mut self, column: usize, row: usize, depth: f32, hidden: bool) -> f32 {
-        if !depth.is_finite() || hidden {
+    fn develop(&mut self, column: usize, row: usize, depth: f32) -> f32 {
+        if !depth.is_finite() || self.is_hidden(column, row) {
             return 0.0;
         }
         let draw = self.noise.draw(row * self.intrinsics.width + column);
@@ -246,4 +264,10 @@ impl<'a> Film<'a> {
             || (row > 0 && differs(column, row - 1))
             || (row + 1 < height && differs(column, row + 1))
     }
+}
+
+/// Which ray of its block a pixel is.
+#[inline]
+fn lane_of(column: usize, row: usize) -> usize {
+    row % BLOCK[1] * BLOCK[0] + column % BLOCK[0]
 }
