@@ -1,6 +1,6 @@
-//! What each arm mode holds, feels and costs: slip of a grasp, a press on the table, sag, time.
+//! What each arm mode holds, feels and costs: slip of a grasp, a press on the table, sag, memory, time.
 //!
-//! `cargo run --release -p prehend-sim --example arm -- [grasp|press|sag|fall|speed] [FIRST_SEED] [N]`
+//! `cargo run --release -p prehend-sim --example arm -- [grasp|press|sag|fall|memory|speed] [FIRST_SEED] [N]`
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::sync::Arc;
@@ -354,6 +354,36 @@ fn speed(cell: &Cell, seed: u64, rounds: u64) -> Fallible<()> {
     Ok(())
 }
 
+/// Resident memory of one world at its start and with the target in the hand, a step after it was copied.
+fn memory(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
+    const N_WORLDS: usize = 256;
+    let resident_kb = || -> Fallible<f64> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(number.ok_or("no VmRSS")?.parse()?)
+    };
+    let mut cases = vec![("at the start", cell.world(seed, mode)?)];
+    cases.extend(
+        cell.grasped(seed, mode, 0.05)?
+            .map(|world| ("holding", world)),
+    );
+    for (what, world) in cases {
+        let bodies = world.scene().bodies.len();
+        let before = resident_kb()?;
+        let mut worlds = vec![world; N_WORLDS];
+        worlds.iter_mut().for_each(World::step);
+        let each = (resident_kb()? - before) / N_WORLDS as f64;
+        println!(
+            "{seed} {:8} {bodies} bodies {what}: {each:.1} kB",
+            mode.name()
+        );
+        // What is given back would be used again by the next case.
+        std::mem::forget(worlds);
+    }
+    Ok(())
+}
+
 fn main() -> Fallible<()> {
     let args: Vec<String> = std::env::args().collect();
     let arg = |i: usize, default: &str| args.get(i).cloned().unwrap_or_else(|| default.to_owned());
@@ -378,6 +408,7 @@ fn main() -> Fallible<()> {
                     }
                 }
                 "sag" => sag(&cell, seed, mode)?,
+                "memory" => memory(&cell, seed, mode)?,
                 "fall" if mode == ArmMode::Dynamic => fall(&cell, seed)?,
                 "fall" => {}
                 other => return Err(format!("nothing is called {other:?}").into()),
