@@ -28,6 +28,9 @@ frames = \"wall_050\"
 [[walls]]
 distance_m = 1.0
 frames = \"wall_100\"
+[[walls]]
+distance_m = 0.64
+frames = \"wall_064\"
 [step]
 near_m = 0.6
 far_m = 0.9
@@ -86,6 +89,7 @@ fn recording() -> tempfile::TempDir {
     std::fs::write(at("recording.toml"), RECORDING).expect("written");
     record(&at("wall_050"), &[face(0.5, 20.0)], 100);
     record(&at("wall_100"), &[face(1.0, 20.0)], 200);
+    record(&at("wall_064"), &[face(0.64, 20.0)], 400);
     record(&at("step"), &[face(0.6, 0.013), face(0.9, 20.0)], 300);
     folder
 }
@@ -114,8 +118,13 @@ fn the_noise_of_a_recorded_camera_is_found() {
             "{key}: {got}, not {expected}"
         );
     }
-    assert!(report["noise"]["disparity_step_px"].is_null(), "{report}");
-    assert!(report["residual"]["bias_m"].as_f64().expect("bias") < 5e-4);
+    assert_eq!(report["noise"]["disparity_step_px"], 0.0, "{report}");
+    for (key, most) in [("axial", 0.05), ("bias_m", 5e-4), ("pattern_m", 2e-4)] {
+        assert!(
+            report["residual"][key].as_f64().expect(key) < most,
+            "{report}"
+        );
+    }
 
     // What it prints for people is the section of a scene file.
     let output = prehend(&["sim", "fit-camera", path])
@@ -158,6 +167,12 @@ fn recordings_that_are_none_are_refused_by_name() {
     check("\"step\"", "\"wall_050\"", &["near left half"]);
 
     std::fs::write(folder.path().join("recording.toml"), RECORDING).expect("written");
+    let many = folder.path().join("step");
+    for extra in 0..200 {
+        let from = many.join("000.png");
+        std::fs::copy(from, many.join(format!("more_{extra}.png"))).expect("copied");
+    }
+    check_refused(&["sim", "fit-camera", path], 3, &["step", "224 images"]);
     let image = folder.path().join("wall_050/000.png");
     let grey: ImageBuffer<Luma<u8>, Vec<u8>> = ImageBuffer::new(WIDTH as u32, HEIGHT as u32);
     grey.save(&image).expect("written");

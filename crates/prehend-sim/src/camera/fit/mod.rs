@@ -70,10 +70,14 @@ pub struct Fit {
 /// How far the model is from the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Residual {
-    /// Root mean square over the walls of the relative error of the axial standard deviation.
-    pub axial: f64,
+    /// Root mean square over the walls of the relative error of the axial standard deviation; `None` with two
+    /// walls, which two numbers always explain.
+    pub axial: Option<f64>,
     /// Largest difference between a wall's mean depth and its distance, m. The model has no such error.
     pub bias_m: f64,
+    /// Largest standard deviation over a wall of what its pixels measure on average, once the plane through it
+    /// is taken off and what is left of their noise, m. It stands still, so the simulator has none of it.
+    pub pattern_m: f64,
     /// Root mean square over the columns next to the edge of the error in the shares of near, far and
     /// empty pixels.
     pub edge: f64,
@@ -123,7 +127,8 @@ pub fn fit(recording: &Recording) -> Result<Fit, FitError> {
     let stereo = f64::from(recording.intrinsics.focal) * recording.baseline_m;
     let step = disparity_step(recording, stereo);
     let mut walls = Vec::new();
-    let (mut empty, mut total, mut bias) = (0_usize, 0_usize, 0.0_f64);
+    let (mut empty, mut total) = (0_usize, 0_usize);
+    let (mut bias, mut pattern) = (0.0_f64, 0.0_f64);
     for plane in &recording.planes {
         let pixels = Pixels::of(recording, plane, stereo);
         empty += pixels.empty;
@@ -136,6 +141,7 @@ pub fn fit(recording: &Recording) -> Result<Fit, FitError> {
             what: format!("the wall at {} m", plane.distance_m),
         })?;
         bias = bias.max((mean - plane.distance_m).abs());
+        pattern = pattern.max(pixels.pattern());
         walls.push((plane.distance_m, sigma));
     }
     let (sigma_m, sigma_per_m2, axial) = axial(&walls);
@@ -159,8 +165,9 @@ pub fn fit(recording: &Recording) -> Result<Fit, FitError> {
             edge_holes: edge.holes,
         },
         residual: Residual {
-            axial,
+            axial: (walls.len() > 2).then_some(axial),
             bias_m: bias,
+            pattern_m: pattern,
             edge: edge.residual,
         },
     })
@@ -266,11 +273,11 @@ mod tests {
         near(got.dropout, noise.dropout, 0.003);
         near(got.edge_holes, noise.edge_holes, 0.02);
         assert_eq!(got.stereo_shadow, noise.stereo_shadow);
-        assert!(
-            residual.axial < 0.03 && residual.edge < 0.02,
-            "{residual:?}"
-        );
+        let axial = residual.axial.expect("four walls");
+        assert!(axial < 0.03 && residual.edge < 0.02, "{residual:?}");
         assert!(residual.bias_m < 2e-4, "{residual:?}");
+        // Nothing in the simulator stands still.
+        assert!(residual.pattern_m < 5e-4, "{residual:?}");
     }
 
     fn smooth() -> NoiseConfig {
@@ -348,6 +355,31 @@ mod tests {
             .noise;
         near(got.disparity_step_px, 0.1, 1e-3);
         assert!(got.stereo_shadow);
+    }
+
+    #[test]
+    fn what_stands_still_is_told_and_is_no_noise() {
+        let mut waved = record(&smooth());
+        for plane in &mut waved.planes {
+            let add = |(pixel, depth): (usize, &mut f32)| {
+                if *depth > 0.0 {
+                    *depth += 0.004 * libm::sinf(0.9 * pixel as f32);
+                }
+            };
+            for frame in &mut plane.frames {
+                frame.iter_mut().enumerate().for_each(add);
+            }
+        }
+        let Fit { noise, residual } = fit(&waved).expect("a recording");
+        near(noise.sigma_m, smooth().sigma_m, 1e-4);
+        near(residual.pattern_m, 0.004 / std::f64::consts::SQRT_2, 1e-4);
+    }
+
+    #[test]
+    fn two_walls_explain_themselves() {
+        let mut two = record(&smooth());
+        two.planes.truncate(2);
+        assert_eq!(fit(&two).expect("a recording").residual.axial, None);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub const RECORDING_FILE: &str = "recording.toml";
 const MOST_FRAMES: usize = 200;
 /// Most pixels along an axis.
 const MOST_PIXELS: u32 = 4096;
+/// Most depths of all images together: 800 MB.
+const MOST_DEPTHS: usize = 200_000_000;
 
 /// `recording.toml`: what was recorded, and how far away it was.
 ///
@@ -24,9 +26,9 @@ const MOST_PIXELS: u32 = 4096;
 /// depth_unit_m = 0.0001   # one count of the images
 /// edge_step_m = 0.02      # what the scene file will call an edge; below far_m - near_m
 ///
-/// [[walls]]               # square to the optical axis; two or more
+/// [[walls]]               # square to the optical axis; two or more, better three
 /// distance_m = 0.5
-/// frames = "wall_050"     # folder of 16 bit grey PNGs, 0 where nothing was measured
+/// frames = "wall_050"     # folder of up to 200 16 bit grey PNGs, 0 where nothing was measured
 ///
 /// [step]                  # near face on the left half, far face behind it
 /// near_m = 0.6
@@ -86,9 +88,17 @@ impl Recording {
         let path = folder.join(RECORDING_FILE);
         let read: RecordingToml = config::load(&path)?;
         read.check(&path)?;
-        let mut size = None;
-        let mut frames =
-            |name: &Path| read_frames(&folder.join(name), read.depth_unit_m, &mut size);
+        let (mut size, mut n_depths) = (None, 0);
+        let mut frames = |name: &Path| {
+            let path = folder.join(name);
+            let frames = read_frames(&path, read.depth_unit_m, &mut size)?;
+            n_depths += frames.iter().map(Vec::len).sum::<usize>();
+            if n_depths > MOST_DEPTHS {
+                let reason = format!("with it there are {n_depths} depths, {MOST_DEPTHS} at most");
+                return Err(RecordingError::Frames { path, reason });
+            }
+            Ok(frames)
+        };
         let planes = read.walls.iter().map(|wall| {
             Ok(PlaneFrames {
                 distance_m: wall.distance_m,
@@ -182,12 +192,17 @@ fn read_frames(
         let is_png = path
             .extension()
             .is_some_and(|ext| ext.eq_ignore_ascii_case("png"));
-        if is_png && paths.len() < MOST_FRAMES {
+        if is_png {
             paths.push(path);
         }
     }
     if paths.is_empty() {
         return Err(refuse(folder, "holds no .png".to_owned()));
+    }
+    if paths.len() > MOST_FRAMES {
+        let n = paths.len();
+        let reason = format!("holds {n} images, {MOST_FRAMES} at most: leave some out");
+        return Err(refuse(folder, reason));
     }
     paths.sort();
     let mut frames = Vec::with_capacity(paths.len());

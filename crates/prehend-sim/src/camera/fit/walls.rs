@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nalgebra::{Matrix3, Vector3};
 use prehend_cloud::Intrinsics;
 
 use super::simplex::minimum;
@@ -16,6 +17,8 @@ fn unseen_columns(recording: &Recording, stereo: f64, distance: f64) -> usize {
 pub(super) struct Pixels {
     /// Per pixel, what its frames measured.
     measured: Vec<Vec<f64>>,
+    /// Per pixel, its column and row.
+    places: Vec<[f64; 2]>,
     /// Pixels that measured nothing, and all.
     pub empty: usize,
     pub total: usize,
@@ -29,8 +32,9 @@ impl Pixels {
         } else {
             0
         };
-        let columns = (0..width * height).filter(|pixel| pixel % width >= first);
-        let measured: Vec<Vec<f64>> = columns
+        let pixels = || (0..width * height).filter(|pixel| pixel % width >= first);
+        let places = pixels().map(|pixel| [(pixel % width) as f64, (pixel / width) as f64]);
+        let measured: Vec<Vec<f64>> = pixels()
             .map(|pixel| {
                 let depths = plane.frames.iter().map(|frame| f64::from(frame[pixel]));
                 depths.filter(|z| *z > 0.0 && z.is_finite()).collect()
@@ -40,6 +44,7 @@ impl Pixels {
         let n_measured: usize = measured.iter().map(Vec::len).sum();
         Self {
             measured,
+            places: places.collect(),
             empty: total - n_measured,
             total,
         }
@@ -61,6 +66,32 @@ impl Pixels {
         }
         let variance = squares / freedom.max(1) as f64 - depth_unit_m.powi(2) / 12.0;
         (freedom >= 20).then_some((self.mean()?, variance.max(0.0).sqrt()))
+    }
+
+    /// See [`super::Residual::pattern_m`]; 0 where too few pixels measured twice.
+    pub fn pattern(&self) -> f64 {
+        let often = self.places.iter().zip(&self.measured);
+        let often = often.filter(|(_, depths)| depths.len() >= 2);
+        let (mut normal, mut right) = (Matrix3::zeros(), Vector3::zeros());
+        let (mut means, mut noise) = (Vec::new(), 0.0);
+        for ([column, row], depths) in often {
+            let n = depths.len() as f64;
+            let mean = depths.iter().sum::<f64>() / n;
+            let squares = depths.iter().map(|z| (z - mean).powi(2)).sum::<f64>();
+            noise += squares / (n - 1.0) / n;
+            let at = Vector3::new(1.0, *column, *row);
+            normal += at * at.transpose();
+            right += at * mean;
+            means.push((at, mean));
+        }
+        let Some(plane) = normal.cholesky().map(|normal| normal.solve(&right)) else {
+            return 0.0;
+        };
+        let n = means.len() as f64;
+        let squares = means
+            .iter()
+            .map(|(at, mean)| (mean - at.dot(&plane)).powi(2));
+        (squares.sum::<f64>() / n - noise / n).max(0.0).sqrt()
     }
 
     /// Mean and standard deviation before depths were put on levels.
