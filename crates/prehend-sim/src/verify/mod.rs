@@ -14,6 +14,7 @@
 //! | `shake` | 150 random joint motions of 50 ms, many seeds | the cube stays in the hand |
 //! | `stack` | ten cubes on each other, 60 s | they stand |
 //! | `mass_ratio` | 1 kg on 1 g, 60 s | it stands |
+//! | `chain` | a ball of 1 kg swings on ten links of 1 g | no joint comes apart |
 //! | `dynamics` | what the `dynamic` arm holds itself with, and how it answers torques | Lagrange's equations |
 //! | `free_arm` | the `dynamic` arm under torques, 2 s | Lagrange's equations, integrated finely |
 //! | `energy` | the `dynamic` arm swings without friction, 10 s | energy is kept |
