@@ -193,6 +193,27 @@ impl SceneConfig {
         Ok(scene)
     }
 
+    /// A section that the task does not read is a mistake, and nobody would check it.
+    fn check_sections(&self, path: &Path) -> Result<(), ConfigError> {
+        let kind = self.task.kind;
+        let sections = [
+            ("objects", self.objects.is_some(), TaskKind::PickPlace),
+            ("clutter", self.clutter.is_some(), TaskKind::PickPlace),
+            ("cube", self.cube.is_some(), TaskKind::Lift),
+            ("stack", self.stack.is_some(), TaskKind::Stack),
+            ("drawer", self.drawer.is_some(), TaskKind::Drawer),
+            ("push_t", self.push_t.is_some(), TaskKind::PushT),
+            ("peg", self.peg.is_some(), TaskKind::Peg),
+            ("grid", self.grid.is_some(), TaskKind::Grid),
+            ("clear", self.clear.is_some(), TaskKind::Clear),
+        ];
+        for (name, is_there, owner) in sections {
+            let message = "is not read by this file's task; take it out";
+            config::require(!is_there || owner == kind, path, name, message)?;
+        }
+        Ok(())
+    }
+
     fn check(&self, path: &Path) -> Result<(), SimError> {
         range(path, "table.x_m", self.table.x_m, 0.2, 0.8)?;
         range(path, "table.y_m", self.table.y_m, -0.6, 0.6)?;
@@ -207,6 +228,7 @@ impl SceneConfig {
             TaskKind::PushT => PushTConfig::check(self.push_t.as_ref(), path)?,
             TaskKind::Clear => ClearConfig::check(self.clear.as_ref(), path)?,
         }
+        self.check_sections(path)?;
         if let Some(randomise) = &self.randomise {
             randomise.check(path)?;
         }
@@ -221,12 +243,14 @@ impl SceneConfig {
         )?;
         for (index, camera) in self.cameras.iter().enumerate() {
             let field = |name: &str| format!("cameras[{index}].{name}");
-            config::require(
-                (8..=1280).contains(&camera.width_px) && (8..=1024).contains(&camera.height_px),
-                path,
-                &field("width_px"),
-                "an image has 8 to 1280 columns and 8 to 1024 rows",
-            )?;
+            for (name, pixels, most) in [
+                ("width_px", camera.width_px, 1280),
+                ("height_px", camera.height_px, 1024),
+            ] {
+                let message =
+                    format!("is {pixels}; an image has 8 to 1280 columns and 8 to 1024 rows");
+                config::require((8..=most).contains(&pixels), path, &field(name), message)?;
+            }
             within(&field("fov_deg"), camera.fov_deg, 10.0, 120.0)?;
             for (name, value, most) in [
                 ("placement_sigma_m", camera.placement_sigma_m, 0.2),
@@ -235,7 +259,7 @@ impl SceneConfig {
             ] {
                 within(&field(name), value, 0.0, most)?;
             }
-            let apart = (0..2)
+            let apart = (0..3)
                 .map(|axis| camera.position_m[axis] - camera.look_at_m[axis])
                 .fold(0.0, |sum, d| sum + d * d);
             config::require(
@@ -247,7 +271,7 @@ impl SceneConfig {
                     && apart > 1e-4,
                 path,
                 &field("position_m"),
-                "needs finite coordinates under 5 m, and must not look straight down",
+                "needs finite coordinates under 5 m, and another place than look_at_m",
             )?;
         }
         within("noise.sigma_m", self.noise.sigma_m, 0.0, 0.05)?;

@@ -236,10 +236,14 @@ impl Placement {
     }
 }
 
-/// A camera at `position` that looks at `target`, its x axis level: z forward, y down.
+/// A camera at `position` that looks at `target`, its x axis level: z forward, y down. Looking straight up or
+/// down, base x is up in its image.
 pub(crate) fn looking_at(position: &Vector3<f64>, target: &Vector3<f64>) -> Pose {
     let forward = (target - position).normalize();
-    let right = forward.cross(&Vector3::z()).normalize();
+    let level = forward.cross(&Vector3::z());
+    let right = level
+        .try_normalize(1e-6)
+        .unwrap_or_else(|| forward.cross(&Vector3::x()));
     let down = forward.cross(&right);
     let rotation = Rotation3::from_matrix_unchecked(Matrix3::from_columns(&[right, down, forward]));
     Pose::from_parts(
