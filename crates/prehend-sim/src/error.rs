@@ -19,8 +19,8 @@ pub enum SimError {
     },
     /// No start state could be found that fulfils the scene file.
     #[error(
-        "seed {seed}: no usable scene in {attempts} attempts; lower `clutter.distractors` or \
-         `clutter.min_target_points`"
+        "seed {seed}: no usable scene in {attempts} attempts; ask for less on the table, for more room, or for fewer \
+         points that the cameras must see of it at the start"
     )]
     NoScene {
         /// The episode's seed.
@@ -36,6 +36,12 @@ pub enum SimError {
     GaveUp {
         /// The episode's seed.
         seed: u64,
+    },
+    /// Nobody wrote an expert for the task.
+    #[error("scene {scene:?}: its task has no expert; let a policy act")]
+    NoExpert {
+        /// The scene's name.
+        scene: String,
     },
     /// A state vector does not belong to this world.
     #[error("state vector refused: {reason}")]

@@ -19,6 +19,7 @@ mod config;
 mod control_mode;
 mod error;
 mod geometry;
+mod guard;
 mod objects;
 mod physics;
 mod pilots;

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::arm_loop::{ACTION_DT, ArmLoop};
+use crate::guard::guard;
 use crate::pilots::Expert;
 use crate::{ArmMode, Failure, SimError, World};
 
@@ -161,12 +162,28 @@ pub struct EpisodeResult {
     pub seams: Seams,
 }
 
+impl EpisodeResult {
+    fn diverged(world: &World, n_actions: usize, seams: Seams) -> Self {
+        Self {
+            success: false,
+            failure: Some(Failure::Diverged),
+            duration_s: world.now().seconds_since(Stamp::ZERO),
+            n_actions,
+            arm: world.arm_mode(),
+            seams,
+        }
+    }
+}
+
 /// Runs one episode to success, failure or the time limit.
 ///
 /// `on_step` sees every action after it was carried out. Without a delay the steps replay.
 ///
+/// A world that panics ends its episode as [`Failure::Diverged`].
+///
 /// # Errors
-/// [`SimError::Policy`] if the policy gives up, [`SimError::Control`] if the arm cannot be commanded.
+/// [`SimError::Policy`] if the policy gives up, [`SimError::Control`] if the arm cannot be commanded,
+/// [`SimError::NoExpert`] if the pilot is an expert and the task has none.
 pub fn rollout(
     world: &mut World,
     mut pilot: Pilot<'_>,
@@ -174,6 +191,11 @@ pub fn rollout(
     on_step: &mut dyn FnMut(&RolloutStep),
 ) -> Result<EpisodeResult, SimError> {
     let mut arm = ArmLoop::new(world, &config.control)?;
+    if !matches!(pilot, Pilot::Policy(_)) && !world.episode().has_expert() {
+        return Err(SimError::NoExpert {
+            scene: world.config().name.clone(),
+        });
+    }
     let seed = world.scene().seed;
     if let Pilot::Policy(policy) | Pilot::Mixed(policy) = &mut pilot {
         policy.reset(derive_seed(seed, Stream::Policy, 0));
@@ -193,7 +215,9 @@ pub fn rollout(
         };
         let (chunk, is_expert, delay) = match &mut pilot {
             Pilot::Policy(policy) | Pilot::Mixed(policy) if is_policy => {
-                let mut seen = world.observe();
+                let Some(mut seen) = guard(|| world.observe()) else {
+                    return Ok(EpisodeResult::diverged(world, n_actions, seams));
+                };
                 seen.committed = commitment.actions(seen.stamp);
                 (policy.act(&seen)?, false, config.delay.draw(&mut delays))
             }
@@ -225,9 +249,15 @@ pub fn rollout(
             }
             let before = world.state_vector();
             let action = commitment.action_at(world.now());
-            arm.advance(world);
+            let task = guard(|| {
+                arm.advance(world);
+                world.task()
+            });
             n_actions += 1;
             turns.advance();
+            let Some(task) = task else {
+                return Ok(EpisodeResult::diverged(world, n_actions, seams));
+            };
             on_step(&RolloutStep {
                 world: before,
                 action,
@@ -235,7 +265,6 @@ pub fn rollout(
                 decision: decision.take_if(|_| chunk.is_none()),
                 hash: world.hash(),
             });
-            let task = world.task();
             let failure = task.failure.or(arm.failure());
             if task.success || failure.is_some() {
                 return Ok(EpisodeResult {

@@ -14,13 +14,14 @@ use prehend_types::{
 
 use crate::arm::coupling::{HandWay, Reaction};
 use crate::arm::{Arm, ArmMode, ArmReport, Payload};
+use crate::camera::LabelledCloud;
 use crate::command_line::{CommandLine, Order};
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, DT, LinkContact, Physics, Reach};
 use crate::randomise::{Draw, Draws};
 use crate::scene::Scene;
 use crate::state::WorldState;
-use crate::tasks::{Episode, Facts, Failure, Memory, TaskStatus};
+use crate::tasks::{Episode, Facts, Memory, TaskStatus};
 use crate::view::check_fits;
 use crate::{PhysicsSettings, SceneConfig, SimError, camera};
 
@@ -134,10 +135,7 @@ impl World {
         self.status = self.episode.judge(&self.facts(), &mut memory);
         self.memory = memory;
         if self.physics.has_diverged() {
-            self.status = TaskStatus {
-                success: false,
-                failure: Some(Failure::Diverged),
-            };
+            self.status = TaskStatus::DIVERGED;
         }
     }
 
@@ -205,6 +203,13 @@ impl World {
     pub fn observe(&self) -> Observation {
         let state = self.state.rounded();
         camera::observe(&self.robot, &self.config, self.scene(), &state)
+    }
+
+    /// The same with what each point belongs to, instance by instance. For labels and viewers, never for policies.
+    #[must_use]
+    pub fn look(&self) -> LabelledCloud {
+        let state = self.state.rounded();
+        camera::look(&self.robot, &self.config, self.scene(), &state)
     }
 
     /// How the task stands after the last step.

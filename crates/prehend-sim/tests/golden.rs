@@ -33,12 +33,16 @@ fn seen(world: &World) -> u64 {
     hashed(hash, cloud.roles.iter().map(|role| *role as u8))
 }
 
-/// Scene, arm, number of actions, hash of the start, hash over all steps, hashes of the first cloud and the last.
+/// Scene, arm, number of actions, hash of the start, hash over all steps, hashes of the first cloud and the last;
+/// where nobody can act, of the start and the first cloud alone.
 fn episode(robot: &Arc<Robot>, scene: &Path, arm: ArmMode) -> String {
     let config = Arc::new(SceneConfig::load(scene).expect("a valid scene"));
     let world = World::with_arm(robot, &config, SEED, FamilySet::Train, arm);
     let mut world = world.expect("a scene");
     let (start, first) = (world.hash(), seen(&world));
+    if !world.episode().has_expert() {
+        return format!("{} {} {start:016x} {first:016x}", config.name, arm.name());
+    }
     let (mut n_actions, mut all) = (0, BASIS);
     rollout(
         &mut world,

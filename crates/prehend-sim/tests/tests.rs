@@ -233,6 +233,17 @@ fn scene_files_are_checked() {
             "mass_kg = [nan, 0.30]",
             "objects.mass_kg",
         ),
+        (
+            "[noise]",
+            "[cube]\nsize_m = [nan, 0.0]\nmass_kg = [0.1, 0.1]\nfriction = [0.7, 0.7]\nmax_yaw_deg = 0.0\n\n[noise]",
+            "`cube`: is not read",
+        ),
+        ("height_px = 120", "height_px = 2", "cameras[0].height_px"),
+        (
+            "position_m = [0.95, 0.50, 0.60]",
+            "position_m = [0.48, 0.0, 0.02]",
+            "cameras[0].position_m",
+        ),
         ("fov_deg = 54.0", "fov_deg = 0.0", "cameras[0].fov_deg"),
         ("min_m = [0.20,", "min_m = [nan,", "cloud.crop"),
         (
@@ -252,6 +263,40 @@ fn scene_files_are_checked() {
         missing.to_string().contains("no/such/scene.toml"),
         "{missing}"
     );
+}
+
+#[test]
+fn a_camera_may_look_straight_down() {
+    let path = locate("scenes/tabletop.toml").expect("scenes/tabletop.toml");
+    let text = std::fs::read_to_string(path).expect("readable");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("scene.toml");
+    let above = text.replace(
+        "position_m = [0.95, 0.50, 0.60]",
+        "position_m = [0.48, 0.0, 0.90]",
+    );
+    std::fs::write(&path, above).expect("written");
+    let mut scene = SceneConfig::load(&path).expect("a valid scene");
+    scene.cameras.truncate(1);
+    let camera = &mut scene.cameras[0];
+    camera.placement_sigma_m = 0.0;
+    (camera.extrinsic_sigma_m, camera.extrinsic_sigma_deg) = (0.0, 0.0);
+    let world = World::new(&cell().0, &Arc::new(scene), 7, FamilySet::Train).expect("a scene");
+    let seen = world.look();
+    let target = world.body_pose(0).expect("a target").translation.vector;
+    let near = seen
+        .points
+        .iter()
+        .zip(&seen.roles)
+        .filter(|(_, role)| **role == Role::Target);
+    let (mut n, mut sum) = (0.0, [0.0_f64; 2]);
+    for ([x, y, _], _) in near {
+        n += 1.0;
+        sum = [sum[0] + f64::from(*x), sum[1] + f64::from(*y)];
+    }
+    assert!(n > 20.0, "{n} points");
+    let off = [sum[0] / n - target.x, sum[1] / n - target.y];
+    assert!(off[0].abs() < 0.03 && off[1].abs() < 0.03, "{off:?}");
 }
 
 #[test]

@@ -120,6 +120,7 @@ impl From<SimError> for Failure {
             SimError::Config(_)
             | SimError::Robot { .. }
             | SimError::NoScene { .. }
+            | SimError::NoExpert { .. }
             | SimError::State { .. } => Class::BadInput,
             _ => Class::Runtime,
         };

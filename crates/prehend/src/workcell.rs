@@ -175,7 +175,7 @@ impl Workcell {
         let (robot, scene) = (&self.robot, &self.scene);
         match World::with_arm(robot, scene, seed, families, self.arm) {
             Ok(world) => Ok(Some(world)),
-            Err(error @ SimError::NoScene { .. }) => {
+            Err(error @ (SimError::NoScene { .. } | SimError::GaveUp { .. })) => {
                 tracing::warn!("{error}; the seed is passed over");
                 Ok(None)
             }

@@ -298,6 +298,10 @@ impl Episode for ClearEpisode {
 
     /// Holds still: grasps of objects in a pile are what the pick-and-place network is for, and nobody has
     /// written them down.
+    fn has_expert(&self) -> bool {
+        false
+    }
+
     fn expert(&self, _facts: &Facts<'_>, _base_from_tcp_d: &Pose) -> Action {
         Action::hold(1.0)
     }

@@ -77,6 +77,11 @@ pub trait Episode: Send + Sync + fmt::Debug {
     /// reward: who is paid for being near would rather stay there than end the episode.
     fn progress(&self, facts: &Facts<'_>, status: &TaskStatus) -> f64;
 
+    /// Whether there is an expert for it; without one it stays where it is.
+    fn has_expert(&self) -> bool {
+        true
+    }
+
     /// What an expert who knows everything does next, from where the tool is commanded to be.
     fn expert(&self, facts: &Facts<'_>, base_from_tcp_d: &Pose) -> Action;
 
@@ -223,6 +228,14 @@ pub struct TaskStatus {
     pub success: bool,
     /// The episode cannot succeed any more, or its time is up.
     pub failure: Option<Failure>,
+}
+
+impl TaskStatus {
+    /// Something in the world is not finite any more, or its engine gave up.
+    pub(crate) const DIVERGED: Self = Self {
+        success: false,
+        failure: Some(Failure::Diverged),
+    };
 }
 
 /// Which task a scene file asks for.

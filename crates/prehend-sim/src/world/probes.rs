@@ -12,7 +12,7 @@ use crate::objects::Part;
 use crate::objects::build::{block, sphere, upright};
 use crate::pilots::{Expert, rule};
 use crate::scene::{Body, BodyMotion, Cloth, Partner};
-use crate::tasks::Variant;
+use crate::tasks::{Failure, Variant};
 
 /// What an arm does next, from where its tool is commanded to be.
 type Script = fn(&Facts<'_>, &Pose) -> Action;

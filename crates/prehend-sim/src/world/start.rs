@@ -9,6 +9,7 @@ use super::{Follower, World};
 use crate::arm::{Arm, ArmMode};
 use crate::camera;
 use crate::command_line::{CommandLine, Order};
+use crate::guard::guard;
 use crate::objects::FamilySet;
 use crate::physics::{BodyState, Physics, flat};
 use crate::randomise::Draws;
@@ -23,10 +24,11 @@ const SETTLE_STEPS: u64 = 240;
 /// Every body must be slower than this when the episode starts, m/s.
 const SETTLED_SPEED: f64 = 0.005;
 impl World {
-    /// [`Self::with_arm`] in the default mode.
+    /// The start state of a seed, with the arm in the default mode.
     ///
     /// # Errors
-    /// As [`Self::with_arm`].
+    /// [`SimError::NoScene`] if none was found for it, [`SimError::GaveUp`] if looking for one panicked,
+    /// [`SimError::Robot`] for an arm that cannot be simulated.
     pub fn new(
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
@@ -59,6 +61,17 @@ impl World {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_settings(
+        robot: &Arc<Robot>,
+        config: &Arc<SceneConfig>,
+        seed: u64,
+        families: FamilySet,
+        settings: &PhysicsSettings,
+    ) -> Result<Self, SimError> {
+        guard(|| Self::settled(robot, config, seed, families, settings))
+            .unwrap_or(Err(SimError::GaveUp { seed }))
+    }
+
+    fn settled(
         robot: &Arc<Robot>,
         config: &Arc<SceneConfig>,
         seed: u64,

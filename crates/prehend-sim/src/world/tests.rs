@@ -3,7 +3,7 @@
 use prehend_types::config::locate;
 
 use super::*;
-use crate::tasks::Variant;
+use crate::tasks::{Failure, Variant};
 use crate::{Pilot, RolloutConfig, rollout};
 
 fn world(seed: u64, arm: ArmMode) -> World {
@@ -24,17 +24,33 @@ impl World {
 
     /// Makes every look at it panic from now on.
     pub(crate) fn blind(&mut self) {
-        self.episode = Arc::new(Blind(Arc::clone(&self.episode)));
+        self.spoil(Spoilt::Look);
+    }
+
+    /// Makes every step panic from now on.
+    pub(crate) fn lame(&mut self) {
+        self.spoil(Spoilt::Step);
+    }
+
+    fn spoil(&mut self, what: Spoilt) {
+        self.episode = Arc::new(Panicking(Arc::clone(&self.episode), what));
     }
 }
 
-/// An episode whose scene cannot be looked at.
-#[derive(Debug)]
-struct Blind(Arc<dyn Episode>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spoilt {
+    Look,
+    Step,
+}
 
-impl Episode for Blind {
+/// An episode that cannot be looked at, or not be judged.
+#[derive(Debug)]
+struct Panicking(Arc<dyn Episode>, Spoilt);
+
+impl Episode for Panicking {
     fn scene(&self) -> &Scene {
-        panic!("cannot be looked at, on purpose");
+        assert!(self.1 != Spoilt::Look, "on purpose");
+        self.0.scene()
     }
 
     fn instruction(&self) -> String {
@@ -50,6 +66,7 @@ impl Episode for Blind {
     }
 
     fn judge(&self, facts: &Facts<'_>, memory: &mut Memory) -> TaskStatus {
+        assert!(self.1 != Spoilt::Step, "on purpose");
         self.0.judge(facts, memory)
     }
 
@@ -72,10 +89,7 @@ fn a_world_that_diverged_never_forgets_it_and_has_no_success() {
     let mut world = spun(world(7, ArmMode::Actuated));
     // As if it had been done: not even that counts any more.
     world.memory.success = true;
-    let diverged = TaskStatus {
-        success: false,
-        failure: Some(Failure::Diverged),
-    };
+    let diverged = TaskStatus::DIVERGED;
     for step in 0..25 {
         world.step();
         assert_eq!(world.task(), diverged, "step {step}");
@@ -91,17 +105,38 @@ fn a_world_that_diverged_never_forgets_it_and_has_no_success() {
 }
 
 #[test]
-fn an_episode_that_diverged_ends_as_that() {
-    let mut world = spun(world(7, ArmMode::Actuated));
-    let result = rollout(
-        &mut world,
-        Pilot::Expert,
-        &RolloutConfig::default(),
-        &mut |_| {},
-    );
-    let result = result.expect("a rollout");
-    assert_eq!(
-        (result.n_actions, result.failure),
-        (1, Some(Failure::Diverged))
-    );
+fn an_episode_that_diverged_or_panicked_ends_as_that() {
+    for spoil in [World::diverge, World::lame] {
+        let mut world = world(7, ArmMode::Actuated);
+        spoil(&mut world);
+        let config = RolloutConfig::default();
+        let result = rollout(&mut world, Pilot::Expert, &config, &mut |_| {});
+        let result = result.expect("a rollout");
+        assert_eq!(
+            (result.n_actions, result.failure),
+            (1, Some(Failure::Diverged))
+        );
+    }
+}
+
+#[test]
+fn an_expert_is_not_made_up() {
+    let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
+    let path = locate("scenes/clear_table.toml").expect("scenes/clear_table.toml");
+    let config = Arc::new(SceneConfig::load(&path).expect("valid scene"));
+    let mut world = World::new(&Arc::new(robot), &config, 1, FamilySet::Train).expect("a scene");
+    let config = RolloutConfig::default();
+    let error = rollout(&mut world, Pilot::Expert, &config, &mut |_| {}).expect_err("no expert");
+    assert!(error.to_string().contains("clear_table"), "{error}");
+}
+
+#[test]
+fn a_look_tells_which_points_are_whose() {
+    let world = world(7, ArmMode::Exact);
+    let (seen, told) = (world.look(), world.observe().cloud);
+    assert_eq!((&seen.points, &seen.roles), (&told.points, &told.roles));
+    let mut instances = seen.instances.clone();
+    instances.sort_unstable();
+    instances.dedup();
+    assert!(instances.len() > 1, "{instances:?}");
 }
