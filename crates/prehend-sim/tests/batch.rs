@@ -5,8 +5,8 @@ use std::sync::Arc;
 use prehend_control::{ControlConfig, Controller};
 use prehend_robot::Robot;
 use prehend_sim::{
-    ArmMode, Autoreset, Batch, BatchCell, BatchConfig, Expert, FamilySet, Pilot, RolloutConfig,
-    SceneConfig, World, rollout,
+    ArmMode, Autoreset, Batch, BatchCell, BatchConfig, Expert, FamilySet, PhysicsSettings, Pilot,
+    RolloutConfig, SceneConfig, World, rollout,
 };
 use prehend_types::config::locate;
 use prehend_types::{Action, ActionChunk, GripperCommand, JointCommand, JointVelocities};
@@ -30,7 +30,10 @@ fn config_with(threads: usize, arm: ArmMode) -> BatchConfig {
         threads,
         observe: false,
         autoreset: Autoreset::Disabled,
-        arm,
+        settings: PhysicsSettings {
+            arm,
+            ..PhysicsSettings::default()
+        },
         ..BatchConfig::default()
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use prehend_robot::Robot;
-use prehend_sim::{ArmMode, Batch, BatchCell, BatchConfig, ControlMode, FamilySet, SceneConfig};
+use prehend_sim::{
+    ArmMode, Batch, BatchCell, BatchConfig, ControlMode, FamilySet, PhysicsSettings, SceneConfig,
+};
 use prehend_types::config::locate;
 
 fn cell() -> BatchCell {
@@ -20,7 +22,10 @@ fn batch(mode: ControlMode, arm: ArmMode) -> Batch {
     let config = BatchConfig {
         observe: false,
         mode,
-        arm,
+        settings: PhysicsSettings {
+            arm,
+            ..PhysicsSettings::default()
+        },
         ..BatchConfig::default()
     };
     Batch::new(&[cell()], config).expect("a batch")
@@ -153,7 +158,10 @@ fn actions_that_do_not_fit_are_refused() {
     for arm in [ArmMode::Exact, ArmMode::Actuated] {
         let config = BatchConfig {
             mode: ControlMode::Torque,
-            arm,
+            settings: PhysicsSettings {
+                arm,
+                ..PhysicsSettings::default()
+            },
             ..BatchConfig::default()
         };
         let error = Batch::new(&cells, config)

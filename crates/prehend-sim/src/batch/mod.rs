@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::objects::FamilySet;
 use crate::tasks::Failure;
-use crate::{ArmMode, ControlMode, SceneConfig, SimError};
+use crate::{ControlMode, PhysicsSettings, SceneConfig, SimError};
 
 pub use slot::Saved;
 use slot::{Order, Slot};
@@ -66,8 +66,8 @@ pub struct BatchConfig {
     pub control: ControlConfig,
     /// What the numbers of [`Batch::act`] mean.
     pub mode: ControlMode,
-    /// How the arms are simulated.
-    pub arm: ArmMode,
+    /// How the worlds are simulated, their arms among it.
+    pub settings: PhysicsSettings,
 }
 
 impl Default for BatchConfig {
@@ -80,7 +80,7 @@ impl Default for BatchConfig {
             n_kept_starts: 64,
             control: ControlConfig::default(),
             mode: ControlMode::default(),
-            arm: ArmMode::default(),
+            settings: PhysicsSettings::default(),
         }
     }
 }
@@ -175,7 +175,7 @@ impl Batch {
             slots: slots
                 .map(|(cell, id)| Slot::new(cell.clone(), id, stride))
                 .collect(),
-            starts: Starts::new(config.n_kept_starts, config.arm),
+            starts: Starts::new(config.n_kept_starts, config.settings),
             config,
             pool,
             tally: Tally::default(),
@@ -434,8 +434,9 @@ mod tests {
     }
 
     #[test]
-    fn a_world_that_cannot_be_looked_at_ends_its_episode_is_counted_and_harms_no_other() {
+    fn a_world_that_panics_ends_its_episode_is_counted_and_harms_no_other() {
         check_that_only_slot_0_fails(World::blind);
+        check_that_only_slot_0_fails(World::lame);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! One place of a batch: a cell and the episode that runs in it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use prehend_types::{Action, ActionChunk};
+use prehend_types::{Action, ActionChunk, Observation};
 
 use super::starts::Starts;
 use super::{Autoreset, BatchCell, BatchConfig, EndedEpisode, StepOutcome};
 use crate::arm_loop::{ACTION_DT, ArmLoop, BRIDGE};
+use crate::guard::guard;
 use crate::tasks::{Failure, TaskStatus};
 use crate::{SimError, World};
 
@@ -41,17 +40,6 @@ pub struct Saved {
 
 /// Ids that a slot passes over in a row before it gives up.
 const MOST_UNUSABLE: u32 = 100;
-
-const DIVERGED: TaskStatus = TaskStatus {
-    success: false,
-    failure: Some(Failure::Diverged),
-};
-
-/// The outcome of work on one world, or nothing if it panics: an engine that gives up on one world must not
-/// take the others with it.
-fn guard<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
-}
 
 /// One place of a batch.
 pub(super) struct Slot {
@@ -122,8 +110,7 @@ impl Slot {
         config: &BatchConfig,
         starts: &Starts,
     ) -> Result<StepOutcome, SimError> {
-        let gave_up = || SimError::GaveUp { seed: id };
-        let world = guard(|| starts.world(&self.cell, id)).ok_or_else(gave_up)??;
+        let world = starts.world(&self.cell, id)?;
         let mut running = Running {
             id,
             arm: ArmLoop::in_mode(&world, &config.control, config.mode)?,
@@ -134,10 +121,11 @@ impl Slot {
             world,
         };
         self.next_id = id.wrapping_add(self.stride);
-        let outcome = running.show(0.0, 0, config.observe);
+        let observation = running.look(config.observe);
         if running.has_ended() {
-            return Err(gave_up());
+            return Err(SimError::GaveUp { seed: id });
         }
+        let outcome = running.outcome(0.0, 0, observation);
         self.running = Some(running);
         Ok(outcome)
     }
@@ -170,8 +158,7 @@ impl Slot {
         let Some(running) = self.running.as_mut().filter(|running| !running.has_ended()) else {
             return self.reset_next(config, starts);
         };
-        let (reward, n_actions) = running.carry_out(order)?;
-        let outcome = running.show(reward, n_actions, config.observe);
+        let outcome = running.carry_out(order, config.observe)?;
         if !running.has_ended() {
             return Ok(outcome);
         }
@@ -203,8 +190,7 @@ impl Running {
         self.status.success || self.status.failure.is_some()
     }
 
-    /// Returns how much progress was made and the number of actions that were carried out.
-    fn carry_out(&mut self, order: Order<'_>) -> Result<(f64, usize), SimError> {
+    fn carry_out(&mut self, order: Order<'_>, observe: bool) -> Result<StepOutcome, SimError> {
         let now = self.world.now();
         let n = match order {
             Order::Chunk(chunk, n) => {
@@ -227,7 +213,7 @@ impl Running {
                 self.world.task()
             });
             done += 1;
-            self.status = status.map_or(DIVERGED, |status| {
+            self.status = status.map_or(TaskStatus::DIVERGED, |status| {
                 let failure = status.failure.or(self.arm.failure());
                 TaskStatus {
                     failure: failure.filter(|_| !status.success),
@@ -235,6 +221,7 @@ impl Running {
                 }
             });
         }
+        let observation = self.look(observe);
         // What is not finite has come nowhere.
         let progress = match self.status.failure {
             Some(Failure::Diverged) => 0.0,
@@ -244,19 +231,27 @@ impl Running {
         self.progress = progress;
         self.total_reward += reward;
         self.n_actions += done;
-        Ok((reward, done))
+        Ok(self.outcome(reward, done, observation))
     }
 
     /// A world that is not finite has nothing to show; one whose picture cannot be made is such a world.
-    fn show(&mut self, reward: f64, n_actions: usize, observe: bool) -> StepOutcome {
-        let can_see = self.status.failure != Some(Failure::Diverged);
-        let mut observation = None;
-        if observe && can_see {
-            observation = guard(|| self.world.observe());
-            if observation.is_none() {
-                self.status = DIVERGED;
-            }
+    fn look(&mut self, observe: bool) -> Option<Observation> {
+        if !observe || self.status.failure == Some(Failure::Diverged) {
+            return None;
         }
+        let seen = guard(|| self.world.observe());
+        if seen.is_none() {
+            self.status = TaskStatus::DIVERGED;
+        }
+        seen
+    }
+
+    fn outcome(
+        &self,
+        reward: f64,
+        n_actions: usize,
+        observation: Option<Observation>,
+    ) -> StepOutcome {
         let TaskStatus { success, failure } = self.status;
         let truncated = !success && failure.is_some_and(Failure::is_timeout);
         StepOutcome {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::BatchCell;
 use crate::objects::FamilySet;
-use crate::{ArmMode, SimError, World};
+use crate::{PhysicsSettings, SimError, World};
 
 /// What defines a start state. Robot and scene are compared by address: a batch holds them as long as
 /// it holds its starts.
@@ -22,15 +22,15 @@ struct Key {
 pub(super) struct Starts {
     kept: Mutex<VecDeque<(Key, Arc<World>)>>,
     most: usize,
-    arm: ArmMode,
+    settings: PhysicsSettings,
 }
 
 impl Starts {
-    pub fn new(most: usize, arm: ArmMode) -> Self {
+    pub fn new(most: usize, settings: PhysicsSettings) -> Self {
         Self {
             kept: Mutex::new(VecDeque::new()),
             most,
-            arm,
+            settings,
         }
     }
 
@@ -45,7 +45,8 @@ impl Starts {
         if let Some(world) = self.find(&key) {
             return Ok((*world).clone());
         }
-        let world = World::with_arm(&cell.robot, &cell.scene, id, cell.families, self.arm)?;
+        let world =
+            World::with_settings(&cell.robot, &cell.scene, id, cell.families, &self.settings)?;
         if self.most > 0 {
             let copy = Arc::new(world.clone());
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -422,7 +422,7 @@ fn batch(
         }
     }
     let cells = vec![batch_cell(cell, &Arc::new(scene)); N_SLOTS];
-    let values = batch_rates(&cells, threads, look.is_some(), repeat)?;
+    let values = batch_rates(cell, &cells, threads, look.is_some(), repeat)?;
     let name = format!("batch/{what}/{threads}_threads");
     Ok(Row::new(name, "1/s", (N_SLOTS * EPISODE) as u64, values))
 }
@@ -440,7 +440,7 @@ fn mixed(cell: &Workcell, repeat: Duration) -> Result<Row, Failure> {
     let mut ratios = Vec::new();
     for _ in 0..REPEATS {
         let rate = |cells: &[BatchCell]| -> Result<f64, Failure> {
-            let values = batch_rates(cells, cores(), false, repeat / 4)?;
+            let values = batch_rates(cell, cells, cores(), false, repeat / 4)?;
             Ok(values.iter().sum::<f64>() / values.len() as f64)
         };
         let (first, second, together) = (rate(&equal[0])?, rate(&equal[1])?, rate(&both)?);
@@ -465,6 +465,7 @@ fn batch_cell(cell: &Workcell, scene: &Arc<SceneConfig>) -> BatchCell {
 }
 
 fn batch_rates(
+    cell: &Workcell,
     cells: &[BatchCell],
     threads: usize,
     observe: bool,
@@ -475,6 +476,10 @@ fn batch_rates(
         observe,
         autoreset: Autoreset::SameStep,
         first_id: 800_000,
+        settings: PhysicsSettings {
+            arm: cell.arm,
+            ..PhysicsSettings::default()
+        },
         ..BatchConfig::default()
     };
     let mut batch = Batch::new(cells, config)?;
