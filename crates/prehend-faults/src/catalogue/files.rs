@@ -101,7 +101,7 @@ pub(super) const ROWS: &[Fault] = &[
         "bodies inside each other, at 1e9 m, dt = 0, 1e6 bodies",
         "finite or said not to be; the episode dropped and counted",
         "prehend-sim's tests: `bodies_inside_each_other_or_far_away_stay_finite_or_end_the_episode`, \
-         `scene_files_are_checked` (1e9 m, 1e6 bodies), `an_episode_that_diverged_ends_as_that`; the step is no \
+         `scene_files_are_checked` (1e9 m, 1e6 bodies), `an_episode_that_diverged_or_panicked_ends_as_that`; the step is no \
          setting",
     ),
     skip(
