@@ -30,7 +30,11 @@ struct Printed {
     value: Option<f64>,
     n: Option<u64>,
     notes: Option<String>,
+    cpu_share: Option<f64>,
 }
+
+/// A measurement that got less than this of its processors measured what else was running.
+const LEAST_SHARE: f64 = 0.9;
 
 /// The environments that are made, one for each system.
 const ENVIRONMENTS: [&str; 3] = ["mujoco", "robosuite", "maniskill"];
@@ -126,6 +130,13 @@ impl Rival {
         if printed.value.is_none() {
             let why = printed.notes.unwrap_or_default();
             tracing::warn!("{} does not run here: {why}", self.name);
+        }
+        if let Some(share) = printed.cpu_share.filter(|share| *share < LEAST_SHARE) {
+            tracing::warn!(
+                "{} got {:.0} % of its processors only: something else is running",
+                self.name,
+                share * 100.0
+            );
         }
         Ok(printed.value.map(|value| (value, printed.n.unwrap_or(0))))
     }
