@@ -372,7 +372,10 @@ fn memory(cell: &Cell, seed: u64, mode: ArmMode) -> Fallible<()> {
         let bodies = world.scene().bodies.len();
         let before = resident_kb()?;
         let mut worlds = vec![world; N_WORLDS];
-        worlds.iter_mut().for_each(World::step);
+        for world in &mut worlds {
+            world.step();
+            world.rest();
+        }
         let each = (resident_kb()? - before) / N_WORLDS as f64;
         println!(
             "{seed} {:8} {bodies} bodies {what}: {each:.1} kB",

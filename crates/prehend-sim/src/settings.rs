@@ -7,6 +7,10 @@ use crate::arm::ArmMode;
 
 /// Length of one tick, s: commands, the judge and state vectors advance by this much.
 pub(crate) const TICK: f64 = 0.005;
+/// How long the engine thinks a usual thing is, m. Its boxes around shapes are 0.04 of it too large on every side,
+/// and all pairs of overlapping boxes are looked at in every step: with a metre, whatever is within 8 cm. A power
+/// of two, so that lengths given as shares of it stay what they are to the bit.
+pub(crate) const LENGTH_UNIT: f32 = 0.125;
 
 /// How contacts and fingers are simulated. The default is what ships; everything else is for
 /// `verify` and for sweeps, because a policy is trained on what ships.
@@ -103,6 +107,7 @@ impl PhysicsSettings {
 
     /// The engine's own settings. The probe of November 2026 found them; `verify` measures them anew.
     pub(crate) fn integration_parameters(&self) -> IntegrationParameters {
+        let usual = IntegrationParameters::default();
         let spring = |hz: f64| SpringCoefficients::new(hz as f32, self.damping_ratio as f32);
         IntegrationParameters {
             dt: self.dt() as f32,
@@ -111,9 +116,16 @@ impl PhysicsSettings {
             contact_recycling: self.contact_recycling,
             contact_softness: spring(self.contact_hz),
             static_contact_softness: spring(self.static_contact_hz),
-            normalized_prediction_distance: self.prediction_m as f32,
+            normalized_prediction_distance: self.prediction_m as f32 / LENGTH_UNIT,
             friction_in_bias_pass: self.friction_in_bias_pass,
-            ..IntegrationParameters::default()
+            length_unit: LENGTH_UNIT,
+            normalized_allowed_linear_error: usual.normalized_allowed_linear_error / LENGTH_UNIT,
+            normalized_max_corrective_velocity: usual.normalized_max_corrective_velocity
+                / LENGTH_UNIT,
+            normalized_max_linear_velocity: usual.normalized_max_linear_velocity / LENGTH_UNIT,
+            normalized_contact_recycle_distance: usual.normalized_contact_recycle_distance
+                / LENGTH_UNIT,
+            ..usual
         }
     }
 }

@@ -139,6 +139,12 @@ impl World {
         }
     }
 
+    /// Gives back the engine's work space, about a sixth of a world's memory, until the next step. Nothing else
+    /// changes: for worlds that wait while others are stepped.
+    pub fn rest(&mut self) {
+        self.physics.rest();
+    }
+
     fn step_arm(&mut self, order: &Order, is_due: bool) {
         if self.arm.mode() != ArmMode::Exact {
             self.physics.link_contacts(&mut self.link_contacts);

@@ -126,6 +126,7 @@ impl Slot {
             return Err(SimError::GaveUp { seed: id });
         }
         let outcome = running.outcome(0.0, 0, observation);
+        running.world.rest();
         self.running = Some(running);
         Ok(outcome)
     }
@@ -231,6 +232,7 @@ impl Running {
         self.progress = progress;
         self.total_reward += reward;
         self.n_actions += done;
+        self.world.rest();
         Ok(self.outcome(reward, done, observation))
     }
 

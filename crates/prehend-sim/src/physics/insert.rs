@@ -12,6 +12,7 @@ use super::{REST, ROBOT, joints};
 use crate::geometry;
 use crate::randomise::BodyDraws;
 use crate::scene::{Body, BodyMotion};
+use crate::settings::LENGTH_UNIT;
 
 /// Share of an object's spin that is lost per second. rapier knows no rolling resistance: without this
 /// a cylinder on a plate rolls on for ever.
@@ -62,7 +63,7 @@ pub(crate) fn insert_body(
     let handle = world.insert_body(builder);
     if let Some(body) = world.bodies.get_mut(handle).filter(|_| sleep) {
         let activation = body.activation_mut();
-        activation.normalized_linear_threshold = SLEEP_SPEED;
+        activation.normalized_linear_threshold = SLEEP_SPEED / LENGTH_UNIT;
         activation.time_until_sleep = SLEEP_AFTER;
     }
     if body.motion == BodyMotion::Painted {

@@ -57,6 +57,12 @@ struct Rest {
 }
 
 impl Physics {
+    /// Gives back what the engine only works with within a step.
+    pub fn rest(&mut self) {
+        self.world.physics_pipeline = PhysicsPipeline::new();
+        self.world.ccd_solver = CCDSolver::new();
+    }
+
     /// The engine's state as bytes, in postcard's format.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SimError> {
         let rest = Rest {

@@ -1,10 +1,13 @@
 //! What a world must not forget, and what it must.
 
+use prehend_control::ControlConfig;
+use prehend_types::ActionChunk;
 use prehend_types::config::locate;
 
 use super::*;
+use crate::arm_loop::{ACTION_DT, ArmLoop, BRIDGE};
 use crate::tasks::{Failure, Variant};
-use crate::{Pilot, RolloutConfig, rollout};
+use crate::{Expert, Pilot, RolloutConfig, rollout};
 
 fn world(seed: u64, arm: ArmMode) -> World {
     let robot = Robot::load(&locate("robots/fr3").expect("robots/fr3")).expect("valid robot");
@@ -116,6 +119,31 @@ fn an_episode_that_diverged_or_panicked_ends_as_that() {
             (result.n_actions, result.failure),
             (1, Some(Failure::Diverged))
         );
+    }
+}
+
+#[test]
+fn a_world_goes_on_after_a_rest_as_if_there_had_been_none() {
+    for mode in [ArmMode::Actuated, ArmMode::Dynamic] {
+        let hashes = [false, true].map(|rests| {
+            let mut world = world(7, mode);
+            let mut arm = ArmLoop::new(&world, &ControlConfig::default()).expect("an arm");
+            let mut hash = || {
+                let action = Expert.next_action(&world, &arm.base_from_tcp_d());
+                let plan = ActionChunk::new(world.now(), ACTION_DT, 1, &[action; BRIDGE]);
+                let plan = plan.expect("a chunk");
+                arm.accept(&plan, &world).expect("an action");
+                arm.advance(&mut world);
+                if rests {
+                    world.rest();
+                }
+                world.hash()
+            };
+            let hashes: Vec<u64> = (0..120).map(|_| hash()).collect();
+            assert!(world.task().success, "{mode:?}: {:?}", world.task());
+            hashes
+        });
+        assert_eq!(hashes[0], hashes[1], "{mode:?}");
     }
 }
 
