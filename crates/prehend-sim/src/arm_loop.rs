@@ -15,7 +15,7 @@ use prehend_types::{
 use partner::PartnerLoop;
 
 use crate::control_mode::tool_action;
-use crate::{ArmMode, ControlMode, Failure, SimError, World};
+use crate::{ArmMode, ControlMode, Failure, SimError, TaskStatus, World};
 
 /// Length of one action.
 pub(crate) const ACTION_DT: Duration = Duration::from_millis(50);
@@ -141,8 +141,18 @@ impl ArmLoop {
         *self.controller.base_from_tcp_d()
     }
 
+    /// How the episode stands: as its task says, unless the arm has stopped before that was done.
+    pub fn status(&self, world: &World) -> TaskStatus {
+        let task = world.task();
+        let failure = task.failure.or(self.failure());
+        TaskStatus {
+            failure: failure.filter(|_| !task.success),
+            ..task
+        }
+    }
+
     /// An arm that stops stays stopped, whichever it is: the episode has failed.
-    pub fn failure(&self) -> Option<Failure> {
+    fn failure(&self) -> Option<Failure> {
         let mode = match &self.torque {
             Some(torque) => torque.controller.mode(),
             None => self.controller.mode(),

@@ -55,7 +55,7 @@ pub use randomise::{
     ArmRanges, BodyRanges, CameraRanges, Draw, Factor, GripperRanges, Offset, RandomiseConfig,
     TableRanges,
 };
-pub use replay::{Difference, ReplayStep, replay};
+pub use replay::{Difference, ReplayStep, Replayed, replay};
 pub use rollout::{
     Delay, Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, Seams, rollout,
 };

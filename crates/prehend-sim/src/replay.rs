@@ -4,7 +4,7 @@ use prehend_control::ControlConfig;
 use prehend_types::{Action, Decision};
 
 use crate::arm_loop::{ACTION_DT, ArmLoop};
-use crate::{SimError, World};
+use crate::{SimError, TaskStatus, World};
 
 /// One recorded action of 50 ms.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +28,17 @@ pub struct Difference {
     pub field: &'static str,
 }
 
+/// How a replay went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// The first difference; nothing was carried out after it.
+    pub difference: Option<Difference>,
+    /// How the episode stood where the replay got to.
+    pub status: TaskStatus,
+}
+
 /// Carries recorded actions out in a fresh world of the same seed, and compares every state, bit for
-/// bit. Returns the first difference; afterwards the world is where the replay got to.
+/// bit, up to the first difference. Afterwards the world is where the replay got to.
 ///
 /// # Errors
 /// [`SimError::Control`] if the first step holds no decision, or a decision makes no sense.
@@ -37,8 +46,18 @@ pub fn replay<'a>(
     world: &mut World,
     control: &ControlConfig,
     steps: impl IntoIterator<Item = ReplayStep<'a>>,
-) -> Result<Option<Difference>, SimError> {
+) -> Result<Replayed, SimError> {
     let mut arm = ArmLoop::new(world, control)?;
+    let difference = first_difference(world, &mut arm, steps)?;
+    let status = arm.status(world);
+    Ok(Replayed { difference, status })
+}
+
+fn first_difference<'a>(
+    world: &mut World,
+    arm: &mut ArmLoop,
+    steps: impl IntoIterator<Item = ReplayStep<'a>>,
+) -> Result<Option<Difference>, SimError> {
     for (index, step) in steps.into_iter().enumerate() {
         let differs = |field| Ok(Some(Difference { step: index, field }));
         let bits = |state: &[f32]| state.iter().map(|v| v.to_bits()).collect::<Vec<_>>();

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::arm_loop::{ACTION_DT, ArmLoop};
 use crate::guard::guard;
 use crate::pilots::Expert;
-use crate::{ArmMode, Failure, SimError, World};
+use crate::{ArmMode, Failure, SimError, TaskStatus, World};
 
 /// Who decides.
 pub enum Pilot<'a> {
@@ -249,13 +249,13 @@ pub fn rollout(
             }
             let before = world.state_vector();
             let action = commitment.action_at(world.now());
-            let task = guard(|| {
+            let status = guard(|| {
                 arm.advance(world);
-                world.task()
+                arm.status(world)
             });
             n_actions += 1;
             turns.advance();
-            let Some(task) = task else {
+            let Some(TaskStatus { success, failure }) = status else {
                 return Ok(EpisodeResult::diverged(world, n_actions, seams));
             };
             on_step(&RolloutStep {
@@ -265,11 +265,10 @@ pub fn rollout(
                 decision: decision.take_if(|_| chunk.is_none()),
                 hash: world.hash(),
             });
-            let failure = task.failure.or(arm.failure());
-            if task.success || failure.is_some() {
+            if success || failure.is_some() {
                 return Ok(EpisodeResult {
-                    success: task.success,
-                    failure: if task.success { None } else { failure },
+                    success,
+                    failure,
                     duration_s: world.now().seconds_since(Stamp::ZERO),
                     n_actions,
                     arm: world.arm_mode(),

@@ -144,8 +144,9 @@ fn an_episode_replays_from_its_seed_and_actions() {
             hash: step.hash,
         });
         let mut world = fresh();
-        let difference = replay(&mut world, &RolloutConfig::default().control, steps);
-        (difference.expect("a sane record"), world.task().success)
+        let replayed = replay(&mut world, &RolloutConfig::default().control, steps);
+        let replayed = replayed.expect("a sane record");
+        (replayed.difference, replayed.status.success)
     };
     assert_eq!(again(&steps), (None, true));
 

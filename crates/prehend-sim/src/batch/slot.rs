@@ -211,16 +211,10 @@ impl Running {
         while done < n && !self.has_ended() {
             let status = guard(|| {
                 self.arm.advance(&mut self.world);
-                self.world.task()
+                self.arm.status(&self.world)
             });
             done += 1;
-            self.status = status.map_or(TaskStatus::DIVERGED, |status| {
-                let failure = status.failure.or(self.arm.failure());
-                TaskStatus {
-                    failure: failure.filter(|_| !status.success),
-                    ..status
-                }
-            });
+            self.status = status.unwrap_or(TaskStatus::DIVERGED);
         }
         let observation = self.look(observe);
         // What is not finite has come nowhere.

@@ -208,7 +208,7 @@ impl Failure {
 
     /// Name in reports.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::NeverLifted => "never_lifted",
             Self::Dropped => "dropped",

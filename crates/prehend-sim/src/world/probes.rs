@@ -125,7 +125,7 @@ fn play(probe: Probe) -> (TaskStatus, usize, World) {
         act(&mut arm, &mut world);
         hashes.push(world.hash());
         assert!((0.0..=1.0).contains(&world.progress()));
-        assert_eq!(arm.failure(), None);
+        assert_eq!(arm.status(&world).failure, None);
     }
     // A copy of the middle ends as the original does, and a flat vector restores what is seen.
     let (mut copy, mut arm) = middle.expect("it takes longer than that");

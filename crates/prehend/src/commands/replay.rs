@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use prehend_data::{EpisodeRecord, EpisodeStore};
 use prehend_runtime::is_recorded_run;
-use prehend_sim::{ArmMode, ReplayStep, RolloutConfig, replay};
+use prehend_sim::{ArmMode, ReplayStep, RolloutConfig, TaskStatus, replay};
 use serde::Serialize;
 
 use crate::args::Threads;
 use crate::commands::replay_run;
-use crate::exit::{Failure, Verdict};
+use crate::exit::{Class, Failure, Verdict};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::workcell::{Place, Workcell, families_of};
@@ -22,8 +22,11 @@ const EXAMPLES: &str = "Examples:
   prehend replay datasets/pick_place --seed 42 --json
   prehend replay runs/20261201T120000Z-demo    (a run that was recorded with --record)
 
-Of episodes every state and every hash is compared, of a run every command and every chunk, bit for bit.
+Of episodes every state, every hash, every draw and every label is compared, of a run every command and every chunk, bit for bit.
 Exits with 1 if anything differs, and with 5 if a recording ends before its run did.";
+
+/// How an episode ends whose world gave up.
+const GAVE_UP: &str = prehend_sim::Failure::Diverged.name();
 
 /// Arguments of `prehend replay`.
 #[derive(Debug, Args)]
@@ -135,18 +138,37 @@ fn again(cell: &Workcell, episode: &EpisodeRecord) -> Result<Option<Difference>,
     if world.draws() != episode.draws {
         return differs(0, "draws");
     }
+    let target = world.episode().variant();
+    if world.episode().instruction() != episode.instruction {
+        return differs(0, "instruction");
+    }
+    if target.name != episode.target_family {
+        return differs(0, "target_family");
+    }
+    if target.is_held_out != episode.held_out {
+        return differs(0, "held_out");
+    }
     let steps = episode.steps.iter().map(|step| ReplayStep {
         world: &step.world,
         action: &step.action,
         decision: step.decision.as_ref(),
         hash: step.hash,
     });
-    let difference = replay(&mut world, &RolloutConfig::default().control, steps)?;
-    if let Some(difference) = difference {
+    // What was recorded is refused here, not what the program does.
+    let replayed = replay(&mut world, &RolloutConfig::default().control, steps)
+        .map_err(|error| Failure::new(Class::BadInput, error))?;
+    if let Some(difference) = replayed.difference {
         return differs(difference.step, difference.field);
     }
-    if world.task().success != episode.success {
+    let TaskStatus { success, failure } = replayed.status;
+    if success != episode.success {
         return differs(episode.steps.len(), "success");
+    }
+    let failure = failure.map(prehend_sim::Failure::name);
+    // A step in which the world gave up is not among those recorded.
+    let gave_up = failure.is_none() && episode.failure.as_deref() == Some(GAVE_UP);
+    if failure != episode.failure.as_deref() && !gave_up {
+        return differs(episode.steps.len(), "failure");
     }
     Ok(None)
 }
