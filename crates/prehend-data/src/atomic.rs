@@ -13,12 +13,15 @@ pub(crate) const UNFINISHED_PREFIX: &str = ".unfinished-";
 
 /// Writes a file so that a reader, a crash or a power cut sees the old content or the new, never a
 /// part: a temporary file in the same folder is written, flushed to the disk and renamed, then the
-/// folder itself is flushed.
+/// folder itself is flushed. A device or a pipe that stands there is written to, not replaced.
 ///
 /// # Errors
 /// [`DataError::DiskFull`] or [`DataError::Write`]; the old content, if any, is untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let fail = |source| DataError::write(path, source);
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return std::fs::write(path, bytes).map_err(fail);
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -79,6 +82,18 @@ mod tests {
         write_atomic(&path, b"first, and longer").expect("writes");
         write_atomic(&path, b"second").expect("writes");
         assert_eq!(std::fs::read(&path).expect("reads"), b"second");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_stays() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &path).expect("links");
+        write_atomic(&path, b"x").expect("writes");
+        let there = std::fs::metadata(&path).expect("is there");
+        assert!(there.file_type().is_char_device());
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
     }
 

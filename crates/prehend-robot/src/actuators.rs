@@ -124,11 +124,7 @@ impl Actuators {
         if !path.exists() {
             return Ok(Self::default_for(robot));
         }
-        let text = std::fs::read_to_string(&path).map_err(|source| RobotError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Self::parse(&text, &path, robot)?)
+        Ok(Self::parse(&config::read(&path)?, &path, robot)?)
     }
 
     fn parse(text: &str, path: &Path, robot: &Robot) -> Result<Self, ConfigError> {

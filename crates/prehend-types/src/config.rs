@@ -3,6 +3,8 @@
 //!
 //! Structs read through [`load`] carry `#[serde(deny_unknown_fields)]`.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -81,11 +83,27 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 /// # Errors
 /// [`ConfigError`], always naming the file.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let read = |source| ConfigError::Read {
+    parse(&read(path)?, path)
+}
+
+/// Reads the text of a configuration file, of at most 4 MiB whatever the file system says of its size.
+///
+/// # Errors
+/// [`ConfigError::Read`], also for what is no regular file: a pipe would be waited for, a device may never end.
+/// [`ConfigError::TooLarge`].
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    let fail = |source| ConfigError::Read {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(read)?.len();
+    let about = std::fs::metadata(path).map_err(fail)?;
+    if !about.is_file() {
+        return Err(fail(std::io::Error::other("it is not a regular file")));
+    }
+    let mut text = String::new();
+    let file = File::open(path).map_err(fail)?;
+    let read = file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text);
+    let bytes = about.len().max(text.len() as u64);
     if bytes > MAX_CONFIG_BYTES {
         return Err(ConfigError::TooLarge {
             path: path.to_owned(),
@@ -93,7 +111,8 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
             limit: MAX_CONFIG_BYTES,
         });
     }
-    parse(&std::fs::read_to_string(path).map_err(read)?, path)
+    read.map_err(fail)?;
+    Ok(text)
 }
 
 /// Reads TOML text into a typed struct; `path` is only named in errors.
@@ -196,6 +215,14 @@ mod tests {
             shown.ends_with("did you mean `max_speed_rad_per_s`?"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn what_never_ends_is_not_read() {
+        for path in ["/dev/zero", "/proc"] {
+            let error = read(Path::new(path)).expect_err("must be refused");
+            assert!(error.to_string().contains(path), "{error}");
+        }
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl From<ConfigError> for Failure {
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         let class = match error {
-            DataError::DiskFull { .. } => Class::LostData,
-            DataError::Write { .. } | DataError::Encode { .. } => Class::Runtime,
+            DataError::DiskFull { .. } | DataError::Write { .. } => Class::LostData,
+            DataError::Encode { .. } => Class::Runtime,
             _ => Class::BadInput,
         };
         Self::new(class, error)

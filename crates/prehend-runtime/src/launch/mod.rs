@@ -23,7 +23,6 @@ pub use sections::{
 
 use crate::{NodeKind, RuntimeError};
 
-const MAX_BYTES: u64 = 1 << 20;
 /// Follows from the control loop's rate, and must not say otherwise where it is written.
 const COMMAND_RATE: &str = "driver.sim.command_rate_hz";
 
@@ -62,20 +61,8 @@ impl LaunchFile {
     /// [`ConfigError`], naming the file, the line and the field.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let path = config::locate(path)?;
-        let refuse = |source| ConfigError::Read {
-            path: path.clone(),
-            source,
-        };
-        let bytes = std::fs::metadata(&path).map_err(refuse)?.len();
-        if bytes > MAX_BYTES {
-            return Err(ConfigError::TooLarge {
-                path,
-                bytes,
-                limit: MAX_BYTES,
-            });
-        }
         // Read once, so that lines are looked up in the text that was parsed.
-        Self::parse(&std::fs::read_to_string(&path).map_err(refuse)?, &path)
+        Self::parse(&config::read(&path)?, &path)
     }
 
     /// Checks the text of a launch file; `path` is only named in errors.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use prehend_data::{SeedRange, StoreManifest, StoreWriter};
-use prehend_sim::{Disturbance, RolloutConfig};
+use prehend_sim::{Disturbance, RolloutConfig, SimError};
 use serde::Serialize;
 
 use crate::args::{Threads, seed_range};
@@ -15,7 +15,7 @@ use crate::policies::{Decider, EngineArgs, PolicyName, PolicySource};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::session::Session;
-use crate::workcell::{Families, Place, no_start};
+use crate::workcell::{Families, Place, Workcell, no_start};
 use crate::workers::for_each_seed;
 
 const EXAMPLES: &str = "Examples:
@@ -90,6 +90,7 @@ impl Collect {
                 ..RolloutConfig::default()
             },
         };
+        self.check_expert(&cell)?;
         let writer = StoreWriter::open(&self.out, self.manifest(&recorder, &source))?;
         let seeds: Vec<u64> = range.filter(|seed| !writer.contains(*seed)).collect();
         let progress = Progress::new("collect", seeds.len() as u64);
@@ -135,6 +136,16 @@ impl Collect {
         }
         session.report(Some(self.seed), &body, &body)?;
         Ok(session.unless_stopped(Verdict::Passed))
+    }
+
+    /// An expert that nobody wrote is missed before there is a store.
+    fn check_expert(&self, cell: &Workcell) -> Result<(), Failure> {
+        let start = cell.start(self.seed, self.families.into())?;
+        if self.mixed.is_some() || start.is_none_or(|world| world.episode().has_expert()) {
+            return Ok(());
+        }
+        let scene = cell.scene.name.clone();
+        Err(SimError::NoExpert { scene }.into())
     }
 
     /// What must be equal for two collections to belong into one store.

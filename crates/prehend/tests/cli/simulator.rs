@@ -1,5 +1,7 @@
 //! The simulator from the command line: replay, verify, bench.
 
+use prehend_data::{EpisodeRecord, EpisodeStore, StoreWriter};
+
 use crate::common::{check_refused, code_and_stderr, prehend};
 
 fn json(args: &[&str]) -> serde_json::Value {
@@ -38,6 +40,53 @@ fn stored_episodes_replay_bit_for_bit_with_every_arm() {
             &["another scene"],
         );
     }
+}
+
+#[test]
+fn a_label_that_was_changed_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let true_store = path("true");
+    let out = true_store.to_str().expect("text");
+    json(&["collect", "--json", "--episodes", "1", "--out", out]);
+    let store = EpisodeStore::open(&true_store).expect("a store");
+    let episode = store.read(store.seeds()[0]).expect("an episode");
+    let changes: [(&str, &dyn Fn(&mut EpisodeRecord)); 4] = [
+        ("failure", &|e| e.failure = Some("timed_out".to_owned())),
+        ("instruction", &|e| e.instruction.push('!')),
+        ("target_family", &|e| e.target_family = "cup".to_owned()),
+        ("held_out", &|e| e.held_out = !e.held_out),
+    ];
+    for (field, change) in changes {
+        let mut changed = episode.clone();
+        change(&mut changed);
+        let out = path(field);
+        let writer = StoreWriter::open(&out, store.manifest().clone()).expect("a store");
+        writer.write(&changed).expect("writes");
+        drop(writer);
+        let mut command = prehend(&["replay", "--json", out.to_str().expect("text")]);
+        let output = command.output().expect("the program starts");
+        let (code, stderr) = code_and_stderr(&output);
+        assert_eq!(code, Some(1), "{field}: {stderr}");
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        let line = stdout.lines().last().expect("a line");
+        let report: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(report["first_difference"]["field"], field);
+    }
+}
+
+#[test]
+fn a_task_without_an_expert_leaves_no_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let out = store.to_str().expect("text");
+    let scene = "scenes/clear_table.toml";
+    check_refused(
+        &["collect", "--scene", scene, "--out", out],
+        3,
+        &["clear_table"],
+    );
+    assert!(!store.exists());
 }
 
 #[test]
