@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use nalgebra::DVector;
+use nalgebra::{DVector, Vector3};
 use prehend_robot::{JointActuator, Robot};
 use prehend_types::{
-    GripperCommand, JointCommand, JointPositions, JointTorques, JointVelocities, Stream,
+    GripperCommand, JointCommand, JointPositions, JointTorques, JointVelocities, Pose, Stream,
     derive_seed,
 };
 use rand::{Rng, SeedableRng};
@@ -44,10 +44,17 @@ pub(super) fn dynamics(bench: Bench<'_>) -> Test<'_> {
                 let name = format!("dynamics: {what}");
                 VerifyRow::new(name, value(numbers, index), limit, "relative")
             };
+            let links = VerifyRow::new(
+                "dynamics: forward kinematics",
+                value(numbers, 3),
+                Requirement::Below(1e-6),
+                "m",
+            );
             vec![
                 row("gravity torques", 0),
                 row("mass matrix", 1),
                 row("inverse dynamics", 2),
+                links,
             ]
         },
     )
@@ -118,13 +125,14 @@ impl Simulated {
 
 /// Largest differences over random configurations, each relative to the largest entry there: the torques
 /// with which the simulated arm holds itself still, what its joints answer to small torques, and the
-/// torques that Lagrange's equations ask for the motion that it made of given ones.
+/// torques that Lagrange's equations ask for the motion that it made of given ones. Last, how far its links are
+/// from where they should be, m.
 fn terms(robot: &Arc<Robot>, first_seed: u64) -> Result<Vec<f64>, SimError> {
     let truth = Lagrangian::new(robot);
     let mut own = Simulated::new(robot, INSTANT)?;
     let n = robot.n_joints();
     let limits = robot.limits();
-    let mut worst = [0.0; 3];
+    let mut worst = [0.0; 4];
     for index in 0..N_CONFIGURATIONS {
         let seed = derive_seed(first_seed, Stream::Sampling, index);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -139,17 +147,30 @@ fn terms(robot: &Arc<Robot>, first_seed: u64) -> Result<Vec<f64>, SimError> {
             gravity_error(&truth, &own, &q)?,
             mass_error(&truth, &mut own, &q)?,
             motion_error(&truth, &mut own, &q, &dq, &ddq)?,
+            kinematics_error(&truth, robot, &q),
         ];
         for (worst, error) in worst.iter_mut().zip(errors) {
-            // `max` would pass over a NaN.
-            *worst = if error.is_nan() {
-                error
-            } else {
-                error.max(*worst)
-            };
+            *worst = worse(*worst, error);
         }
     }
     Ok(worst.to_vec())
+}
+
+fn kinematics_error(truth: &Lagrangian, robot: &Robot, q: &JointPositions) -> f64 {
+    let mut poses = vec![Pose::identity(); robot.links().len()];
+    robot.link_poses(q, truth.finger_width(), &mut poses);
+    let origins = truth.origins(q);
+    let far = |(pose, origin): (&Pose, &Vector3<f64>)| (pose.translation.vector - origin).norm();
+    poses.iter().zip(&origins).map(far).fold(0.0, worse)
+}
+
+/// The larger error; `max` would pass over a NaN.
+fn worse(worst: f64, error: f64) -> f64 {
+    if worst.is_nan() || error.is_nan() {
+        f64::NAN
+    } else {
+        error.max(worst)
+    }
 }
 
 fn gravity_error(truth: &Lagrangian, own: &Simulated, q: &JointPositions) -> Result<f64, SimError> {
@@ -185,12 +206,7 @@ fn mass_error(
         let (_, dq) = own.step(q, &still, &tau);
         let answer = &mass * DVector::from_column_slice(&dq) / own.dt / PUSH;
         let wanted = DVector::from_fn(q.len(), |row, _| f64::from(u8::from(row == joint)));
-        let error = (answer - wanted).amax();
-        worst = if error.is_nan() {
-            error
-        } else {
-            error.max(worst)
-        };
+        worst = worse(worst, (answer - wanted).amax());
     }
     Ok(worst)
 }

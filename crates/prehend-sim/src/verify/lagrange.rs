@@ -66,6 +66,11 @@ impl Lagrangian {
         }
     }
 
+    /// How far open it counts as, m.
+    pub fn finger_width(&self) -> f64 {
+        2.0 * self.finger
+    }
+
     pub fn n_joints(&self) -> usize {
         self.armature.len()
     }
@@ -94,6 +99,11 @@ impl Lagrangian {
             });
         }
         places
+    }
+
+    /// Where the links' own frames are, m.
+    pub fn origins(&self, q: &[f64]) -> Vec<Vector3<f64>> {
+        self.places(q).iter().map(|place| place.origin).collect()
     }
 
     /// `M(q)`: the sum over all links of `m Jv'Jv + Jw' R I R' Jw`, plus the armature.
