@@ -205,12 +205,6 @@ impl Rig {
                 .map_or([f64::NAN; 3], |pose| pose.translation.vector.into()),
         }
     }
-
-    /// A copy of the start, as a reset makes one.
-    #[must_use]
-    pub fn reset(&self) -> World {
-        self.start.clone()
-    }
 }
 
 fn cube_in_tool(world: &World) -> Option<Pose> {

@@ -188,7 +188,7 @@ impl BenchSim {
                 }
                 rows.extend(grasp(*setting, &hold, &reference));
             }
-            rows.extend(resets(&cell, &rigs[0].1)?);
+            rows.extend(resets(&cell)?);
             rows.push(memory(&cell)?);
         }
         let stereo = SceneConfig::load(&locate("scenes/stereo.toml")?)?.noise;
@@ -343,48 +343,69 @@ fn grasp(setting: Setting, hold: &Hold, reference: &Hold) -> Vec<Row> {
     ]
 }
 
-/// Starting an episode that was started before, and one that was not.
-fn resets(cell: &Workcell, rig: &Rig) -> Result<Vec<Row>, Failure> {
-    let (mut known, mut new) = (Vec::new(), Vec::new());
-    for repeat in 0..REPEATS as u64 {
+/// Starting an episode of the scene that was started before, by a batch on one core, unseen and seen; and one that
+/// was not.
+fn resets(cell: &Workcell) -> Result<Vec<Row>, Failure> {
+    let starts: Vec<(usize, u64)> = (0..N_SLOTS).zip(800_000..).collect();
+    let cells = vec![batch_cell(cell, &cell.scene); N_SLOTS];
+    let open = |observe| Batch::new(&cells, batch_config(cell, 1, observe));
+    let (mut unseen, mut seen) = (open(false)?, open(true)?);
+    let each_us = |batch: &mut Batch| -> Result<f64, Failure> {
         let start = Instant::now();
-        for _ in 0..2_000 {
-            std::hint::black_box(rig.reset());
+        for _ in 0..100 {
+            std::hint::black_box(batch.reset(&starts)?);
         }
-        known.push(start.elapsed().as_secs_f64() * 1e6 / 2_000.0);
+        Ok(start.elapsed().as_secs_f64() * 1e6 / (100 * N_SLOTS) as f64)
+    };
+    let (mut known, mut looked_at, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for repeat in 0..REPEATS as u64 {
+        known.push(each_us(&mut unseen)?);
+        looked_at.push(each_us(&mut seen)?);
         let start = Instant::now();
         for seed in 0..20 {
             std::hint::black_box(cell.world(800_000 + 20 * repeat + seed, FamilySet::All)?);
         }
         new.push(start.elapsed().as_secs_f64() * 1e6 / 20.0);
     }
+    let row = |what: &str, n, values| Row::new(format!("batch/reset/{what}"), "us", n, values);
+    let n_known = (REPEATS * 100 * N_SLOTS) as u64;
     Ok(vec![
-        Row::new("prehend/reset/known_start", "us", 10_000, known),
-        Row::new("prehend/reset/new_start", "us", 100, new),
+        row("known_start", n_known, known),
+        row("known_start_seen", n_known, looked_at),
+        row("new_start", 20 * REPEATS as u64, new),
     ])
 }
 
-/// Resident memory of one world of the scene.
+/// Resident memory of one world of the scene, between two steps of a batch: the mean over different starts.
 fn memory(cell: &Workcell) -> Result<Row, Failure> {
-    let world = cell.world(800_000, FamilySet::All)?;
+    let starts = (800_000..).take(N_WORLDS);
+    let starts = starts.map(|seed| cell.start(seed, FamilySet::All));
+    let starts: Vec<World> = starts
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()?;
+    let copies = || -> Vec<World> { starts.iter().cloned().map(stepped).collect() };
+    // The first go where something was freed before.
+    let first = copies();
     let before = resident_kb();
-    let worlds: Vec<World> = (0..N_WORLDS).map(|_| stepped(world.clone())).collect();
+    let worlds = copies();
     let after = resident_kb();
-    drop(std::hint::black_box(worlds));
+    let n = worlds.len();
+    drop(std::hint::black_box((first, worlds)));
     let each = before
         .zip(after)
-        .map(|(before, after)| (after - before) / N_WORLDS as f64);
+        .map(|(before, after)| (after - before) / n as f64);
     Ok(Row::new(
         "prehend/memory_per_world",
         "kB",
-        N_WORLDS as u64,
+        n as u64,
         each.into_iter().collect(),
     ))
 }
 
-/// A step fills the engine's work space.
+/// A step fills the engine's work space, which a batch takes back.
 fn stepped(mut world: World) -> World {
     world.step();
+    world.rest();
     world
 }
 
@@ -464,14 +485,8 @@ fn batch_cell(cell: &Workcell, scene: &Arc<SceneConfig>) -> BatchCell {
     }
 }
 
-fn batch_rates(
-    cell: &Workcell,
-    cells: &[BatchCell],
-    threads: usize,
-    observe: bool,
-    repeat: Duration,
-) -> Result<Vec<f64>, Failure> {
-    let config = BatchConfig {
+fn batch_config(cell: &Workcell, threads: usize, observe: bool) -> BatchConfig {
+    BatchConfig {
         threads,
         observe,
         autoreset: Autoreset::SameStep,
@@ -481,8 +496,17 @@ fn batch_rates(
             ..PhysicsSettings::default()
         },
         ..BatchConfig::default()
-    };
-    let mut batch = Batch::new(cells, config)?;
+    }
+}
+
+fn batch_rates(
+    cell: &Workcell,
+    cells: &[BatchCell],
+    threads: usize,
+    observe: bool,
+    repeat: Duration,
+) -> Result<Vec<f64>, Failure> {
+    let mut batch = Batch::new(cells, batch_config(cell, threads, observe))?;
     let mut values = Vec::with_capacity(REPEATS);
     let mut step = 0_u32;
     for _ in 0..REPEATS {
