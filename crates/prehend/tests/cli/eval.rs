@@ -27,7 +27,7 @@ fn a_log_that_cannot_be_written_is_refused_first() {
         .output()
         .expect("the program starts");
     let (code, stderr) = code_and_stderr(&output);
-    assert_eq!(code, Some(4), "{stderr}");
+    assert_eq!(code, Some(5), "{stderr}");
     assert!(stderr.contains("no/such/folder"), "{stderr}");
 }
 

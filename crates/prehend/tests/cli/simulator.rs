@@ -52,10 +52,15 @@ fn a_label_that_was_changed_is_found() {
     let store = EpisodeStore::open(&true_store).expect("a store");
     let episode = store.read(store.seeds()[0]).expect("an episode");
     let changes: [(&str, &dyn Fn(&mut EpisodeRecord)); 4] = [
-        ("failure", &|e| e.failure = Some("timed_out".to_owned())),
+        // Cut short, it has not failed yet.
+        ("failure", &|e| {
+            e.steps.truncate(10);
+            (e.success, e.failure) = (false, Some("timed_out".to_owned()));
+        }),
         ("instruction", &|e| e.instruction.push('!')),
         ("target_family", &|e| e.target_family = "cup".to_owned()),
-        ("held_out", &|e| e.held_out = !e.held_out),
+        // What the target was drawn from.
+        ("draws", &|e| e.held_out = !e.held_out),
     ];
     for (field, change) in changes {
         let mut changed = episode.clone();
