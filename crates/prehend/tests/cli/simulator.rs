@@ -42,6 +42,8 @@ fn stored_episodes_replay_bit_for_bit_with_every_arm() {
     }
 }
 
+type Change = fn(&mut EpisodeRecord);
+
 #[test]
 fn a_label_that_was_changed_is_found() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -51,16 +53,16 @@ fn a_label_that_was_changed_is_found() {
     json(&["collect", "--json", "--episodes", "1", "--out", out]);
     let store = EpisodeStore::open(&true_store).expect("a store");
     let episode = store.read(store.seeds()[0]).expect("an episode");
-    let changes: [(&str, &dyn Fn(&mut EpisodeRecord)); 4] = [
+    let changes: [(&str, Change); 4] = [
         // Cut short, it has not failed yet.
-        ("failure", &|e| {
+        ("failure", |e| {
             e.steps.truncate(10);
             (e.success, e.failure) = (false, Some("timed_out".to_owned()));
         }),
-        ("instruction", &|e| e.instruction.push('!')),
-        ("target_family", &|e| e.target_family = "cup".to_owned()),
+        ("instruction", |e| e.instruction.push('!')),
+        ("target_family", |e| e.target_family = "cup".to_owned()),
         // What the target was drawn from.
-        ("draws", &|e| e.held_out = !e.held_out),
+        ("draws", |e| e.held_out = !e.held_out),
     ];
     for (field, change) in changes {
         let mut changed = episode.clone();
