@@ -22,7 +22,8 @@ const EXAMPLES: &str = "Examples:
   prehend replay datasets/pick_place --seed 42 --json
   prehend replay runs/20261201T120000Z-demo    (a run that was recorded with --record)
 
-Of episodes every state, every hash, every draw and every label is compared, of a run every command and every chunk, bit for bit.
+Of episodes every state, hash, draw and label is compared, of a run every command and every chunk, bit for
+bit.
 Exits with 1 if anything differs, and with 5 if a recording ends before its run did.";
 
 /// How an episode ends whose world gave up.
