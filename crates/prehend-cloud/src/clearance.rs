@@ -4,6 +4,8 @@
 //! A network that sees the scene and the object apart has to find out where one fits into the other; here
 //! they are laid over each other, and it only has to judge what it is told.
 
+use wide::i16x8;
+
 use crate::group::farthest_points;
 
 /// Turns about the vertical: 45 degrees each.
@@ -40,7 +42,8 @@ const HIGHEST: i16 = 255;
 const TALL: f32 = 50.0;
 
 /// One number for each growth: a vector register full.
-type Lanes = [i16; GROWTHS.len()];
+type Lanes = i16x8;
+const _: () = assert!(GROWTHS.len() == 8);
 
 /// For each point, for each turn, [`CLEARANCE_DIM`] numbers. `points` in the base frame with the table at
 /// zero, m; `held` along the base's axes from what is put on a point, m. Zeros if nothing is held: no points, or
@@ -95,7 +98,7 @@ impl Heights {
                 grown += 1;
             }
             for (column, height) in own.columns.iter_mut().zip(&map) {
-                column[lane] = *height;
+                column.as_mut_array()[lane] = *height;
             }
         }
         own
@@ -183,39 +186,42 @@ impl Shadow {
 
     /// Lays the shadow with its origin over a place whose height is `floor`, mm.
     fn lay(&self, heights: &Heights, [x, y]: [i32; 2], floor: i16, turn: usize) -> Met {
-        let mut met = Met::default();
-        let step = (floor + STEP).min(HIGHEST);
-        let gap = floor - GAP;
+        let mut blocked = [Lanes::ZERO; 9];
+        let [mut surely, mut unsupported, mut tops] = [Lanes::ZERO; 3];
+        let step = Lanes::splat((floor + STEP).min(HIGHEST));
+        let gap = Lanes::splat(floor - GAP);
         let turned = &self.turned[turn];
-        for (region, blocked) in met.blocked.iter_mut().enumerate() {
+        for (region, blocked) in blocked.iter_mut().enumerate() {
             let own = self.regions[region]..self.regions[region + 1];
+            // Kept beside the loop, not in the array: that would be written to at every point.
+            let mut higher = Lanes::ZERO;
             for ([dx, dy], height) in turned[own.clone()].iter().zip(&self.heights[own]) {
                 let there = heights.columns[column([x + dx, y + dy])];
-                for (n, there) in blocked.iter_mut().zip(there) {
-                    *n += i16::from(there > step);
-                }
-                for (top, there) in met.tops.iter_mut().zip(there) {
-                    *top = (*top).max(there);
-                }
-                let surely = (floor + height + SURE_STEP).min(HIGHEST);
-                for (n, lane) in met.surely.iter_mut().zip(SURELY) {
-                    *n += i16::from(there[lane] > surely);
-                }
-                met.unsupported += i16::from(there[SUPPORT] < gap);
+                let sure_step = Lanes::splat((floor + height + SURE_STEP).min(HIGHEST));
+                // What holds is minus one.
+                higher -= there.simd_gt(step);
+                surely -= there.simd_gt(sure_step);
+                unsupported -= there.simd_lt(gap);
+                tops = tops.max(there);
             }
+            *blocked = higher;
         }
-        met.floor = floor;
-        met
+        Met {
+            blocked,
+            surely,
+            unsupported,
+            tops,
+            floor,
+        }
     }
 }
 
 /// What a shadow met: numbers of points, and heights, mm.
-#[derive(Default)]
 struct Met {
     blocked: [Lanes; 9],
-    surely: [i16; SURELY.len()],
+    surely: Lanes,
+    unsupported: Lanes,
     tops: Lanes,
-    unsupported: i16,
     floor: i16,
 }
 
@@ -225,26 +231,30 @@ const SIDES: [[usize; 3]; 4] = [[0, 1, 2], [6, 7, 8], [0, 3, 6], [2, 5, 8]];
 impl Met {
     fn tell(&self, shadow: &Shadow, height: f32, out: &mut Vec<f32>) {
         let share = |n: i16, of: usize| f32::from(n) / of.max(1) as f32;
-        let of = |regions: &[usize], lane: usize| {
-            let blocked = regions.iter().map(|r| self.blocked[*r][lane]);
+        let of = |regions: &[usize]| {
+            let blocked = regions.iter().map(|r| self.blocked[*r]);
+            let blocked = blocked.fold(Lanes::ZERO, |sum, own| sum + own).to_array();
             let n = regions
                 .iter()
                 .map(|r| shadow.regions[r + 1] - shadow.regions[*r]);
-            share(blocked.sum(), n.sum())
+            let n = n.sum();
+            blocked.map(|blocked| share(blocked, n))
         };
-        let all = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-        out.extend((0..GROWTHS.len()).map(|lane| of(&all, lane)));
+        out.extend(of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]));
+        let sides = SIDES.map(|regions| of(&regions));
         for lane in BY_SIDE {
-            out.extend(SIDES.iter().map(|regions| of(regions, lane)));
+            out.extend(sides.map(|side| side[lane]));
         }
+        let tops = self.tops.to_array();
         for lane in TOPS {
-            let over = (self.tops[lane] - self.floor).max(0);
+            let over = (tops[lane] - self.floor).max(0);
             out.push((f32::from(over) / TALL).min(1.0));
         }
-        for surely in self.surely {
-            out.push(share(surely, N_SHADOW));
+        let surely = self.surely.to_array();
+        for lane in SURELY {
+            out.push(share(surely[lane], N_SHADOW));
         }
-        out.push(share(self.unsupported, N_SHADOW));
+        out.push(share(self.unsupported.to_array()[SUPPORT], N_SHADOW));
         out.extend(shadow.size.map(|v| v * 10.0));
         out.push(height * 10.0);
     }
