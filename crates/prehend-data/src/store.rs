@@ -14,7 +14,7 @@ use prehend_types::config;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, HEADER_BYTES, MAX_BODY_BYTES};
-use crate::{DataError, EpisodeRecord};
+use crate::{DataError, EpisodeRecord, read_bounded};
 
 /// What a store's episodes were collected with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ impl EpisodeStore {
     /// Any [`DataError`] about its file, which is named.
     pub fn read(&self, seed: u64) -> Result<EpisodeRecord, DataError> {
         let path = self.episode_path(seed);
-        let episode = codec::decode(&read_capped(&path)?, &path)?;
+        let episode = codec::decode(&read_bounded(&path, MAX_BODY_BYTES + 64)?, &path)?;
         let wrong = |field: &str, message: String| {
             Err(DataError::Value {
                 path: path.clone(),
@@ -226,24 +226,6 @@ pub(crate) fn list_seeds(folder: &Path) -> Result<Vec<u64>, DataError> {
     }
     seeds.sort_unstable();
     Ok(seeds)
-}
-
-/// Reads a file that may be hostile: its size is bounded before anything is allocated for it.
-fn read_capped(path: &Path) -> Result<Vec<u8>, DataError> {
-    let fail = |source| DataError::read(path, source);
-    let file = File::open(path).map_err(fail)?;
-    let limit = MAX_BODY_BYTES + 64;
-    let n_bytes = file.metadata().map_err(fail)?.len();
-    if n_bytes > limit {
-        return Err(DataError::NotAnEpisode {
-            path: path.to_owned(),
-            reason: format!("{n_bytes} bytes, an episode has at most {limit}"),
-        });
-    }
-    let mut bytes = Vec::with_capacity(n_bytes as usize);
-    // The file may grow while it is read; the bound holds all the same.
-    file.take(limit).read_to_end(&mut bytes).map_err(fail)?;
-    Ok(bytes)
 }
 
 /// A u64 as text: TOML's whole numbers end at `i64::MAX`.

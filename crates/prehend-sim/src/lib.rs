@@ -26,6 +26,7 @@ mod pilots;
 mod randomise;
 pub mod render;
 mod replay;
+mod revision;
 mod rollout;
 mod saved;
 mod scene;
@@ -56,6 +57,7 @@ pub use randomise::{
     TableRanges,
 };
 pub use replay::{Difference, ReplayStep, Replayed, replay};
+pub use revision::revision;
 pub use rollout::{
     Delay, Disturbance, EpisodeResult, Handover, Pilot, RolloutConfig, RolloutStep, Seams, rollout,
 };

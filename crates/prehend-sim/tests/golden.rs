@@ -77,11 +77,11 @@ fn this_machine_agrees_with_the_one_that_wrote_the_hashes() {
             writeln!(found, "{}", episode(&robot, scene, arm)).expect("written");
         }
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden.txt");
     if std::env::var_os("PREHEND_BLESS").is_some() {
         std::fs::write(&path, &found).expect("written");
     }
-    let expected = std::fs::read_to_string(&path).expect("tests/golden.txt");
+    let expected = std::fs::read_to_string(&path).expect("src/golden.txt");
     let differing: Vec<_> = expected
         .lines()
         .zip(found.lines())

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use crc::{CRC_32_ISCSI, Crc};
-use prehend_data::{DataError, write_atomic};
+use prehend_data::{read_bounded, write_atomic};
 use prehend_nets::{ActionScale, FlowPolicyConfig, FlowPolicyNet, unflatten};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::TrainError;
 /// Name of the newest checkpoint in a run folder.
 pub const CHECKPOINT_FILE: &str = "latest.checkpoint";
 const VERSION: u32 = 2;
-const MAX_BYTES: u64 = 8 << 30;
+pub(crate) const MAX_BYTES: u64 = 8 << 30;
 
 /// What kind of policy a checkpoint holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,21 +152,11 @@ pub(crate) fn seal(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Train
 }
 
 pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
-    let read = |source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    };
     let refuse = |reason: String| TrainError::Checkpoint {
         path: path.to_owned(),
         reason,
     };
-    let n_bytes = std::fs::metadata(path).map_err(read)?.len();
-    if n_bytes > MAX_BYTES {
-        return Err(refuse(format!(
-            "{n_bytes} bytes, at most {MAX_BYTES} make sense"
-        )));
-    }
-    let bytes = std::fs::read(path).map_err(read)?;
+    let bytes = read_bounded(path, MAX_BYTES)?;
     let crc = Crc::<u32>::new(&CRC_32_ISCSI);
     postcard::from_bytes_crc32(&bytes, crc.digest()).map_err(|error| {
         refuse(format!(

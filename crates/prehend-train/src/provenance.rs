@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use prehend_data::{DataError, write_atomic};
+use prehend_data::{DataError, read_bounded, write_atomic};
 use prehend_policy::{Ancestor, sha256_hex};
 use prehend_types::config;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::checkpoint::{Checkpoint, Stage};
+use crate::checkpoint::{Checkpoint, MAX_BYTES, Stage};
 
 /// Name of the file in a run folder.
 const FILE: &str = "provenance.toml";
@@ -80,10 +80,7 @@ impl Parent {
                 reason: "is a student of one step: give its teacher".into(),
             });
         }
-        let bytes = std::fs::read(path).map_err(|source| DataError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = read_bounded(path, MAX_BYTES)?;
         let mut lineage = Provenance::beside(path)?.unwrap_or_default().ancestors;
         lineage.push(Ancestor {
             data: checkpoint.data.clone(),

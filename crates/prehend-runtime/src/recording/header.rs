@@ -123,9 +123,8 @@ fn bundles(launch: &LaunchFile, path: &Path) -> Result<BTreeMap<String, String>,
     let mut hashes = BTreeMap::new();
     for folder in folders {
         let manifest = locate(folder)?.join(MANIFEST);
-        let bytes = std::fs::read(&manifest)
-            .map_err(|error| refused(path, format!("cannot read {manifest:?}: {error}")))?;
-        hashes.insert(folder.display().to_string(), sha256_hex(&bytes));
+        let text = config::read(&manifest).map_err(|error| refused(path, error.to_string()))?;
+        hashes.insert(folder.display().to_string(), sha256_hex(text.as_bytes()));
     }
     Ok(hashes)
 }

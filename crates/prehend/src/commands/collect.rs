@@ -26,6 +26,9 @@ const EXAMPLES: &str = "Examples:
 Ctrl-C finishes the episodes in work, keeps all, and exits with 1; the same command goes on from
 there. The files are the same whatever the number of threads.";
 
+/// Key of the store's settings that says which simulator made its episodes.
+pub const SIMULATOR: &str = "simulator";
+
 /// Arguments of `prehend collect`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -156,6 +159,8 @@ impl Collect {
         set("pilot", source.name().into());
         set("arm", recorder.cell.arm.name().into());
         let drives = recorder.cell.robot.actuators();
+        let scene = &recorder.cell.scene.name;
+        set(SIMULATOR, prehend_sim::revision(scene).into());
         set("drives", drives.content_hash().unwrap_or("assumed").into());
         if let Some(graph) = source.graph_sha256() {
             set("pilot_sha256", graph.into());
@@ -185,7 +190,7 @@ impl Collect {
             );
         }
         StoreManifest {
-            scene: recorder.cell.scene.name.clone(),
+            scene: scene.clone(),
             scene_hash: recorder.cell.scene_hash,
             robot: recorder.cell.robot.content_hash().to_owned(),
             seeds: SeedRange {

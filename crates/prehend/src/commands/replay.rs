@@ -10,6 +10,7 @@ use prehend_sim::{ArmMode, ReplayStep, RolloutConfig, TaskStatus, replay};
 use serde::Serialize;
 
 use crate::args::Threads;
+use crate::commands::collect::SIMULATOR;
 use crate::commands::replay_run;
 use crate::exit::{Class, Failure, Verdict};
 use crate::progress::Progress;
@@ -111,7 +112,14 @@ impl Replay {
         session.report(self.seed, &body, &body)?;
         let shortfall = (body.identical < body.episodes).then(|| {
             let n = body.episodes - body.identical;
-            format!("{n} of {} episodes differ", body.episodes)
+            let made_by = store.manifest().config.get(SIMULATOR);
+            let own = prehend_sim::revision(&cell.scene.name);
+            let why = match made_by.and_then(toml::Value::as_str) {
+                Some(made_by) if made_by == own => "",
+                Some(_) => ": they were collected with another version of the simulator",
+                None => ", collected before stores said with which simulator",
+            };
+            format!("{n} of {} episodes differ{why}", body.episodes)
         });
         Ok(session.unless_stopped(Verdict::from_shortfall(shortfall)))
     }

@@ -83,6 +83,36 @@ fn a_label_that_was_changed_is_found() {
 }
 
 #[test]
+fn what_another_simulator_made_is_not_added_to_and_a_difference_is_put_down_to_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let out = store.to_str().expect("text");
+    let collect = ["collect", "--json", "--episodes", "1", "--out", out];
+    json(&collect);
+    let manifest = store.join("store.toml");
+    let text = std::fs::read_to_string(&manifest).expect("a manifest");
+    let own = prehend_sim::revision("tabletop");
+    assert!(text.contains(&own), "{text}");
+    std::fs::write(&manifest, text.replace(&own, "0123456789abcdef")).expect("writes");
+    let again = ["collect", "--episodes", "2", "--out", out];
+    check_refused(&again, 3, &["config", "0123456789abcdef"]);
+
+    let writer = EpisodeStore::open(&store).expect("a store");
+    let mut changed = writer.read(0).expect("an episode");
+    let writer = StoreWriter::open(&store, writer.manifest().clone()).expect("a store");
+    changed.instruction.push('!');
+    writer.write(&changed).expect("writes");
+    drop(writer);
+    let output = prehend(&["replay", out]).output();
+    let (code, stderr) = code_and_stderr(&output.expect("the program starts"));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stderr.contains("another version of the simulator"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn a_task_without_an_expert_leaves_no_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("store");

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use prehend_data::{DataError, FolderLock, fingerprint, remove_unfinished, write_atomic};
+use prehend_data::{
+    DataError, FolderLock, fingerprint, read_bounded, remove_unfinished, write_atomic,
+};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::Split;
 use serde::de::DeserializeOwned;
@@ -189,16 +191,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 /// # Errors
 /// It cannot be read, or is no such file.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let fail = |source| DataError::read(path, source);
-    let about = std::fs::metadata(path).map_err(fail)?;
-    if !about.is_file() {
-        // A pipe would be waited for.
-        return Err(damaged(path, "it is no file"));
-    }
-    if about.len() > MOST_BYTES {
-        return Err(damaged(path, &format!("it has {} bytes", about.len())));
-    }
-    Ok(std::fs::read(path).map_err(fail)?)
+    Ok(read_bounded(path, MOST_BYTES)?)
 }
 
 fn damaged(path: &Path, reason: &str) -> Failure {
