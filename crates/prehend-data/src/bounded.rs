@@ -18,14 +18,20 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
     if !about.is_file() {
         return Err(fail(io::Error::other("it is not a regular file")));
     }
-    let mut bytes = Vec::with_capacity(about.len().min(limit) as usize);
+    let too_long = |n: u64| {
+        let reason = format!("it has {n} bytes, at most {limit} make sense");
+        fail(io::Error::other(reason))
+    };
+    if about.len() > limit {
+        return Err(too_long(about.len()));
+    }
+    let mut bytes = Vec::with_capacity(about.len() as usize);
     let file = File::open(path).map_err(fail)?;
     let read = file.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(fail)?;
-    if bytes.len() as u64 > limit {
-        let n = about.len();
-        let reason = format!("it has {n} bytes, at most {limit} make sense");
-        return Err(fail(io::Error::other(reason)));
+    let n = bytes.len() as u64;
+    if n > limit {
+        return Err(too_long(n));
     }
     Ok(bytes)
 }
