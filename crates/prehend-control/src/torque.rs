@@ -165,8 +165,8 @@ pub struct TorqueController {
     safety: SafetyState,
     watch: Watch,
     bad_goals: u32,
-    /// Where an arm that was stopped stands.
-    rest: Joints,
+    /// Where an arm that was stopped stands; `None` until it does.
+    rest: Option<Joints>,
     tau: Joints,
     tau_d: JointTorques,
 }
@@ -197,7 +197,7 @@ impl TorqueController {
             safety: SafetyState::new(),
             watch: Watch::new(config.max_state_age_s, config.max_state_gap_s),
             bad_goals: 0,
-            rest: [0.0; MAX_JOINTS],
+            rest: None,
             tau: [0.0; MAX_JOINTS],
             tau_d,
         })
@@ -206,24 +206,23 @@ impl TorqueController {
     /// Takes the arm over where it stands, in a session numbered after the last one.
     ///
     /// # Errors
-    /// [`ArmError`]; the arm is not armed then.
+    /// [`ArmError`]; nothing has changed then, and an arm that was stopped is still held.
     pub fn arm(&mut self, state: &RobotState) -> Result<(), ArmError> {
         let epoch = self.safety.epoch().max(self.safety.spent()) + 1;
-        if let Effect::Refuse(refusal) = self.change(SafetyEvent::Arm { epoch }) {
+        let (arming, effect) = self.safety.step(SafetyEvent::Arm { epoch });
+        if let Effect::Refuse(refusal) = effect {
             return Err(ArmError::refused(refusal, &self.safety, epoch));
         }
         let terms = ArmingTerms {
             outside: OUTSIDE,
             max_speed: STANDING,
         };
-        let checked = check::arming(state, self.arm.bounds(), &terms);
-        self.change(match checked {
-            Ok(()) => SafetyEvent::ArmingPassed,
-            Err(_) => SafetyEvent::ArmingFailed,
-        });
-        checked?;
+        check::arming(state, self.arm.bounds(), &terms)?;
+        self.safety = arming;
+        self.change(SafetyEvent::ArmingPassed);
         self.watch.begin(state);
         self.bad_goals = 0;
+        self.rest = None;
         Ok(())
     }
 
@@ -235,7 +234,11 @@ impl TorqueController {
     /// Acknowledges a stop or a fault. Returns whether the arm is disarmed now, and floats.
     pub fn reset(&mut self) -> bool {
         self.change(SafetyEvent::Reset);
-        self.mode() == Mode::Disarmed
+        let is_disarmed = self.mode() == Mode::Disarmed;
+        if is_disarmed {
+            self.rest = None;
+        }
+        is_disarmed
     }
 
     /// What the controller is doing.
@@ -300,7 +303,6 @@ impl TorqueController {
         let dq = padded(&state.dq);
         let damped = |per_s: f64| times_mass(&terms, &dq.map(|dq| -per_s * dq));
         if self.mode() == Mode::Stopping && dq.iter().all(|dq| dq.abs() < STANDING) {
-            self.rest = padded(&state.q);
             self.change(SafetyEvent::AtRest);
         }
         let tau = match self.mode() {
@@ -323,7 +325,8 @@ impl TorqueController {
             Mode::Stopped | Mode::Fault => {
                 let (gain, q) = (self.config.stop_gain_per_s2, padded(&state.q));
                 let damping = 2.0 * gain.sqrt();
-                let back = |i: usize| gain * (self.rest[i] - q[i]) - damping * dq[i];
+                let rest = *self.rest.get_or_insert(q);
+                let back = |i: usize| gain * (rest[i] - q[i]) - damping * dq[i];
                 times_mass(&terms, &std::array::from_fn(back))
             }
         };

@@ -162,6 +162,36 @@ fn it_pushes_only_once_armed_and_a_stop_is_held_until_armed_anew() {
 }
 
 #[test]
+fn a_stop_holds_an_arm_where_it_stands_and_nowhere_else() {
+    let mut controller = controller();
+    let home = *fr3().home();
+    // Never armed: as it stands.
+    controller.stop(StopReason::Requested);
+    let mut second = 0;
+    let mut push = |controller: &mut TorqueController, q| {
+        // Long after the last tick, or nobody believes that it went so far.
+        second += 1;
+        let now = Stamp::from_nanos(1_000_000_000 * second);
+        let tau = controller.tick(&state_at(q, now), &pushing(), now).tau_d;
+        tau.iter().fold(0.0_f64, |most, tau| most.max(tau.abs()))
+    };
+    assert_eq!(push(&mut controller, home), 0.0);
+    // Acknowledged, led elsewhere by hand, stopped again: there.
+    assert!(controller.reset());
+    let mut elsewhere = home;
+    elsewhere[0] += 0.5;
+    assert_eq!(push(&mut controller, elsewhere), 0.0, "it floats");
+    controller.stop(StopReason::Requested);
+    assert_eq!(push(&mut controller, elsewhere), 0.0);
+    assert!(push(&mut controller, home) > 0.1, "it is held");
+    // An attempt to arm it that is refused does not let it go.
+    let mut moving = state_at(elsewhere, Stamp::ZERO);
+    moving.dq[1] = 0.5;
+    controller.arm(&moving).expect_err("it moves");
+    assert_eq!(controller.mode(), Mode::Stopped);
+}
+
+#[test]
 fn what_lasts_stops_it() {
     type Break = fn(&mut prehend_types::RobotState, &mut TorqueGoal);
     let breaks: [(Break, StopReason); 4] = [
