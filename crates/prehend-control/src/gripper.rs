@@ -25,12 +25,12 @@ pub struct GripperLimiter {
 }
 
 impl GripperLimiter {
-    /// Stands at `opening` and turns at most `max_turns_per_s`, 1/s.
+    /// Stands at `opening`, 0 shut to 1 open, and turns at most `max_turns_per_s`, 1/s.
     #[must_use]
     pub fn new(max_turns_per_s: f64, opening: f64) -> Self {
         Self {
             max_turns_per_s,
-            opening,
+            opening: opening.clamp(0.0, 1.0),
             way: 0.0,
             allowance: BURST,
             counted_at: None,
@@ -39,7 +39,7 @@ impl GripperLimiter {
 
     /// Goes on from another opening; turns that were made still count.
     pub fn place(&mut self, opening: f64) {
-        self.opening = opening;
+        self.opening = opening.clamp(0.0, 1.0);
     }
 
     /// What the gripper is told, 0 shut to 1 open.
@@ -48,14 +48,18 @@ impl GripperLimiter {
         self.opening
     }
 
-    /// Goes to `wanted`, unless that is a turn too many. Returns whether it was held back. What is not
-    /// finite is wanted by nobody.
+    /// Goes to `wanted`, unless that is a turn too many. Returns whether it was held back. What lies outside of
+    /// 0 to 1 means the nearer of both; what is not finite is wanted by nobody.
     pub fn follow(&mut self, wanted: f64, now: Stamp) -> bool {
         let before = self.counted_at.replace(now).unwrap_or(now);
         let earned = self.max_turns_per_s * now.seconds_since(before).max(0.0);
         self.allowance = (self.allowance + earned).min(BURST);
+        if !wanted.is_finite() {
+            return false;
+        }
+        let wanted = wanted.clamp(0.0, 1.0);
         let change = wanted - self.opening;
-        if change == 0.0 || !change.is_finite() {
+        if change == 0.0 {
             return false;
         }
         if change * self.way < 0.0 {
@@ -102,7 +106,7 @@ mod tests {
         let mut gripper = GripperLimiter::new(5.0, 0.5);
         let (mut last, mut way, mut turns, mut held) = (0.5, 0.0, 0, 0);
         for tick in 0..1000 {
-            let wanted = 0.5 + amplitude * f64::from(tick % 2);
+            let wanted = 0.5 + amplitude * (f64::from(tick % 2) - 0.5);
             held += u32::from(gripper.follow(wanted, at(2 * tick as u64)));
             let moved = gripper.opening() - last;
             if moved != 0.0 {
@@ -138,6 +142,15 @@ mod tests {
         for wanted in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(!gripper.follow(wanted, at(2)));
             assert_eq!(gripper.opening(), 0.5);
+        }
+    }
+
+    #[test]
+    fn what_is_told_in_percent_does_not_jam_it() {
+        let mut gripper = GripperLimiter::new(5.0, 80.0);
+        for (millis, wanted, told) in [(0, 100.0, 1.0), (2, 0.0, 0.0), (4, -3.0, 0.0)] {
+            assert!(!gripper.follow(wanted, at(millis)), "{wanted}");
+            assert_eq!(gripper.opening(), told);
         }
     }
 }
