@@ -1,13 +1,12 @@
 //! Turns a role's files into an encrypted link on which both ends show who they are.
 
-use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::certs::AUTHORITY;
+use crate::certs::{AUTHORITY, open_file};
 use crate::{CertificateInfo, CertsError, LinkError, Role};
 
 /// Who a process is on an encrypted link, and whose certificates it believes.
@@ -74,7 +73,7 @@ impl TlsConfig {
 
     fn check_key(&self) -> Result<(), LinkError> {
         let path = self.key.clone();
-        let mode = File::open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode()));
+        let mode = open_file(&path).and_then(|file| Ok(file.metadata()?.permissions().mode()));
         match mode {
             Err(source) => Err(CertsError::Read { path, source }.into()),
             Ok(mode) if mode & 0o077 != 0 => {

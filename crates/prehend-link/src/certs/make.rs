@@ -92,11 +92,14 @@ pub fn new_certificates(
             message,
         });
     }
-    let write = |(name, content): (String, String)| {
-        let path = folder.join(name);
-        store::write(&path, &content, wanted.replace).map(|()| path)
-    };
-    files.into_iter().map(write).collect()
+    // Nothing is put anywhere before all of it is on the disk, and the authority last: until then the one that
+    // is there can still sign.
+    let staged = (files.iter().rev())
+        .map(|(name, content)| store::stage(folder.join(name), content))
+        .collect::<Result<Vec<_>, _>>()?;
+    (staged.into_iter())
+        .map(|staged| staged.put(wanted.replace))
+        .collect()
 }
 
 impl NewCertificates {
@@ -186,4 +189,33 @@ fn params(
     params.not_before = now - CLOCK_SKEW;
     params.not_after = now + Duration::days(days.into());
     Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_stays_until_everything_else_is_replaced() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let folder = folder.path();
+        let mut wanted = NewCertificates::default();
+        new_certificates(folder, &wanted).expect("writable");
+        let key = || fs::read(folder.join("ca.key")).expect("readable");
+        let before = key();
+        new_certificates(folder, &wanted).expect_err("in the way");
+        assert_eq!(key(), before);
+        // One that cannot be replaced.
+        let stuck = folder.join(format!("{}.key", wanted.roles[0]));
+        fs::remove_file(&stuck).expect("ours");
+        fs::create_dir(&stuck).expect("writable");
+        wanted.replace = true;
+        new_certificates(folder, &wanted).expect_err("a folder is no key");
+        assert_eq!(key(), before);
+        fs::remove_dir(&stuck).expect("empty");
+        new_certificates(folder, &wanted).expect("writable");
+        assert_ne!(key(), before);
+        let n_files = fs::read_dir(folder).expect("readable").count();
+        assert_eq!(n_files, 2 + 2 * Role::ALL.len(), "nothing is left over");
+    }
 }

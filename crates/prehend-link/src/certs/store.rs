@@ -1,36 +1,64 @@
 //! Files that appear whole or not at all, readable by their owner alone.
 
-use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::CertsError;
 
 /// Far above what a certificate or a key takes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Writes a file of mode 0600, and another one in its place only if told to.
-pub(super) fn write(path: &Path, content: &str, replace: bool) -> Result<(), CertsError> {
+/// A file of mode 0600 that is whole on the disk, and not yet where it is meant to be.
+pub(super) struct Staged {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+/// Writes a file beside `path`.
+pub(super) fn stage(path: PathBuf, content: &str) -> Result<Staged, CertsError> {
     let failed = |source| CertsError::Write {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     // Made with mode 0600 by the library.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(content.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    let put = if replace {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    put.map(|_| ()).map_err(|error| match error.error.kind() {
-        ErrorKind::AlreadyExists => CertsError::Exists {
-            path: path.to_owned(),
-        },
-        _ => failed(error.error),
-    })
+    Ok(Staged { file, path })
+}
+
+impl Staged {
+    /// Puts it where it is meant to be, in the place of another one only if told to.
+    pub fn put(self, replace: bool) -> Result<PathBuf, CertsError> {
+        let Self { file, path } = self;
+        let put = if replace {
+            file.persist(&path)
+        } else {
+            file.persist_noclobber(&path)
+        };
+        match put {
+            Ok(_) => Ok(path),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Err(CertsError::Exists { path })
+            }
+            Err(error) => Err(CertsError::Write {
+                path,
+                source: error.error,
+            }),
+        }
+    }
+}
+
+/// Opens a file; a pipe, say, would never end, and is none.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "is no file"));
+    }
+    File::open(path)
 }
 
 /// Reads a small text file.
@@ -40,7 +68,7 @@ pub(super) fn read(path: &Path) -> Result<String, CertsError> {
         source,
     };
     let mut text = String::new();
-    let file = fs::File::open(path).map_err(failed)?;
+    let file = open(path).map_err(failed)?;
     let bytes = file
         .take(MAX_BYTES + 1)
         .read_to_string(&mut text)
@@ -52,4 +80,15 @@ pub(super) fn read(path: &Path) -> Result<String, CertsError> {
         });
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_never_end_is_not_opened() {
+        let error = open(Path::new("/dev/zero")).expect_err("a device");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
 }
