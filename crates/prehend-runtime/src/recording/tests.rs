@@ -11,6 +11,7 @@ use prehend_types::{
     Action, ActionChunk, GripperState, JointVelocities, PointCloud, RobotState, Role, Stamp,
 };
 
+use super::header::Header;
 use super::policy::Seen;
 use super::*;
 use crate::LaunchFile;
@@ -174,6 +175,19 @@ fn a_recorded_run_replays_and_what_was_changed_is_found() {
     let difference = report.first_difference.expect("another gain");
     assert!(difference.field.starts_with("command."), "{difference:?}");
     assert!(difference.tick < moving, "from the first plan on");
+
+    let library = |header: &str| {
+        let changed = header.replacen("[policy]\n", "[policy]\nlibrary = \"theirs.so\"\n", 1);
+        assert_ne!(changed, header);
+        changed
+    };
+    rewrite::<TickRecord>(&path, library, |_| {});
+    let header = RecordingReader::<TickRecord>::open(&path).expect("opens");
+    let opened = Header::open(header.header(), &path, NodeKind::Control).expect("valid");
+    assert_eq!(
+        opened.1.policy.library, None,
+        "not whoever recorded says what is run"
+    );
 
     let other = |header: &str| header.replacen("robot_sha256 = \"", "robot_sha256 = \"0", 1);
     rewrite::<TickRecord>(&path, other, |_| {});
