@@ -110,6 +110,11 @@ impl CommandSender {
         }
     }
 
+    /// Whether commands still leave.
+    pub fn is_running(&self) -> bool {
+        (self.thread.as_ref()).is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Sends what is left, and ends.
     pub fn join(mut self) -> Result<SendReport, RuntimeError> {
         self.shared.end.set(0);

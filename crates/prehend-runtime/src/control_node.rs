@@ -152,9 +152,13 @@ impl ControlNode {
             counts: Counts::default(),
         };
         NodeHandle::spawn(NodeKind::Control, move |stop| {
-            let mut report = feed(feeder, control_loop, sender, &stop, &live)?;
-            report.recording = recorder.map(ControlRecorder::join);
-            Ok(report)
+            let report = feed(feeder, control_loop, sender, &stop, &live);
+            // First: what led to a failure is what the recording is wanted for.
+            let recording = recorder.map(ControlRecorder::join);
+            Ok(ControlReport {
+                recording,
+                ..report?
+            })
         })
     }
 }
@@ -208,7 +212,8 @@ fn feed(
 ) -> Result<ControlReport, RuntimeError> {
     let realtime = control_loop.realtime().clone();
     let mut shown = std::time::Instant::now();
-    while !stop.is_set() {
+    // Neither thread ends by itself but by a panic; the run ends then, and says so.
+    while !stop.is_set() && !feeder.states.is_abandoned() && sender.is_running() {
         feeder.pass(&control_loop);
         if shown.elapsed() >= SNAPSHOT {
             shown = std::time::Instant::now();
