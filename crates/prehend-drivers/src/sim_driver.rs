@@ -227,6 +227,8 @@ impl Driver {
             self.serve_requests();
             self.step();
         }
+        // The last session stays the last: no stop is left any more.
+        self.wants_rearm = None;
         self.shell.stop(StopReason::Shutdown);
         let deadline = Stamp::now().after(SHUTDOWN);
         while !self.stands_still() && Stamp::now() < deadline {
@@ -280,6 +282,10 @@ impl Driver {
         if self.wants_rearm.is_some() && self.stands_still() {
             let acknowledges = self.wants_rearm.take() == Some(true);
             self.rearm(&state, acknowledges);
+            // The same episode goes on under another number.
+            if !self.is_over {
+                self.say(EventKind::Started, String::new());
+            }
         }
     }
 

@@ -255,7 +255,11 @@ impl Operator {
             let event = self.next_event(look);
             self.check_controller()?;
             let driver_stop = self.progress.driver_stop.clone();
-            if let Some(event) = event.filter(|event| event.epoch == started.epoch) {
+            // A stop that was left since has given the episode a later session.
+            let is_ours = |event: &EpisodeEvent| {
+                event.episode == started.episode && event.epoch >= started.epoch
+            };
+            if let Some(event) = event.filter(is_ours) {
                 let end = Stamp::from_nanos(event.stamp_nanos);
                 let duration_s = end.seconds_since(Stamp::from_nanos(started.stamp_nanos));
                 let (success, failure) = match event.kind {

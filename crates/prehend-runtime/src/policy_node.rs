@@ -221,7 +221,7 @@ impl Worker {
             if let Some(cloud) = cloud {
                 self.look_at(&cloud)?;
                 self.live.set(self.snapshot());
-            } else if self.episode.is_none() {
+            } else if self.episode.is_none() && self.report.chunks == 0 {
                 self.ask_for_episode()?;
             }
         }
@@ -229,9 +229,9 @@ impl Worker {
         Ok(self.snapshot())
     }
 
-    /// A node that starts late has missed the event; asking twice does no harm.
+    /// Who starts late, or was away for a while, has missed the event; asking twice does no harm.
     fn ask_for_episode(&mut self) -> Result<(), RuntimeError> {
-        if self.report.chunks == 0 && self.asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
+        if self.asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
             self.asked = Some(Instant::now());
             let kind = InquiryKind::Repeat;
             self.inquiries.send(&Inquiry { kind })?;
@@ -290,7 +290,7 @@ impl Worker {
         };
         if epoch != episode {
             self.report.outside_episode += 1;
-            return Ok(());
+            return self.ask_for_episode();
         }
         let cloud = match received.message.to_cloud() {
             Ok(cloud) => cloud,
@@ -306,6 +306,10 @@ impl Worker {
             state,
             committed: self.commitment.actions(stamp),
         };
+        if let Some(refiner) = &mut self.refiner {
+            // A better answer is one to the last look, in the recording too.
+            refiner.forget();
+        }
         let seen = Stamp::now();
         let outcome = self.policy.act(&observation);
         let decided = Stamp::now();

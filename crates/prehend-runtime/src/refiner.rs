@@ -164,7 +164,8 @@ impl Refiner {
         }
     }
 
-    fn forget(&mut self) {
+    /// What it still says is of no use.
+    pub fn forget(&mut self) {
         if let Some(pending) = &mut self.pending {
             pending.is_wanted = false;
         }

@@ -8,7 +8,8 @@ use prehend_control::ControlConfig;
 use prehend_control::rt::RealtimeConfig;
 use prehend_drivers::arm_id;
 use prehend_link::messages::{
-    ActionChunk, ControlStatistics, EpisodeEvent, EventKind, PointCloud2, RobotStatus, StopReason,
+    ActionChunk, ControlStatistics, EpisodeEvent, EventKind, Inquiry, InquiryKind, PointCloud2,
+    RobotStatus, StopReason,
 };
 use prehend_link::{Link, LinkConfig, Publisher, Queue, free_loopback_endpoint};
 use prehend_robot::Robot;
@@ -354,6 +355,7 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
     let clouds = driver.publisher::<PointCloud2>().expect("declares");
     let events = driver.publisher::<EpisodeEvent>().expect("declares");
     let chunks = driver.queue::<ActionChunk>(64).expect("declares");
+    let inquiries = driver.queue::<Inquiry>(64).expect("declares");
     let deadline = Instant::now() + SOON;
     while !(statuses.has_subscriber() && clouds.has_subscriber() && events.has_subscriber()) {
         assert!(Instant::now() < deadline, "the node does not listen");
@@ -424,11 +426,18 @@ fn the_policy_is_asked_once_per_executed_chunk_and_only_within_episodes() {
     // The look before took much longer than its chunk; two actions of that are left, and a bit.
     let told = confused.actions[0].translation[0];
     assert!((told - 2e-3).abs() < 1e-9, "{told}");
+    while inquiries.take().is_some() {}
     assert_eq!(show(800, 7, 6), None, "a state of another session");
-    events.send(&event(EventKind::Failed, 5)).expect("open");
+    let asked = inquiries.wait(SOON).expect("whose start it has missed");
+    assert_eq!(asked.message.kind, InquiryKind::Repeat);
+    events.send(&event(EventKind::Started, 6)).expect("open");
     std::thread::sleep(Duration::from_millis(30));
-    assert_eq!(show(900, 7, 5), None, "the episode is over");
+    let again = show(1200, 7, 6).expect("it goes on");
+    assert_eq!(again.epoch, 6);
+    events.send(&event(EventKind::Failed, 6)).expect("open");
+    std::thread::sleep(Duration::from_millis(30));
+    assert_eq!(show(1600, 7, 6), None, "the episode is over");
     let report = node.join().expect("ends in order");
-    assert_eq!((report.chunks, report.errors, report.not_due), (3, 1, 1));
-    assert_eq!(report.act_ms.n, 3);
+    assert_eq!((report.chunks, report.errors, report.not_due), (4, 1, 1));
+    assert_eq!(report.act_ms.n, 4);
 }
