@@ -8,7 +8,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::OptionalWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -19,6 +19,8 @@ use sink::{Record, Sink};
 
 static STDERR: OnceLock<Sink> = OnceLock::new();
 static RUN_LOG: OnceLock<Sink> = OnceLock::new();
+/// Who writes a line for every message that is not as it should be, as fast as a peer sends them: the link counts those.
+const PER_MESSAGE: &str = "cdr_encoding";
 /// How long the end of the program waits for its last lines to be taken.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -33,14 +35,19 @@ pub fn start(verbose: u8) -> io::Result<()> {
         1 => "info",
         _ => "debug",
     };
-    let filter = EnvFilter::try_from_env("PREHEND_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = EnvFilter::try_from_env("PREHEND_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("{default},{PER_MESSAGE}=off")));
     let stderr = Sink::spawn(io::stderr())?;
     let _ = STDERR.set(stderr.clone());
     let to_stderr = fmt::layer().with_writer(stderr).with_filter(filter);
     let to_run = fmt::layer()
         .with_ansi(false)
         .with_writer(RunLog)
-        .with_filter(LevelFilter::INFO);
+        .with_filter(
+            Targets::new()
+                .with_default(LevelFilter::INFO)
+                .with_target(PER_MESSAGE, LevelFilter::OFF),
+        );
     tracing_subscriber::registry()
         .with(to_stderr)
         .with(to_run)
