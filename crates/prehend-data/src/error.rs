@@ -126,10 +126,10 @@ pub enum DataError {
 impl DataError {
     /// A file that could not be read.
     #[must_use]
-    pub fn read(path: &Path, source: io::Error) -> Self {
+    pub fn read(path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Read {
             path: path.to_owned(),
-            source,
+            source: source.into(),
         }
     }
 

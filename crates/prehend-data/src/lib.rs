@@ -10,7 +10,6 @@
 #![forbid(unsafe_code)]
 
 mod atomic;
-mod bounded;
 mod codec;
 mod episode;
 mod error;
@@ -21,7 +20,6 @@ mod store;
 mod writer;
 
 pub use atomic::{remove_unfinished, write_atomic};
-pub use bounded::read_bounded;
 pub use codec::{decode, encode, fingerprint};
 pub use episode::{EpisodeRecord, StepRecord};
 pub use error::DataError;

@@ -10,11 +10,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use prehend_types::config;
+use prehend_types::{config, files};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, HEADER_BYTES, MAX_BODY_BYTES};
-use crate::{DataError, EpisodeRecord, read_bounded};
+use crate::{DataError, EpisodeRecord};
 
 /// What a store's episodes were collected with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,7 +142,9 @@ impl EpisodeStore {
     /// Any [`DataError`] about its file, which is named.
     pub fn read(&self, seed: u64) -> Result<EpisodeRecord, DataError> {
         let path = self.episode_path(seed);
-        let episode = codec::decode(&read_bounded(&path, MAX_BODY_BYTES + 64)?, &path)?;
+        let bytes = files::read(&path, MAX_BODY_BYTES + 64);
+        let bytes = bytes.map_err(|error| DataError::read(&path, error))?;
+        let episode = codec::decode(&bytes, &path)?;
         let wrong = |field: &str, message: String| {
             Err(DataError::Value {
                 path: path.clone(),

@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use prehend_types::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::certs::{AUTHORITY, open_file};
+use crate::certs::AUTHORITY;
 use crate::{CertificateInfo, CertsError, LinkError, Role};
 
 /// Who a process is on an encrypted link, and whose certificates it believes.
@@ -73,7 +74,7 @@ impl TlsConfig {
 
     fn check_key(&self) -> Result<(), LinkError> {
         let path = self.key.clone();
-        let mode = open_file(&path).and_then(|file| Ok(file.metadata()?.permissions().mode()));
+        let mode = files::open(&path).and_then(|file| Ok(file.metadata()?.permissions().mode()));
         match mode {
             Err(source) => Err(CertsError::Read { path, source }.into()),
             Ok(mode) if mode & 0o077 != 0 => {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
+use prehend_types::files::{self, FileError};
 use sha2::{Digest, Sha256};
 
 use crate::error::BundleError;
@@ -71,14 +72,15 @@ pub(crate) fn read_checked(
             "is a symbolic link that leads out",
         ));
     }
-    let metadata = fs::metadata(&real).map_err(io(&path))?;
-    if !metadata.is_file() {
-        return Err(escape(manifest, &entry.path, "is not a regular file"));
-    }
-    let bytes = metadata.len();
-    if bytes > limit {
-        return Err(BundleError::TooLarge { path, bytes, limit });
-    }
+    let content = files::read(&real, limit).map_err(|error| match error {
+        FileError::Io(source) => io(&path)(source),
+        FileError::TooLong { bytes, limit } => BundleError::TooLarge {
+            path: path.clone(),
+            bytes,
+            limit,
+        },
+    })?;
+    let bytes = content.len() as u64;
     if bytes != entry.bytes {
         return Err(BundleError::WrongSize {
             path,
@@ -86,7 +88,6 @@ pub(crate) fn read_checked(
             expected: entry.bytes,
         });
     }
-    let content = fs::read(&real).map_err(io(&path))?;
     let got = sha256_hex(&content);
     if got != entry.sha256 {
         return Err(BundleError::WrongHash {

@@ -8,11 +8,12 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use prehend_types::files;
+
 use crate::error::RuntimeError;
 use crate::folder::sha256_hex;
 use crate::graph::one_line;
-use crate::library::Library;
-use crate::library::check_library;
+use crate::library::{Library, MAX_LIBRARY_BYTES, check_library};
 
 /// The version of ONNX Runtime that [`install`] fetches.
 pub const ONNXRUNTIME_VERSION: &str = "1.32.0";
@@ -69,7 +70,7 @@ pub(crate) fn check_installed(path: &Path) -> Result<(), RuntimeError> {
         path: path.to_owned(),
         reason,
     };
-    let bytes = fs::read(path).map_err(|e| bad(e.to_string()))?;
+    let bytes = files::read(path, MAX_LIBRARY_BYTES).map_err(|e| bad(e.to_string()))?;
     let (got, expected) = (sha256_hex(&bytes), pin()?.library_sha256);
     if got == expected {
         return Ok(());

@@ -3,7 +3,6 @@
 //! A file is read as ELF before the system's loader touches it: the loader runs code of whatever it
 //! is given, and a truncated library makes it crash the whole process.
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +11,12 @@ use object::read::elf::ElfFile64;
 use object::{Architecture, Object, ObjectKind, ObjectSegment, ObjectSymbol};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
+use prehend_types::files;
 
 use crate::error::RuntimeError;
 
 /// Larger than any build of ONNX Runtime, GPU builds included.
-const MAX_LIBRARY_BYTES: u64 = 2 << 30;
+pub(crate) const MAX_LIBRARY_BYTES: u64 = 2 << 30;
 
 /// An ONNX Runtime library that can be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +40,7 @@ pub fn check_library(path: &Path) -> Result<Library, RuntimeError> {
         reason,
     };
     let real = path.canonicalize().map_err(|e| bad(e.to_string()))?;
-    let metadata = fs::metadata(&real).map_err(|e| bad(e.to_string()))?;
-    if !metadata.is_file() {
-        return Err(bad("it is not a file".into()));
-    }
-    if metadata.len() > MAX_LIBRARY_BYTES {
-        return Err(bad(format!("it has {} bytes", metadata.len())));
-    }
-    let bytes = fs::read(&real).map_err(|e| bad(e.to_string()))?;
+    let bytes = files::read(&real, MAX_LIBRARY_BYTES).map_err(|e| bad(e.to_string()))?;
     check_elf(&bytes).map_err(bad)?;
     let minor_version = catch_unwind(|| ort::util::probe(&real))
         .map_err(|_| bad("it offers no ONNX Runtime interface".into()))?

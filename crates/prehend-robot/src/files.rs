@@ -1,40 +1,24 @@
-//! Reading files of users: never more than a limit, never a pipe or device.
+//! Reading files of users, with errors that say what a robot's files should be.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+
+use prehend_types::files::{self, FileError};
 
 use crate::RobotError;
 
 /// Reads at most `limit` bytes.
 pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, RobotError> {
-    let refuse = |source| RobotError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let too_large = |bytes| RobotError::TooLarge {
-        path: path.to_owned(),
-        bytes,
-        limit,
-    };
-    let metadata = std::fs::metadata(path).map_err(refuse)?;
-    if !metadata.is_file() {
-        // Opening a pipe waits for a writer; a device may never end.
-        return Err(refuse(std::io::Error::other("it is not a regular file")));
-    }
-    if metadata.len() > limit {
-        return Err(too_large(metadata.len()));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(refuse)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(refuse)?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(bytes)
+    files::read(path, limit).map_err(|error| match error {
+        FileError::Io(source) => RobotError::Read {
+            path: path.to_owned(),
+            source,
+        },
+        FileError::TooLong { bytes, limit } => RobotError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+            limit,
+        },
+    })
 }
 
 /// Reads UTF-8 text of at most `limit` bytes; a byte order mark is skipped.

@@ -5,8 +5,9 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use crc::{CRC_32_ISCSI, Crc};
-use prehend_data::{read_bounded, write_atomic};
+use prehend_data::{DataError, write_atomic};
 use prehend_nets::{ActionScale, FlowPolicyConfig, FlowPolicyNet, unflatten};
+use prehend_types::files;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +157,7 @@ pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T, TrainEr
         path: path.to_owned(),
         reason,
     };
-    let bytes = read_bounded(path, MAX_BYTES)?;
+    let bytes = files::read(path, MAX_BYTES).map_err(|error| DataError::read(path, error))?;
     let crc = Crc::<u32>::new(&CRC_32_ISCSI);
     postcard::from_bytes_crc32(&bytes, crc.digest()).map_err(|error| {
         refuse(format!(

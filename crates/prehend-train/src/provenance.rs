@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use prehend_data::{DataError, read_bounded, write_atomic};
+use prehend_data::{DataError, write_atomic};
 use prehend_policy::{Ancestor, sha256_hex};
-use prehend_types::config;
+use prehend_types::{config, files};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -80,7 +80,7 @@ impl Parent {
                 reason: "is a student of one step: give its teacher".into(),
             });
         }
-        let bytes = read_bounded(path, MAX_BYTES)?;
+        let bytes = files::read(path, MAX_BYTES).map_err(|error| DataError::read(path, error))?;
         let mut lineage = Provenance::beside(path)?.unwrap_or_default().ancestors;
         lineage.push(Ancestor {
             data: checkpoint.data.clone(),

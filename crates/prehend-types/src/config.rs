@@ -3,11 +3,11 @@
 //!
 //! Structs read through [`load`] carry `#[serde(deny_unknown_fields)]`.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+
+use crate::files::{self, FileError};
 
 /// Why a configuration file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -86,33 +86,23 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     parse(&read(path)?, path)
 }
 
-/// Reads the text of a configuration file, of at most 4 MiB whatever the file system says of its size.
+/// Reads the text of a configuration file, of at most 4 MiB.
 ///
 /// # Errors
 /// [`ConfigError::Read`], also for what is no regular file: a pipe would be waited for, a device may never end.
 /// [`ConfigError::TooLarge`].
 pub fn read(path: &Path) -> Result<String, ConfigError> {
-    let fail = |source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let about = std::fs::metadata(path).map_err(fail)?;
-    if !about.is_file() {
-        return Err(fail(std::io::Error::other("it is not a regular file")));
-    }
-    let mut text = String::new();
-    let file = File::open(path).map_err(fail)?;
-    let read = file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text);
-    let bytes = about.len().max(text.len() as u64);
-    if bytes > MAX_CONFIG_BYTES {
-        return Err(ConfigError::TooLarge {
+    files::read_text(path, MAX_CONFIG_BYTES).map_err(|error| match error {
+        FileError::Io(source) => ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        },
+        FileError::TooLong { bytes, limit } => ConfigError::TooLarge {
             path: path.to_owned(),
             bytes,
-            limit: MAX_CONFIG_BYTES,
-        });
-    }
-    read.map_err(fail)?;
-    Ok(text)
+            limit,
+        },
+    })
 }
 
 /// Reads TOML text into a typed struct; `path` is only named in errors.

@@ -11,6 +11,7 @@ mod action;
 mod cloud;
 mod commitment;
 pub mod config;
+pub mod files;
 mod grasp;
 mod joint_plan;
 mod joints;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prehend_sim::{FamilySet, PhysicsSettings, SceneConfig, World};
-use prehend_types::config::locate;
+use prehend_types::config::{self, locate};
 use prehend_types::{GripperCommand, JointCommand, JointPositions, Pose};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -111,7 +111,7 @@ impl Rig {
         let refuse = |error: &dyn std::fmt::Display| {
             Failure::bad_input(format!("{}: {error}", file.display()))
         };
-        let text = std::fs::read_to_string(&file).map_err(|error| refuse(&error))?;
+        let text = config::read(&file)?;
         let path: GraspPath = serde_json::from_str(&text).map_err(|error| refuse(&error))?;
         let joints = |q: &Vec<f64>| JointPositions::from_slice(q).map_err(|error| refuse(&error));
         let q_start = joints(&path.q_start_rad)?;

@@ -6,7 +6,6 @@ mod store;
 
 pub use make::{NewCertificates, new_certificates};
 pub use read::{CertificateInfo, read_certificates};
-pub(crate) use store::open as open_file;
 
 /// Name of the authority's files, and its common name.
 pub(crate) const AUTHORITY: &str = "ca";

@@ -1,9 +1,9 @@
 //! Files that appear whole or not at all, readable by their owner alone.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use prehend_types::files::{self, FileError};
 use tempfile::NamedTempFile;
 
 use super::CertsError;
@@ -53,42 +53,16 @@ impl Staged {
     }
 }
 
-/// Opens a file; a pipe, say, would never end, and is none.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "is no file"));
-    }
-    File::open(path)
-}
-
 /// Reads a small text file.
 pub(super) fn read(path: &Path) -> Result<String, CertsError> {
-    let failed = |source| CertsError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut text = String::new();
-    let file = open(path).map_err(failed)?;
-    let bytes = file
-        .take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if bytes as u64 > MAX_BYTES {
-        return Err(CertsError::Content {
+    files::read_text(path, MAX_BYTES).map_err(|error| match error {
+        FileError::Io(source) => CertsError::Read {
             path: path.to_owned(),
-            message: format!("more than {MAX_BYTES} bytes, which is no certificate"),
-        });
-    }
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_never_end_is_not_opened() {
-        let error = open(Path::new("/dev/zero")).expect_err("a device");
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    }
+            source,
+        },
+        FileError::TooLong { limit, .. } => CertsError::Content {
+            path: path.to_owned(),
+            message: format!("more than {limit} bytes, which is no certificate"),
+        },
+    })
 }

@@ -130,7 +130,7 @@ fn other_and_damaged_libraries_are_refused_without_running_them() {
             .expect_err("must be refused")
             .to_string()
     };
-    assert!(reason(temp.path()).contains("not a file"));
+    assert!(reason(temp.path()).contains("not a regular file"));
     assert!(reason(&temp.path().join("none")).contains("No such file"));
     let this = std::env::current_exe().expect("runs");
     assert!(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use prehend_data::{DataError, FolderLock, fingerprint, remove_unfinished, write_atomic};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::{LabelledScene, ObjectSource, SceneObjects, Split, TableView};
+use prehend_types::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -14,6 +15,8 @@ use crate::checkpoint::{read_sealed, seal};
 const VERSION: u32 = 5;
 /// What the scenes of a folder have in common.
 const KIND_FILE: &str = "scenes.json";
+/// Far above what it holds.
+const MAX_KIND_BYTES: u64 = 1 << 20;
 /// Seeds from here on are for validation and reports.
 const FIRST_UNTRAINED: u64 = 700_000;
 
@@ -137,14 +140,14 @@ impl SceneStore {
     /// [`TrainError`] if it is none, or its scenes are of another version.
     pub fn open(folder: &Path) -> Result<Self, TrainError> {
         let path = folder.join(KIND_FILE);
-        let text = match std::fs::read(&path) {
+        let text = match files::read(&path, MAX_KIND_BYTES) {
             Ok(text) => text,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(FileError::Io(source)) if source.kind() == std::io::ErrorKind::NotFound => {
                 let reason = "is not there: this is no folder of scenes, or one of an earlier \
                               version; make one with `prehend scenes generate`";
                 return refuse(&path, reason.to_owned());
             }
-            Err(source) => return Err(DataError::Read { path, source }.into()),
+            Err(error) => return Err(DataError::read(&path, error).into()),
         };
         let damaged = |error| format!("cannot be read: {error}; generate the scenes anew");
         // Its version first: others have other fields.

@@ -12,7 +12,7 @@ use prehend_sim::{FamilySet, Pilot, RolloutConfig, View, rollout};
 use prehend_train::{
     Checkpoint, ExportRequest, N_ACTION_STEPS, NOISE, Provenance, export, graph_bytes, parity,
 };
-use prehend_types::config::locate;
+use prehend_types::config::{self, locate};
 use prehend_types::stats::SuccessRate;
 use serde::{Deserialize, Serialize};
 
@@ -230,7 +230,7 @@ struct Report {
 impl Evaluation {
     fn read(path: &Path, cell: &Workcell, graph_sha256: &str) -> Result<Self, Failure> {
         let refuse = |what: String| Failure::bad_input(format!("{path:?}: {what}"));
-        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let text = config::read(path)?;
         let report: Report = serde_json::from_str(&text).map_err(|error| {
             refuse(format!(
                 "{error}; give the object that `prehend eval --json` prints"

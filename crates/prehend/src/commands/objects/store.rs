@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use prehend_data::{
-    DataError, FolderLock, fingerprint, read_bounded, remove_unfinished, write_atomic,
-};
+use prehend_data::{DataError, FolderLock, fingerprint, remove_unfinished, write_atomic};
 use prehend_robot::Jaw;
 use prehend_sim::tabletop::Split;
+use prehend_types::files;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -191,7 +190,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 /// # Errors
 /// It cannot be read, or is no such file.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    Ok(read_bounded(path, MOST_BYTES)?)
+    Ok(files::read(path, MOST_BYTES).map_err(|error| DataError::read(path, error))?)
 }
 
 fn damaged(path: &Path, reason: &str) -> Failure {

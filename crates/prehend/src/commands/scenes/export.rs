@@ -10,7 +10,7 @@ use prehend_train::Provenance;
 use prehend_train::pick_place::{
     PickPlaceCheckpoint, SceneStore, burn_says, export_scene, scene_inputs,
 };
-use prehend_types::config::locate;
+use prehend_types::config::{self, locate};
 use serde::Serialize;
 
 use super::EXAMPLES;
@@ -77,8 +77,7 @@ impl Export {
             )));
         }
         let card = match &self.card {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| Failure::bad_input(format!("{path:?}: {error}")))?,
+            Some(path) => config::read(path)?,
             None => format!(
                 "# {name}\n\nGrasps and placements from a cloud. Not evaluated at export.\n"
             ),
