@@ -80,7 +80,7 @@ impl<'a> HandFilter<'a> {
 
     /// The grasp as the gripper can carry it out: as proposed, or standing back from the contact a little
     /// where the hand would be in the table or in something. `reaches` says whether the arm gets to a pose
-    /// of the tool; it is asked last, and about the grasp and the place that the hand comes from.
+    /// of the tool by the way in; it is asked last.
     ///
     /// # Errors
     /// Why it cannot, standing back as far as its pads allow.
@@ -101,9 +101,7 @@ impl<'a> HandFilter<'a> {
             match self.is_free(&tool, &boxes, 0.0) {
                 Err(reason) => refusal = reason,
                 Ok(()) => {
-                    let back = tool * Pose::translation(0.0, 0.0, -SWEEP);
-                    let is_reached = reaches(&tool) && reaches(&back);
-                    return is_reached.then_some(grasp).ok_or(Refusal::Reach);
+                    return reaches(&tool).then_some(grasp).ok_or(Refusal::Reach);
                 }
             }
         }

@@ -30,6 +30,6 @@ pub use grounding::Grounded;
 pub use inputs::SceneInputs;
 pub use intake::check_cloud;
 pub use network::SceneNetwork;
-pub use picker::{Area, Cell, Picker, put_down};
+pub use picker::{Area, Astray, Cell, Picker, put_down};
 pub use rank::{LEAST_PLACE, MOST_TRIED, Ranked, RankedPlaces, surest_apart};
 pub use scorer::{GoldenScores, Judged, MOST_SCORED};

@@ -29,6 +29,22 @@ impl Area {
     }
 }
 
+/// What slipped from the area to put things, or was put across its edge.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Astray {
+    /// How far beside the area it is looked for, m.
+    pub beside_m: f32,
+    /// Height of the area's wall, m: what is lower is no object.
+    pub above_m: f32,
+}
+
+impl Astray {
+    fn is_sound(&self) -> bool {
+        (0.01..=0.3).contains(&self.beside_m) && (0.0..=0.3).contains(&self.above_m)
+    }
+}
+
 /// A cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,17 +53,33 @@ pub struct Cell {
     pub pick: Area,
     /// They are put here.
     pub place: Area,
+    /// Once nothing is left to pick, what lies astray around `place` is taken up too; nothing there, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub astray: Option<Astray>,
     /// Where the cameras are, m: surfaces face the one that saw them.
     pub cameras_m: Vec<[f64; 3]>,
 }
 
 impl Cell {
+    /// Whether a point is of something astray.
+    pub(super) fn is_astray(&self, at: [f32; 3]) -> bool {
+        let place = &self.place;
+        self.astray.is_some_and(|astray| {
+            place.contains(at, astray.beside_m)
+                && !place.contains(at, 0.0)
+                && at[2] > astray.above_m
+        })
+    }
+
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<&'static str> {
         let is_number = |eye: &[f64; 3]| eye.iter().all(|v| v.is_finite());
         if !self.pick.is_sound() || !self.place.is_sound() {
             return Some("`pick` and `place` need min_m below max_m, by 2 cm at least");
+        }
+        if self.astray.is_some_and(|astray| !astray.is_sound()) {
+            return Some("`astray` needs `beside_m` of 0.01 to 0.3 and `above_m` of 0 to 0.3");
         }
         if self.cameras_m.is_empty() || !self.cameras_m.iter().all(is_number) {
             return Some("`cameras_m` needs at least one camera, in finite numbers");
@@ -81,6 +113,7 @@ mod tests {
         Cell {
             pick: area([0.2, -0.4], [0.7, 0.1]),
             place: area([0.3, 0.15], [0.6, 0.35]),
+            astray: None,
             cameras_m: vec![[0.95, 0.5, 0.7], [0.95, -0.5, 0.7]],
         }
     }
@@ -91,11 +124,36 @@ mod tests {
         let mut turned = cell();
         turned.pick.max_m = turned.pick.min_m;
         assert!(turned.fault().is_some_and(|fault| fault.contains("pick")));
+        let mut far = cell();
+        far.astray = Some(Astray {
+            beside_m: f32::NAN,
+            above_m: 0.02,
+        });
+        assert!(far.fault().is_some_and(|fault| fault.contains("astray")));
         let mut blind = cell();
         blind.cameras_m.clear();
         assert!(blind.fault().is_some_and(|fault| fault.contains("camera")));
         blind.cameras_m.push([f64::NAN; 3]);
         assert!(blind.fault().is_some());
+    }
+
+    #[test]
+    fn astray_is_what_lies_beside_the_area_or_across_its_wall_if_asked_for() {
+        let mut cell = cell();
+        let across = [0.4, 0.14, 0.04];
+        assert!(!cell.is_astray(across), "not asked for");
+        cell.astray = Some(Astray {
+            beside_m: 0.08,
+            above_m: 0.02,
+        });
+        assert!(cell.is_astray(across));
+        for (what, at) in [
+            ("put well", [0.4, 0.2, 0.04]),
+            ("the wall", [0.4, 0.14, 0.02]),
+            ("far off", [0.4, 0.06, 0.04]),
+        ] {
+            assert!(!cell.is_astray(at), "{what}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The policy that looks, chooses, grasps, looks again and places, until nothing is left.
 //!
-//! It sees a cloud without any labels, the robot's own state, and what the operator said of the cell. A
-//! grasp that missed is not tried again at once.
+//! It sees a cloud without any labels, the robot's own state, and what the operator said of the cell. What
+//! missed it tries elsewhere, or otherwise.
 
 mod cell;
+mod misses;
 mod reach;
 mod showing;
 mod sight;
@@ -18,15 +19,16 @@ use prehend_types::{
     Tally, derive_seed,
 };
 
-pub use cell::{Area, Cell};
+pub use cell::{Area, Astray, Cell};
+use misses::Misses;
 use reach::{Leg, home, plan};
 use showing::{HeldObject, Showing};
-use sight::see_below;
+use sight::{see_astray, see_below};
 pub(super) use sight::{see_grasps, see_places};
 pub(super) use way::hold;
 use way::{Way, Waypoint};
 
-use super::decode::ProposedPlace;
+use super::decode::{ProposedGrasp, ProposedPlace};
 use super::filter::{HandFilter, Refusal};
 use super::network::SceneNetwork;
 use crate::inputs::check_frame;
@@ -51,28 +53,30 @@ const STILL: f64 = 0.05;
 const PATIENCE: f64 = 9.0;
 const CLOSING: f64 = 1.5;
 const OPENING: f64 = 0.5;
+/// Times that what is held is shown again when the hand is stuck with it.
+const MOST_STUCK: u32 = 2;
 /// A way that is stopped this near to its end has arrived, m.
 const TOUCHED: f64 = 0.015;
 /// Times that more proposals are ranked, where none of the surer ones can be carried out.
 const MOST_ROUNDS: usize = 4;
-/// A grasp this near to one that failed is left alone while others are there, m.
-const FAILED: f64 = 0.02;
+/// A grasp worth more than this is taken without looking at less sure proposals.
+const GOOD_ENOUGH: f64 = 0.5;
 
 /// What is being done.
 #[derive(Debug, Clone)]
 enum Phase {
     /// The hand is out of the way, or on its way there.
     Look,
-    Approach(TableGrasp),
+    Approach,
     Close {
         since: Stamp,
-        grasp: TableGrasp,
     },
     /// Up, to where the cameras see what is held, and round to its other sides.
     Show(Showing),
-    /// Down to the place, to open the fingers this far there: 0 closed, 1 all the way.
+    /// Down to the place, if there is one, to open the fingers this far there: 0 closed, 1 all the way.
     Lower {
         opening: f64,
+        is_place: bool,
     },
     Open {
         since: Stamp,
@@ -96,7 +100,11 @@ pub struct Picker {
     way: Way,
     /// When the present way began.
     begun: Option<Stamp>,
-    failed: Vec<Point3<f64>>,
+    /// The grasp that was tried last, and those that missed.
+    tried: Pose,
+    misses: Misses,
+    /// Times that the hand got stuck with what it holds.
+    n_stuck: u32,
     tally: Tally,
 }
 
@@ -116,7 +124,9 @@ impl Picker {
             phase: Phase::Look,
             way: Way::default(),
             begun: None,
-            failed: Vec::new(),
+            tried: Pose::identity(),
+            misses: Misses::default(),
+            n_stuck: 0,
             tally: Tally::new(),
         }
     }
@@ -161,39 +171,40 @@ impl Picker {
         self.count("looks");
         let seed = self.next_seed();
         let mut proposed = see_grasps(&mut self.network, &self.cell, now, seed)?;
+        if proposed.is_empty() {
+            proposed = see_astray(&mut self.network, &self.cell, now, seed)?;
+        }
         tracing::debug!(proposed = proposed.len(), "look");
         let points = &now.cloud.points;
         let filter = HandFilter::new(&self.jaw, points);
-        let mut second: Option<TableGrasp> = None;
+        let mut best: Option<(f64, TableGrasp)> = None;
         for _ in 0..MOST_ROUNDS {
-            let ranked = self.network.rank(&proposed, points, &filter)?;
-            let mut refused = ranked.refused;
-            for proposal in &ranked.grasps {
-                let grasp = match self.reached(&proposal.grasp, &filter, now) {
-                    Ok(grasp) => grasp,
-                    Err(refusal) => {
-                        refused.push(refusal);
-                        continue;
-                    }
-                };
-                let at = proposal.grasp.base_from_tool().translation.vector;
-                let is_near = |failed: &Point3<f64>| (failed.coords - at).norm() < FAILED;
-                if self.failed.iter().any(is_near) {
-                    second = second.or(Some(grasp));
-                    continue;
-                }
-                add_refused(&mut self.tally, &refused);
-                let opening = filter.opening(&grasp);
-                return self.approach(grasp, opening, now);
+            let mut ranked = self.network.rank(&proposed, points, &filter)?;
+            for proposal in &mut ranked.grasps {
+                let tool = proposal.grasp.base_from_tool();
+                proposal.confidence = self.misses.worth(&tool, proposal.confidence);
             }
-            add_refused(&mut self.tally, &refused);
+            let by_worth =
+                |a: &ProposedGrasp, b: &ProposedGrasp| b.confidence.total_cmp(&a.confidence);
+            ranked.grasps.sort_by(by_worth);
+            for proposal in &ranked.grasps {
+                let worth = proposal.confidence;
+                if best.is_some_and(|(best, _)| worth <= best) {
+                    break;
+                }
+                match self.reached(&proposal.grasp, &filter, now) {
+                    Ok(grasp) => best = Some((worth, grasp)),
+                    Err(refusal) => ranked.refused.push(refusal),
+                }
+            }
+            add_refused(&mut self.tally, &ranked.refused);
             proposed = ranked.rest;
-            if proposed.is_empty() {
+            if proposed.is_empty() || best.is_some_and(|(worth, _)| worth > GOOD_ENOUGH) {
                 break;
             }
         }
-        match second {
-            Some(grasp) => {
+        match best {
+            Some((_, grasp)) => {
                 let opening = filter.opening(&grasp);
                 self.approach(grasp, opening, now)
             }
@@ -245,9 +256,10 @@ impl Picker {
             "grasp"
         );
         let opening = opening / self.jaw.max_width_m;
-        let legs = legs_to(&grasp.base_from_tool());
+        self.tried = grasp.base_from_tool();
+        let legs = legs_to(&self.tried);
         let way = self.way_of(&now.state.q, &legs, opening);
-        self.begin(Phase::Approach(grasp), way, now);
+        self.begin(Phase::Approach, way, now);
         self.go(now)
     }
 
@@ -272,20 +284,14 @@ impl Picker {
         }
         match self.phase.clone() {
             Phase::Look => self.look(now),
-            Phase::Approach(grasp) => {
-                self.begin(
-                    Phase::Close {
-                        since: now.stamp,
-                        grasp,
-                    },
-                    [],
-                    now,
-                );
+            Phase::Approach => {
+                self.begin(Phase::Close { since: now.stamp }, [], now);
                 hold(now, 0.0)
             }
-            Phase::Close { since, grasp } => self.close(since, &grasp, now),
+            Phase::Close { since } => self.close(since, now),
             Phase::Show(showing) => self.show(showing, now),
-            Phase::Lower { opening } => {
+            Phase::Lower { opening, is_place } => {
+                self.count(if is_place { "placed" } else { "dropped_off" });
                 let (since, back) = (now.stamp, now.base_from_tcp);
                 let open = Phase::Open {
                     since,
@@ -315,43 +321,58 @@ impl Picker {
         }
     }
 
-    fn close(
-        &mut self,
-        since: Stamp,
-        grasp: &TableGrasp,
-        now: &Observation,
-    ) -> Result<ActionChunk, PolicyError> {
+    fn close(&mut self, since: Stamp, now: &Observation) -> Result<ActionChunk, PolicyError> {
         if now.state.gripper.is_grasping {
+            self.n_stuck = 0;
             let up = over(&now.base_from_tcp);
-            let [x, y] = show_at(&self.cell);
-            // The hand keeps its orientation: what is held must not be turned before it is seen.
-            let mut show = up;
-            show.translation.vector = Vector3::new(x, y, SHOW);
-            let mut way = vec![Waypoint {
+            let lift = Waypoint {
                 speed: 0.2,
                 ..Waypoint::transit(up, 0.0)
-            }];
-            let q = now.state.q;
-            if let Some(poses) = plan(&self.robot, q, &[Leg::Straight(up), Leg::Air(show)]) {
-                let across = poses.into_iter().skip(1).flatten();
-                way.extend(across.map(|pose| Waypoint::transit(pose, 0.0)));
-            }
-            self.begin(Phase::Show(Showing::new()), way, now);
+            };
+            // The hand keeps its orientation: what is held must not be turned before it is seen.
+            let way = self.across_to_show(&up, now.state.q);
+            self.begin(
+                Phase::Show(Showing::new()),
+                std::iter::once(lift).chain(way),
+                now,
+            );
             return self.go(now);
         }
         if now.stamp.saturating_since(since).as_secs_f64() > CLOSING {
-            self.miss(grasp.base_from_tool().translation.vector.into(), now);
+            self.miss(now);
             return self.go(now);
         }
         hold(now, 0.0)
     }
 
-    fn miss(&mut self, at: Point3<f64>, now: &Observation) {
+    /// From `q` up to `up`, and from there to where the cameras see what is held; no farther than `up` if the
+    /// arm does not get there.
+    fn across_to_show(&self, up: &Pose, q: JointPositions) -> Vec<Waypoint> {
+        let [x, y] = show_at(&self.cell);
+        let mut show = *up;
+        show.translation.vector = Vector3::new(x, y, SHOW);
+        let way = plan(&self.robot, q, &[Leg::Straight(*up), Leg::Air(show)]);
+        let across = way.into_iter().flatten().skip(1).flatten();
+        across.map(|pose| Waypoint::transit(pose, 0.0)).collect()
+    }
+
+    /// Something was in the way, or a joint at its end: up, and home, where all joints have room, to show what is
+    /// held again.
+    fn show_again(&mut self, now: &Observation) {
+        self.count("stuck");
+        let up = std::iter::once(over(&now.base_from_tcp));
+        let home = up.chain(home(&self.robot, &now.state.q));
+        let across = self.across_to_show(&over(&self.look_pose), *self.robot.home());
+        let home = home.map(|pose| Waypoint::transit(pose, 0.0));
+        self.begin(Phase::Show(Showing::new()), home.chain(across), now);
+    }
+
+    fn miss(&mut self, now: &Observation) {
         self.count("misses");
         let gripper = &now.state.gripper;
         let (left, points) = (self.way.left(now), self.way.len());
         tracing::debug!(phase = ?self.phase, width = gripper.width, left, points, q = ?now.state.q, "missed");
-        self.failed.push(at);
+        self.misses.add(self.tried);
         self.go_and_look(now);
     }
 
@@ -408,19 +429,14 @@ impl Picker {
             found = target.is_some(),
             "place"
         );
-        self.count(if target.is_some() {
-            "placed"
-        } else {
-            "dropped_off"
-        });
+        let is_place = target.is_some();
         let target = match target {
             Some((tool, _)) => tool,
             None => self.over_the_middle(now, held.as_ref(), &scene),
         };
         let way = self.way_of(&now.state.q, &legs_down(&target), 0.0);
-        self.failed.clear();
         let opening = opening / self.jaw.max_width_m;
-        self.begin(Phase::Lower { opening }, way, now);
+        self.begin(Phase::Lower { opening, is_place }, way, now);
         self.go(now)
     }
 
@@ -463,19 +479,23 @@ impl Picker {
             && !gripper.is_grasping
             && gripper.width < 0.002;
         let is_stalled = self.way.is_stalled(now);
+        let is_stuck = is_stalled || (is_late && !self.way.is_over());
         let is_near = self.way.left(now) < TOUCHED;
         match self.phase {
             // It stands on the ground already, or on something.
-            Phase::Approach(_) | Phase::Lower { .. } if is_stalled && is_near => {
+            Phase::Approach | Phase::Lower { .. } if is_stalled && is_near => {
                 self.way = Way::default();
             }
             // Nothing was tried there: it only got in the way of going home.
-            Phase::Look | Phase::Leave if is_stalled || is_late && !self.way.is_over() => {
-                self.go_and_look(now);
+            Phase::Look | Phase::Leave if is_stuck => self.go_and_look(now),
+            // What is held is not let go in the air.
+            Phase::Show(_) | Phase::Lower { .. }
+                if !is_lost && is_stuck && self.n_stuck < MOST_STUCK =>
+            {
+                self.n_stuck += 1;
+                self.show_again(now);
             }
-            _ if is_lost || is_stalled || (is_late && !self.way.is_over()) => {
-                self.miss(now.base_from_tcp.translation.vector.into(), now);
-            }
+            _ if is_lost || is_stuck => self.miss(now),
             _ => {}
         }
     }
@@ -492,7 +512,7 @@ impl Policy for Picker {
         self.phase = Phase::Look;
         self.way = Way::default();
         self.begun = None;
-        self.failed.clear();
+        self.misses.clear();
         self.tally.clear();
     }
 
@@ -588,4 +608,92 @@ pub fn put_down(
     let yaw = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
     let there = Translation3::from(point.coords + Vector3::z() * RELEASE);
     there * yaw * Translation3::from(-bottom.coords) * base_from_tool
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use prehend_types::config::locate;
+    use prehend_types::{GripperState, JointVelocities, PointCloud, RobotState};
+
+    use super::*;
+    use crate::{EngineChoice, RuntimeOptions};
+
+    fn picker() -> Picker {
+        let shipped = |path: &str| locate(path).expect("shipped");
+        let options = RuntimeOptions {
+            engine: EngineChoice::Embedded,
+            ..RuntimeOptions::default()
+        };
+        let network = SceneNetwork::load(&shipped("models/pick-place"), &options);
+        let jaw = Jaw::load(&shipped("robots/grippers/franka_hand.toml"));
+        let robot = Robot::load(&shipped("robots/fr3")).expect("sound");
+        let area = |min_m, max_m| Area { min_m, max_m };
+        let cell = Cell {
+            pick: area([0.22, -0.38], [0.72, 0.1]),
+            place: area([0.3, 0.15], [0.62, 0.37]),
+            astray: None,
+            cameras_m: vec![[0.95, 0.5, 0.7]],
+        };
+        Picker::new(
+            network.expect("sound"),
+            jaw.expect("sound"),
+            Arc::new(robot),
+            cell,
+        )
+    }
+
+    /// The arm stands still at home and holds something.
+    fn holding(robot: &Robot, millis: u64) -> Observation {
+        let stamp = Stamp::ZERO.after(Duration::from_millis(millis));
+        let q = *robot.home();
+        Observation {
+            stamp,
+            cloud: PointCloud {
+                stamp,
+                frame: "base".to_owned(),
+                points: Vec::new(),
+                roles: Vec::new(),
+            },
+            state: RobotState {
+                stamp,
+                q,
+                dq: JointVelocities::zeros(q.len()).expect("as many"),
+                gripper: GripperState {
+                    width: 0.03,
+                    commanded: 0.0,
+                    is_grasping: true,
+                },
+            },
+            base_from_tcp: robot.forward(&q),
+            committed: prehend_types::Actions::new(),
+        }
+    }
+
+    #[test]
+    fn a_hand_that_is_stuck_does_not_let_go_in_the_air() {
+        let mut picker = picker();
+        let robot = Arc::clone(&picker.robot);
+        let lower = Phase::Lower {
+            opening: 0.6,
+            is_place: true,
+        };
+        let down = raised(&robot.forward(robot.home()), -0.3);
+        let way = [Waypoint::careful(down, 0.0)];
+        picker.begin(lower, way, &holding(&robot, 0));
+        let mut opened = None;
+        for step in 0..40 {
+            let chunk = picker.act(&holding(&robot, 100 * step)).expect("acts");
+            let is_open = chunk.actions().iter().any(|action| action.gripper > 0.0);
+            if is_open && opened.is_none() {
+                opened = Some(picker.tally());
+            }
+        }
+        // It has nowhere else to go: after two tries it gives up, having placed nothing.
+        let tally = opened.expect("it ends");
+        assert_eq!(tally.get("stuck"), Some(&u64::from(MOST_STUCK)));
+        assert_eq!(tally.get("misses"), Some(&1));
+        assert_eq!(tally.get("placed"), None);
+    }
 }

@@ -23,16 +23,45 @@ pub(in crate::pick_place) fn see_grasps(
     now: &Observation,
     seed: u64,
 ) -> Result<Vec<ProposedGrasp>, PolicyError> {
-    let said = ask(network, cell, &cell.pick, &now.cloud.points, &[], seed)?;
+    let is_inside = |at| cell.pick.contains(at, 0.0);
+    grasps_in(network, cell, &cell.pick, is_inside, now, seed)
+}
+
+/// Grasps of what lies astray, surest first.
+pub(super) fn see_astray(
+    network: &mut SceneNetwork,
+    cell: &Cell,
+    now: &Observation,
+    seed: u64,
+) -> Result<Vec<ProposedGrasp>, PolicyError> {
+    if cell.astray.is_none() {
+        return Ok(Vec::new());
+    }
+    grasps_in(
+        network,
+        cell,
+        &cell.place,
+        |at| cell.is_astray(at),
+        now,
+        seed,
+    )
+}
+
+fn grasps_in(
+    network: &mut SceneNetwork,
+    cell: &Cell,
+    area: &Area,
+    is_meant: impl Fn([f32; 3]) -> bool,
+    now: &Observation,
+    seed: u64,
+) -> Result<Vec<ProposedGrasp>, PolicyError> {
+    let said = ask(network, cell, area, &now.cloud.points, &[], seed)?;
     let Some((inputs, said)) = said else {
         return Ok(Vec::new());
     };
     let proposed = grasps(&said, &inputs, LEAST).into_iter();
-    let is_inside = |proposed: &ProposedGrasp| {
-        let at = proposed.grasp.contact.cast::<f32>();
-        cell.pick.contains(at.into(), 0.0)
-    };
-    Ok(proposed.filter(is_inside).collect())
+    let at = |proposed: &ProposedGrasp| proposed.grasp.contact.cast::<f32>().into();
+    Ok(proposed.filter(|proposed| is_meant(at(proposed))).collect())
 }
 
 /// Places in the area to put things, surest first: on what `scene` shows, for `held`, whose points are along
