@@ -59,6 +59,9 @@ pub fn grasps(raw: &RawScene, inputs: &SceneInputs, least: f64) -> Vec<ProposedG
     let touches = raw.touch.chunks_exact(6 + N_WIDTHS);
     let mut proposed: Vec<ProposedGrasp> = Vec::new();
     for (point, ((row, touch), at)) in rows.zip(touches).zip(&inputs.points).enumerate() {
+        if !touch.iter().all(|value| value.is_finite()) {
+            continue;
+        }
         let of_token = row.iter().enumerate().filter(|(token, _)| is_sure(*token));
         let Some((object, confidence)) = of_token.max_by(|a, b| a.1.total_cmp(b.1)) else {
             continue;
@@ -164,11 +167,24 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_propose_nothing() {
-        let (mut raw, inputs) = scene();
-        raw.touch.fill(f32::NAN);
+        let (whole, inputs) = scene();
+        assert!(!grasps(&whole, &inputs, 0.5).is_empty());
+        let touches = 6 + N_WIDTHS;
+        for column in 0..touches {
+            let mut raw = whole.clone();
+            for row in raw.touch.chunks_exact_mut(touches) {
+                row[column] = f32::NAN;
+            }
+            assert!(grasps(&raw, &inputs, 0.5).is_empty(), "{column}");
+        }
+        let mut raw = whole.clone();
         raw.grasps.fill(f32::NAN);
-        raw.places.fill(f32::NAN);
         assert!(grasps(&raw, &inputs, 0.5).is_empty());
+        let mut raw = whole.clone();
+        raw.objectness.fill(f32::NAN);
+        assert!(grasps(&raw, &inputs, 0.5).is_empty());
+        let mut raw = whole;
+        raw.places.fill(f32::NAN);
         assert!(places(&raw, &inputs, 0.5).is_empty());
     }
 }

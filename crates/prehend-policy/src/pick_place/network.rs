@@ -264,6 +264,9 @@ impl SceneNetwork {
                 (objectness, rows)
             }
         };
+        if let Some(value) = objectness.iter().chain(&rows).find(|v| !v.is_finite()) {
+            return Err(failed(format!("an output holds {value}")));
+        }
         RawScene::split(objectness, &rows, manifest)
             .ok_or_else(|| failed(format!("the output has {} numbers", rows.len())))
     }
