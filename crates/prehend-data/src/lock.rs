@@ -1,7 +1,8 @@
 //! Turns a folder into one that only this process writes to.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
@@ -23,6 +24,13 @@ impl FolderLock {
     pub fn acquire(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(".lock");
         let fail = |source| DataError::write(&path, source);
+        // What it writes must not go elsewhere: a folder may come from anybody.
+        if let Ok(about) = std::fs::symlink_metadata(&path)
+            && (!about.is_file() || about.nlink() > 1)
+        {
+            let reason = "it is a link, or no file: remove it";
+            return Err(fail(io::Error::other(reason)));
+        }
         // Not truncated before it is ours: it says who holds the lock.
         let mut file = OpenOptions::new()
             .read(true)
@@ -81,5 +89,24 @@ mod tests {
         assert!(shown.contains("choose another folder"), "{shown}");
         drop(first);
         FolderLock::acquire(folder.path()).expect("free again");
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_is_refused_and_leaves_what_it_leads_to() {
+        let elsewhere = tempfile::tempdir().expect("temporary folder");
+        let precious = elsewhere.path().join("precious");
+        std::fs::write(&precious, "precious").expect("writes");
+        let links: [fn(&Path, &Path) -> io::Result<()>; 2] = [
+            |of, at| std::os::unix::fs::symlink(of, at),
+            |of, at| std::fs::hard_link(of, at),
+        ];
+        for link in links {
+            let folder = tempfile::tempdir().expect("temporary folder");
+            link(&precious, &folder.path().join(".lock")).expect("links");
+            let error = FolderLock::acquire(folder.path()).expect_err("must be refused");
+            assert!(error.to_string().contains("it is a link"), "{error}");
+            let left = std::fs::read_to_string(&precious).expect("still there");
+            assert_eq!(left, "precious");
+        }
     }
 }
