@@ -88,16 +88,10 @@ impl Recording {
         let path = folder.join(RECORDING_FILE);
         let read: RecordingToml = config::load(&path)?;
         read.check(&path)?;
-        let (mut size, mut n_depths) = (None, 0);
+        let (mut size, mut n_depths) = (None, 0_usize);
         let mut frames = |name: &Path| {
             let path = folder.join(name);
-            let frames = read_frames(&path, read.depth_unit_m, &mut size)?;
-            n_depths += frames.iter().map(Vec::len).sum::<usize>();
-            if n_depths > MOST_DEPTHS {
-                let reason = format!("with it there are {n_depths} depths, {MOST_DEPTHS} at most");
-                return Err(RecordingError::Frames { path, reason });
-            }
-            Ok(frames)
+            read_frames(&path, read.depth_unit_m, &mut size, &mut n_depths)
         };
         let planes = read.walls.iter().map(|wall| {
             Ok(PlaneFrames {
@@ -173,11 +167,13 @@ impl RecordingToml {
     }
 }
 
-/// All images of a folder, in the order of their names, m; all of the size of the first that was ever read.
+/// All images of a folder, in the order of their names, m; all of the size of the first that was ever read, and
+/// in all no more than fit into memory.
 fn read_frames(
     folder: &Path,
     depth_unit_m: f64,
     size: &mut Option<(usize, usize)>,
+    n_depths: &mut usize,
 ) -> Result<Vec<Vec<f32>>, RecordingError> {
     let refuse = |path: &Path, reason: String| RecordingError::Frames {
         path: path.to_owned(),
@@ -212,6 +208,11 @@ fn read_frames(
         let expected = *size.get_or_insert(own);
         if own != expected {
             let reason = format!("is of {own:?} pixels, the images before it of {expected:?}");
+            return Err(refuse(path, reason));
+        }
+        *n_depths += own.0 * own.1;
+        if *n_depths > MOST_DEPTHS {
+            let reason = format!("with it there are {n_depths} depths, {MOST_DEPTHS} at most");
             return Err(refuse(path, reason));
         }
         let depths = image
