@@ -32,19 +32,30 @@ pub(super) fn folder(
         }
     }
     let mut written = Vec::with_capacity(files.len());
-    for (name, text) in files {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(refuse(parent))?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(refuse(&path))?;
-        file.write_all(text.as_bytes()).map_err(refuse(&path))?;
-        written.push(path);
+    let mut write = || {
+        for (name, text) in files {
+            let path = folder.join(name);
+            let parent = path.parent().unwrap_or(folder);
+            fs::create_dir_all(parent).map_err(refuse(parent))?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&path)
+                .map_err(refuse(&path))?;
+            written.push(path.clone());
+            let all = file.write_all(text.as_bytes());
+            all.and_then(|()| file.sync_all()).map_err(refuse(&path))?;
+        }
+        Ok(())
+    };
+    let done = write();
+    if done.is_err() {
+        // Half a robot would be in the way of the next try.
+        for path in &written {
+            let _ = fs::remove_file(path);
+        }
     }
-    Ok(written)
+    done.map(|()| written)
 }
 
 pub(super) fn digest(text: &str) -> [u8; 32] {
