@@ -152,6 +152,18 @@ pub(crate) fn seal(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Train
     })
 }
 
+/// Refuses to keep what a step with a finite loss and gradients that are none has made of the parameters: what was
+/// saved before is better.
+///
+/// # Errors
+/// [`TrainError::Diverged`].
+pub(crate) fn check_finite(step: u64, parameters: &[f32]) -> Result<(), TrainError> {
+    match parameters.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(TrainError::Diverged { step, loss: *value }),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
     let refuse = |reason: String| TrainError::Checkpoint {
         path: path.to_owned(),

@@ -74,8 +74,8 @@ pub enum TrainError {
     Record(RecordError),
     /// The loss is not a number any more.
     #[error(
-        "the loss is {loss} at step {step}; the last checkpoint is whole: \
-         lower optimiser.learning_rate and resume"
+        "the loss is {loss} at step {step}; the last checkpoint is whole: begin in another run folder with a \
+         lower learning rate (`train flow` goes on from a checkpoint with --from)"
     )]
     Diverged {
         /// Step.

@@ -83,10 +83,17 @@ impl Objective {
             self.euler_steps(),
         );
         let error = (sampled - batch.actions(&plain)).into_data();
+        // What is decided is copied into the sample: no merit of the network.
+        let is_decided = committed.map(|committed| committed.is_decided.into_data());
+        let is_decided = is_decided.iter().flat_map(|rows| rows.iter::<f32>());
+        let is_open = is_decided
+            .map(|decided| decided < 0.5)
+            .chain(std::iter::repeat(true));
         let mut squares = [0.0f64; ACTION_DIM];
         let mut n_rows = 0.0;
         let values: Vec<f32> = error.iter::<f32>().collect();
-        for row in values.chunks_exact(ACTION_DIM) {
+        let rows = values.chunks_exact(ACTION_DIM).zip(is_open);
+        for (row, _) in rows.filter(|(_, is_open)| *is_open) {
             for (column, value) in row.iter().enumerate() {
                 squares[column] += f64::from(value * scale.spread[column]).powi(2);
             }

@@ -12,7 +12,7 @@ use prehend_nets::{FlowPolicyNet, flatten};
 use crate::TrainError;
 use crate::batch::Batch;
 use crate::burn_policy::BurnPolicy;
-use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint};
+use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint, check_finite};
 use crate::config::OptimiserConfig;
 use crate::metrics::{MetricLine, Metrics};
 use crate::objective::Validation;
@@ -187,6 +187,7 @@ impl State {
     }
 
     fn save(&mut self, path: &Path) -> Result<(), TrainError> {
+        check_finite(self.checkpoint.step, &self.checkpoint.average)?;
         self.checkpoint.parameters = self.net.clone().into_record().into_bytes()?.to_vec();
         self.checkpoint.optimiser = self.optimiser.to_record().into_bytes()?.to_vec();
         self.checkpoint.save(path)

@@ -244,6 +244,15 @@ fn a_damaged_scene_or_network_is_refused_by_name() {
     let store = writer.store();
     assert!(store.contains(5) && !store.contains(6));
     let path = folder.path().join("scene_00000005.bin");
+    // The same scene twice would count twice.
+    let copy = folder.path().join("scene_00000006.bin");
+    std::fs::copy(&path, &copy).expect("copies");
+    let error = store.load().expect_err("another's name").to_string();
+    assert!(
+        error.contains("scene_00000006.bin") && error.contains("seed 5"),
+        "{error}"
+    );
+    std::fs::remove_file(&copy).expect("there");
     let mut bytes = std::fs::read(&path).expect("there");
     bytes[1000] ^= 1;
     std::fs::write(&path, bytes).expect("writes");

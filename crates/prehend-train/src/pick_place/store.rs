@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use prehend_data::{DataError, FolderLock, fingerprint, remove_unfinished, write_atomic};
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{LabelledScene, ObjectSource, SceneObjects, Split, TableView};
+use prehend_sim::tabletop::{
+    LabelledScene, ObjectSource, PointGrasp, SceneObjects, Split, TableView,
+};
 use prehend_types::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 
@@ -229,15 +231,17 @@ impl SceneStore {
         if scene.kind != self.kind {
             return refuse(path, format!("is a scene of {:?}: remove it", scene.kind));
         }
-        for view in std::iter::once(&scene.picking).chain(&scene.placings) {
-            let n = view.points.len();
-            let lengths = [view.normals.len(), view.objects.len(), view.labels.len()];
-            let grasps = view.grasps.iter().all(|grasp| usize::from(grasp.point) < n);
-            let held = view.held.as_ref().is_none_or(|held| held.turns.len() == n);
-            if lengths != [n; 3] || !grasps || !held {
-                let reason = "is a scene whose labels do not fit its points: remove it";
-                return refuse(path, reason.to_owned());
-            }
+        if *path != self.path(scene.seed) {
+            return refuse(
+                path,
+                format!("is the scene of seed {}: remove it", scene.seed),
+            );
+        }
+        let mut views = std::iter::once(&scene.picking).chain(&scene.placings);
+        if !views.all(is_whole) {
+            let reason =
+                "is a scene whose labels do not fit its points, or are no numbers: remove it";
+            return refuse(path, reason.to_owned());
         }
         Ok(scene)
     }
@@ -287,14 +291,35 @@ impl SceneWriter {
     }
 }
 
-/// How many scenes, their seeds, and a digest of what they are: equal for equal data.
+/// Whether all that is said of a view's points fits them.
+fn is_whole(view: &TableView) -> bool {
+    let n = view.points.len();
+    let lengths = [view.normals.len(), view.objects.len(), view.labels.len()];
+    let are_numbers = |rows: &[[f32; 3]]| rows.as_flattened().iter().all(|v| v.is_finite());
+    let is_number = |grasp: &PointGrasp| {
+        let directions = [grasp.closing, grasp.approach];
+        are_numbers(&directions) && grasp.width.is_finite()
+    };
+    lengths == [n; 3]
+        && are_numbers(&view.points)
+        && are_numbers(&view.normals)
+        && view.grasps.is_sorted_by_key(|grasp| grasp.point)
+        && view
+            .grasps
+            .iter()
+            .all(|grasp| usize::from(grasp.point) < n && is_number(grasp))
+        && view.held.as_ref().is_none_or(|held| {
+            let focus = held.focus.unwrap_or_default();
+            held.turns.len() == n
+                && are_numbers(&held.points)
+                && focus.iter().all(|v| v.is_finite())
+        })
+}
+
+/// How many scenes, their seeds, and a digest of all that they hold: equal for equal data.
 pub(super) fn describe(scenes: &[StoredScene]) -> Result<String, TrainError> {
-    let size = |view: &TableView| (view.points.len(), view.grasps.len());
-    let sizes = scenes.iter().map(|scene| {
-        let placings: Vec<_> = scene.placings.iter().map(size).collect();
-        (&scene.kind, scene.seed, size(&scene.picking), placings)
-    });
-    let digest = fingerprint(&sizes.collect::<Vec<_>>())?;
+    let digests = scenes.iter().map(fingerprint);
+    let digest = fingerprint(&digests.collect::<Result<Vec<_>, _>>()?)?;
     let seeds = || scenes.iter().map(|scene| scene.seed);
     let (first, last) = (seeds().min(), seeds().max());
     Ok(format!(
@@ -325,4 +350,53 @@ fn refuse<T>(path: &Path, reason: String) -> Result<T, TrainError> {
         path: path.to_owned(),
         reason,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene() -> StoredScene {
+        let jaw = prehend_types::config::locate("robots/grippers/franka_hand.toml");
+        let jaw = Jaw::load(&jaw.expect("shipped")).expect("sound");
+        let objects = ObjectSource::from(Split::Train);
+        let scene = LabelledScene::new(0, &objects, None, &jaw).expect("comes to rest");
+        let placings = scene.placings.into_iter().map(|placing| placing.view);
+        StoredScene {
+            kind: SceneKind::new(objects.describe(), &jaw),
+            seed: 0,
+            picking: scene.picking,
+            placings: placings.collect(),
+        }
+    }
+
+    #[test]
+    fn labels_that_do_not_fit_are_found_and_all_that_a_scene_holds_is_in_the_digest() {
+        let scene = scene();
+        let mut views = std::iter::once(&scene.picking).chain(&scene.placings);
+        assert!(views.all(is_whole));
+        let digest = |scene: &StoredScene| describe(std::slice::from_ref(scene)).expect("plain");
+        assert_eq!(digest(&scene), digest(&scene.clone()));
+
+        let spoils: [(&str, fn(&mut TableView)); 5] = [
+            ("another order of grasps", |view| view.grasps.reverse()),
+            ("no point", |view| view.points[3][1] = f32::NAN),
+            ("no normal", |view| view.normals[0][2] = f32::INFINITY),
+            ("no width", |view| view.grasps[0].width = f32::NAN),
+            ("a label less", |view| view.labels.truncate(1)),
+        ];
+        for (what, spoil) in spoils {
+            let mut other = scene.clone();
+            spoil(&mut other.picking);
+            assert!(!is_whole(&other.picking), "{what}");
+        }
+        let mut held = scene.placings[0].clone();
+        held.held.as_mut().expect("held").points[0][0] = f32::NAN;
+        assert!(!is_whole(&held));
+
+        let mut other = scene.clone();
+        other.picking.grasps[0].width += 0.001;
+        assert!(is_whole(&other.picking));
+        assert_ne!(digest(&scene), digest(&other));
+    }
 }

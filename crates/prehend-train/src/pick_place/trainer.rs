@@ -28,7 +28,7 @@ use super::sample::{Sample, tensors};
 use super::store::{StoredScene, describe};
 use super::touch::control;
 use crate::TrainError;
-use crate::checkpoint::CHECKPOINT_FILE;
+use crate::checkpoint::{CHECKPOINT_FILE, check_finite};
 use crate::metrics::Metrics;
 use crate::provenance::{Provenance, Starter};
 
@@ -402,6 +402,7 @@ impl State {
     }
 
     fn save(&mut self, path: &Path) -> Result<(), TrainError> {
+        check_finite(self.checkpoint.step, &self.checkpoint.average)?;
         self.checkpoint.parameters = self.net.clone().into_record().into_bytes()?.to_vec();
         self.checkpoint.optimiser = self.optimiser.to_record().into_bytes()?.to_vec();
         self.checkpoint.save(path)

@@ -24,7 +24,7 @@ use super::export::stack;
 use super::metrics::{ScorerLine, rank_auc};
 use super::tried::{Trial, Tried};
 use crate::TrainError;
-use crate::checkpoint::CHECKPOINT_FILE;
+use crate::checkpoint::{CHECKPOINT_FILE, check_finite};
 use crate::metrics::Metrics;
 use crate::provenance::{Provenance, Starter};
 
@@ -120,13 +120,15 @@ impl ScorerRun<'_> {
                 auc = last.validation_auc,
                 "training"
             );
+            let parameters = flatten(&net);
+            check_finite(last.step, &parameters)?;
             let checkpoint = ScorerCheckpoint::new(
                 self.tried.judged,
                 self.tried.describe(),
                 self.jaw.fingerprint(),
                 config.seed,
                 last.elapsed_s,
-                flatten(&net),
+                parameters,
             );
             checkpoint.save(&path)?;
         }
