@@ -88,11 +88,19 @@ impl Threads {
     }
 }
 
+/// More episodes, or scenes, than anybody waits for: their seeds are kept in memory.
+const MOST_EPISODES: u64 = 10_000_000;
+
 /// Seeds `first .. first + count`, if all of them exist (TOML stores whole numbers up to `i64::MAX`).
 ///
 /// # Errors
 /// [`crate::exit::Class::Usage`].
 pub fn seed_range(first: u64, count: u64) -> Result<std::ops::Range<u64>, Failure> {
+    if count > MOST_EPISODES {
+        return Err(Failure::usage(format!(
+            "{count} episodes are too many, {MOST_EPISODES} at most"
+        )));
+    }
     match first.checked_add(count) {
         Some(end) if end <= i64::MAX as u64 => Ok(first..end),
         _ => Err(Failure::usage(format!(
@@ -129,5 +137,6 @@ mod tests {
         assert_eq!(seed_range(7, 3).expect("small"), 7..10);
         assert!(seed_range(i64::MAX as u64, 1).is_err());
         assert!(seed_range(u64::MAX, 2).is_err());
+        assert!(seed_range(0, MOST_EPISODES + 1).is_err());
     }
 }

@@ -38,7 +38,7 @@ pub struct Collect {
     out: PathBuf,
     /// Number of episodes, one per seed.
     #[arg(long, short = 'n', visible_alias = "n", default_value_t = 1_000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     episodes: u64,
     /// Seed of the first episode; the others follow.
     #[arg(long, default_value_t = 0)]

@@ -186,8 +186,10 @@ impl Export {
 /// What the expert's cameras see along whole episodes: approach, grasp, transport, release.
 fn observations(cell: &Workcell, n_points: usize) -> Result<Vec<PolicyInputs>, Failure> {
     let mut observations = Vec::with_capacity(N_PARITY);
-    for seed in PARITY_SEED.. {
-        let mut world = cell.world(seed, FamilySet::Train)?;
+    for seed in PARITY_SEED..PARITY_SEED + N_PARITY as u64 {
+        let Some(mut world) = cell.start(seed, FamilySet::Train)? else {
+            continue;
+        };
         let view = View::new(
             &cell.robot,
             &cell.scene,
@@ -206,6 +208,10 @@ fn observations(cell: &Workcell, n_points: usize) -> Result<Vec<PolicyInputs>, F
                 return Ok(observations);
             }
         }
+    }
+    if observations.is_empty() {
+        let reason = "no seed of this scene has a usable start: nothing to compare the engines on";
+        return Err(Failure::bad_input(reason));
     }
     Ok(observations)
 }

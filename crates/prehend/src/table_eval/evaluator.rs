@@ -203,14 +203,10 @@ impl Evaluator<'_> {
         let Some(held) = &view.held else {
             return Ok(());
         };
-        let (inputs, raw, chosen) = self.look(
-            &view.points,
-            &view.normals,
-            &held.points,
-            held.focus,
-            seed,
-            &mut result.held_looks_ms,
-        )?;
+        let mut look_ms = Vec::new();
+        let (points, normals, shape) = (&view.points, &view.normals, &held.points);
+        let (inputs, raw, chosen) =
+            self.look(points, normals, shape, held.focus, seed, &mut look_ms)?;
         // Where there is a slot, the object has to go into it.
         let counts = |point: &Point3<f64>| placing.slot.is_none_or(|slot| slot.contains(point));
         let labels = view.points.iter().zip(&held.turns);
@@ -224,10 +220,8 @@ impl Evaluator<'_> {
         let unfocused = match held.focus {
             None => None,
             Some(_) => {
-                let (points, normals) = (&view.points, &view.normals);
-                let timing = &mut result.held_looks_ms;
                 let (inputs, raw, _) =
-                    self.look(points, normals, &held.points, None, seed, timing)?;
+                    self.look(points, normals, shape, None, seed, &mut Vec::new())?;
                 let inside = places(&raw, &inputs, LEAST_PLACE).into_iter();
                 Some(
                     inside
@@ -263,7 +257,8 @@ impl Evaluator<'_> {
                 top_place.push((format!("{task}{name}"), is_good));
             }
         };
-        let filter = HandFilter::new(jaw, &view.points);
+        let begun = Instant::now();
+        let filter = HandFilter::new(jaw, points);
         let carried = &placing.carried;
         let refusal = |place: &ProposedPlace| {
             let (tool, bottom) = (&carried.base_from_tool, &carried.bottom);
@@ -273,13 +268,11 @@ impl Evaluator<'_> {
             place.is_some_and(|place| run(&place.point, place.turn))
         };
         let all = || proposed.iter();
-        let begun = Instant::now();
-        let (points, shape) = (&view.points, &held.points);
         let ranked = self.network.rank_places(&proposed, points, shape, refusal);
         let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
-        if let Some(look) = result.held_looks_ms.last_mut() {
-            *look += begun.elapsed().as_secs_f64() * 1e3;
-        }
+        let ranking_ms = begun.elapsed().as_secs_f64() * 1e3;
+        let looked = look_ms.into_iter().map(|look| look + ranking_ms);
+        result.held_looks_ms.extend(looked);
         for refusal in &ranked.refused {
             *refused.entry(refusal.of_place()).or_default() += 1;
         }
