@@ -39,8 +39,17 @@ impl SuccessRate {
             n,
             successes,
             success_rate: Some(p),
-            wilson_low: Some(((centre - half) / scale).max(0.0)),
-            wilson_high: Some(((centre + half) / scale).min(1.0)),
+            // Rounding must not keep the ends of none and of all from being 0 and 1.
+            wilson_low: Some(if successes == 0 {
+                0.0
+            } else {
+                (centre - half) / scale
+            }),
+            wilson_high: Some(if successes == n {
+                1.0
+            } else {
+                (centre + half) / scale
+            }),
         }
     }
 }
@@ -79,7 +88,10 @@ mod tests {
         // The two-sided 95 % Wilson bound of 50 successes in 50 trials, n / (n + z²).
         let rate = SuccessRate::new(50, 50);
         assert!((rate.wilson_low.expect("n > 0") - 0.928_65).abs() < 1e-4);
-        assert!((rate.wilson_high.expect("n > 0") - 1.0).abs() < 1e-12);
+        for n in 1..200 {
+            assert_eq!(SuccessRate::new(n, n).wilson_high, Some(1.0), "{n}");
+            assert_eq!(SuccessRate::new(0, n).wilson_low, Some(0.0), "{n}");
+        }
         // Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263.
         let rate = SuccessRate::new(81, 263);
         assert!((rate.wilson_low.expect("n > 0") - 0.2553).abs() < 5e-5);
