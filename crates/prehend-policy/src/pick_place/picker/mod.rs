@@ -644,10 +644,11 @@ mod tests {
         )
     }
 
-    /// The arm stands still at home and holds something.
+    /// The arm stands still beside its home and holds something.
     fn holding(robot: &Robot, millis: u64) -> Observation {
         let stamp = Stamp::ZERO.after(Duration::from_millis(millis));
-        let q = *robot.home();
+        let mut q = *robot.home();
+        q[0] += 0.8;
         Observation {
             stamp,
             cloud: PointCloud {
@@ -679,9 +680,9 @@ mod tests {
             opening: 0.6,
             is_place: true,
         };
-        let down = raised(&robot.forward(robot.home()), -0.3);
-        let way = [Waypoint::careful(down, 0.0)];
-        picker.begin(lower, way, &holding(&robot, 0));
+        let now = holding(&robot, 0);
+        let down = raised(&now.base_from_tcp, -0.3);
+        picker.begin(lower, [Waypoint::careful(down, 0.0)], &now);
         let mut opened = None;
         for step in 0..40 {
             let chunk = picker.act(&holding(&robot, 100 * step)).expect("acts");
