@@ -38,7 +38,7 @@ impl Misses {
 
 /// Fingers that are exchanged close the same way.
 fn is_alike(a: &Pose, b: &Pose) -> bool {
-    let least = ALIKE.cos();
+    let least = libm::cos(ALIKE);
     let along = |axis: usize| {
         let [a, b] = [a, b].map(|pose| pose.rotation.to_rotation_matrix());
         a.matrix().column(axis).dot(&b.matrix().column(axis))
