@@ -378,7 +378,8 @@ mod tests {
         let digest = |scene: &StoredScene| describe(std::slice::from_ref(scene)).expect("plain");
         assert_eq!(digest(&scene), digest(&scene.clone()));
 
-        let spoils: [(&str, fn(&mut TableView)); 5] = [
+        type Spoil = (&'static str, fn(&mut TableView));
+        let spoils: [Spoil; 5] = [
             ("another order of grasps", |view| view.grasps.reverse()),
             ("no point", |view| view.points[3][1] = f32::NAN),
             ("no normal", |view| view.normals[0][2] = f32::INFINITY),
