@@ -1,7 +1,7 @@
 //! Turns nothing into anything: the shared words of prehend.
 //!
-//! Joint vectors, poses, clouds, observations, action chunks, commands and time, and the strict
-//! reading of TOML files that every other crate shares. This crate depends on no other crate of ours.
+//! Joint vectors, poses, clouds, observations, action chunks, commands and time, and the bounded reading of
+//! files and the strict one of TOML that every other crate shares. This crate depends on no other crate of ours.
 //!
 //! Units are SI and radians. Joint-space and control values are `f64`; clouds are `f32`.
 

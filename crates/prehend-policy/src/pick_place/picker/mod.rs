@@ -488,7 +488,7 @@ impl Picker {
             }
             // Nothing was tried there: it only got in the way of going home.
             Phase::Look | Phase::Leave if is_stuck => self.go_and_look(now),
-            // What is held is not let go in the air.
+            // What is held is not let go in the air as long as there is another way to try.
             Phase::Show(_) | Phase::Lower { .. }
                 if !is_lost && is_stuck && self.n_stuck < MOST_STUCK =>
             {

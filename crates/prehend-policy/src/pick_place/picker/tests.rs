@@ -1,10 +1,9 @@
 //! The policy as a whole, without a world.
 
-use std::time::Duration;
-
+use prehend_types::GripperState;
 use prehend_types::config::locate;
-use prehend_types::{GripperState, JointVelocities, PointCloud, RobotState};
 
+use super::way::tests::at;
 use super::*;
 use crate::{EngineChoice, RuntimeOptions};
 
@@ -34,30 +33,16 @@ fn picker() -> Picker {
 
 /// The arm stands still beside its home and holds something.
 fn holding(robot: &Robot, millis: u64) -> Observation {
-    let stamp = Stamp::ZERO.after(Duration::from_millis(millis));
-    let mut q = *robot.home();
-    q[0] += 0.8;
-    Observation {
-        stamp,
-        cloud: PointCloud {
-            stamp,
-            frame: "base".to_owned(),
-            points: Vec::new(),
-            roles: Vec::new(),
-        },
-        state: RobotState {
-            stamp,
-            q,
-            dq: JointVelocities::zeros(q.len()).expect("as many"),
-            gripper: GripperState {
-                width: 0.03,
-                commanded: 0.0,
-                is_grasping: true,
-            },
-        },
-        base_from_tcp: robot.forward(&q),
-        committed: prehend_types::Actions::new(),
-    }
+    let mut now = at(0.0, millis);
+    now.state.q = *robot.home();
+    now.state.q[0] += 0.8;
+    now.base_from_tcp = robot.forward(&now.state.q);
+    now.state.gripper = GripperState {
+        width: 0.03,
+        commanded: 0.0,
+        is_grasping: true,
+    };
+    now
 }
 
 #[test]

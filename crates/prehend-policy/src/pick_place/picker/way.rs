@@ -150,12 +150,13 @@ fn chunk(now: &Observation, actions: &[Action]) -> Result<ActionChunk, PolicyErr
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use prehend_types::{GripperState, JointPositions, JointVelocities, PointCloud, RobotState};
 
     use super::*;
 
-    fn at(x: f64, millis: u64) -> Observation {
+    /// An arm that stands still, holds nothing and sees nothing.
+    pub fn at(x: f64, millis: u64) -> Observation {
         let stamp = Stamp::ZERO.after(Duration::from_millis(millis));
         Observation {
             stamp,
