@@ -1,12 +1,10 @@
 //! Turns a checkpoint into a bundle: ONNX graph, golden cases, manifest, card.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use burn_onnx::export::OnnxExporter;
 use nalgebra::Vector3;
-use onnx_ir::{Message, ModelProto};
 use prehend_nets::{
     ACTION_DIM, ActionScale, FlowPolicyConfig, FlowPolicyNet, PROPRIO_DIM, PolicyBatch,
 };
@@ -23,6 +21,7 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::TrainError;
 use crate::burn_policy::BurnPolicy;
 use crate::checkpoint::{Checkpoint, Stage};
+use crate::graph::finish_graph;
 
 const GRAPH_FILE: &str = "policy.onnx";
 const GOLDEN_FILE: &str = "golden.json";
@@ -210,65 +209,4 @@ pub fn graph_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, TrainError> {
     let onnx = OnnxExporter::new().export(&net, inputs, forward)?;
     let most = 4 * checkpoint.average.len() + GRAPH_OVERHEAD;
     finish_graph(onnx.as_bytes(), &INPUTS[..n_inputs], &["actions"], most)
-}
-
-/// Gives what burn-onnx wrote the names that bundles use, and refuses a graph of more than `most` bytes:
-/// weights were then stored twice.
-pub(crate) fn finish_graph(
-    onnx: &[u8],
-    inputs: &[&str],
-    outputs: &[&str],
-    most: usize,
-) -> Result<Vec<u8>, TrainError> {
-    let refuse = |reason: String| TrainError::Graph { reason };
-    let mut model = ModelProto::parse_from_bytes(onnx).map_err(|e| refuse(e.to_string()))?;
-    name_tensors(&mut model, inputs, outputs).map_err(refuse)?;
-    model.producer_name = "prehend".into();
-    let bytes = model.write_to_bytes().map_err(|e| refuse(e.to_string()))?;
-    if bytes.len() > most {
-        let got = bytes.len();
-        return Err(refuse(format!(
-            "has {got} bytes, its parameters only need {most}"
-        )));
-    }
-    Ok(bytes)
-}
-
-/// Names inputs and outputs as bundles do, and every other tensor by its place: burn-onnx counts tensors
-/// over the whole process, and a second export would give other bytes for the same weights.
-fn name_tensors(model: &mut ModelProto, inputs: &[&str], outputs: &[&str]) -> Result<(), String> {
-    let graph = model.graph.as_mut().ok_or("holds no graph")?;
-    let (n_in, n_out) = (graph.input.len(), graph.output.len());
-    if n_in != inputs.len() || n_out != outputs.len() {
-        return Err(format!(
-            "has {n_in} inputs and {n_out} outputs, expected {} and {}",
-            inputs.len(),
-            outputs.len()
-        ));
-    }
-    let mut names: HashMap<String, String> = HashMap::new();
-    let boundaries = graph
-        .input
-        .iter_mut()
-        .zip(inputs)
-        .chain(graph.output.iter_mut().zip(outputs));
-    for (value, name) in boundaries {
-        names.insert(
-            std::mem::replace(&mut value.name, (*name).to_owned()),
-            (*name).to_owned(),
-        );
-    }
-    graph.value_info.clear();
-    let constants = graph.initializer.iter_mut().map(|tensor| &mut tensor.name);
-    let wires = graph
-        .node
-        .iter_mut()
-        .flat_map(|node| node.input.iter_mut().chain(&mut node.output));
-    // An empty name is an input that is left out.
-    for name in constants.chain(wires).filter(|name| !name.is_empty()) {
-        let place = format!("tensor_{}", names.len());
-        let new = names.entry(name.clone()).or_insert(place);
-        name.clone_from(new);
-    }
-    Ok(())
 }

@@ -19,6 +19,7 @@ mod config;
 mod dataset;
 mod error;
 mod export;
+mod graph;
 mod metrics;
 mod objective;
 mod parity;

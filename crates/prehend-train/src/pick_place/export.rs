@@ -17,7 +17,7 @@ use super::checkpoint::PickPlaceCheckpoint;
 use super::sample::{Sample, tensors};
 use super::store::StoredScene;
 use crate::TrainError;
-use crate::export::finish_graph;
+use crate::graph::finish_graph;
 
 const INPUTS: [&str; 6] = [
     "points",

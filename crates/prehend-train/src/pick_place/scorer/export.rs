@@ -12,7 +12,7 @@ use prehend_policy::pick_place::{GoldenScores, MOST_SCORED, SceneBundle};
 
 use super::checkpoint::ScorerCheckpoint;
 use crate::TrainError;
-use crate::export::finish_graph;
+use crate::graph::finish_graph;
 
 /// Bytes of the graph besides its parameters.
 const GRAPH_OVERHEAD: usize = 20_000;
