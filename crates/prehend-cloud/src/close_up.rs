@@ -11,8 +11,7 @@ pub const CLOSE_UP_POINTS: usize = 96;
 /// Numbers of each, in units of 5 cm. Of a grasp: position in the tool's frame (3), height above the table, distance
 /// outwards from where the nearer finger touches. Of a placement: see [`crate::PlaceSight`].
 pub const CLOSE_UP_DIM: usize = 5;
-/// The points of one grasp, those that are close, then those around; or of one placement. What is mirrored in its
-/// first or second number is as good.
+/// The points of one grasp, those that are close, then those around; or of one placement.
 pub type CloseUp = Vec<[f32; CLOSE_UP_DIM]>;
 
 /// How far from the tool anything is looked at, m.
@@ -45,6 +44,18 @@ pub fn close_up(cloud: &[[f32; 3]], grasp: &TableGrasp) -> CloseUp {
     let mut all = spread(&close, nowhere);
     all.extend(spread(&around, nowhere));
     all
+}
+
+/// The same in a mirror along the first number, the second, or both, wherever `sides` is -1: as good a grasp, or
+/// placement.
+#[must_use]
+pub fn mirrored(close_up: &CloseUp, sides: [f32; 2]) -> CloseUp {
+    let rows = close_up.iter();
+    rows.map(|[x, y, rest @ ..]| {
+        let [z, a, b] = *rest;
+        [x * sides[0], y * sides[1], z, a, b]
+    })
+    .collect()
 }
 
 /// As many as a close-up has, evenly through the list, repeated if there are fewer; `nothing` if there are none.
@@ -96,6 +107,24 @@ mod tests {
             "{:?}",
             around[0]
         );
+    }
+
+    #[test]
+    fn a_grasp_that_looks_from_the_other_side_is_its_own_mirror_image() {
+        let cloud = [[0.41, 0.11, 0.06], [0.39, 0.09, 0.04], [0.4, 0.0, 0.0]];
+        let grasp = across_y();
+        // Half a turn about the approach: the other finger touches.
+        let turned = TableGrasp {
+            contact: grasp.contact + grasp.closing * grasp.width,
+            closing: -grasp.closing,
+            ..grasp
+        };
+        let (seen, image) = (close_up(&cloud, &turned), close_up(&cloud, &grasp));
+        let image = mirrored(&image, [-1.0, -1.0]);
+        for (a, b) in seen.iter().flatten().zip(image.iter().flatten()) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+        assert_eq!(mirrored(&image, [1.0, -1.0])[0][0], image[0][0]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod surface;
 
 pub use bottom::bottom_centre;
 pub use clearance::{CLEARANCE_DIM, N_TURNS, clearances};
-pub use close_up::{CLOSE_UP_DIM, CLOSE_UP_POINTS, CloseUp, close_up};
+pub use close_up::{CLOSE_UP_DIM, CLOSE_UP_POINTS, CloseUp, close_up, mirrored};
 pub use crop::Crop;
 pub use depth::{DepthImage, Intrinsics, back_project, deproject};
 pub use group::{ball_query, farthest_points, three_nearest};

@@ -5,7 +5,9 @@
 //! authors say so of theirs). What holds is judged by a second, small network that knows nothing but what
 //! is around the fingers, or the object, and has learned it from grasps and placements that were tried.
 
-use prehend_cloud::{CloseUp, PlaceSight, close_up};
+use std::cmp::Ordering;
+
+use prehend_cloud::{CloseUp, PlaceSight, close_up, mirrored};
 
 use super::decode::{ProposedGrasp, ProposedPlace};
 use super::filter::{HandFilter, Refusal};
@@ -20,6 +22,10 @@ const PLACES_APART: f64 = 0.006;
 /// Surer than this a placement is proposed at all. The network is sure of nothing in a narrow slot that it has
 /// not seen the like of, and has its surest points there all the same: the scorer has to choose among some.
 pub const LEAST_PLACE: f64 = 0.002;
+/// Of those that were scored, so many are looked at again: their mirror images are scored at once.
+const MOST_MIRRORED: usize = MOST_SCORED / MIRRORS.len();
+/// A close-up may be mirrored along, across, or both.
+const MIRRORS: [[f32; 2]; 3] = [[-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]];
 /// Placements that are looked into.
 pub const MOST_TRIED: usize = 400;
 
@@ -160,18 +166,45 @@ impl SceneNetwork {
                 .is_ok()
         });
         let sight = PlaceSight::new(cloud, held);
-        let close_ups: Vec<_> = places
-            .iter()
-            .map(|place| sight.close_up(&place.point.cast::<f32>().into(), place.turn))
-            .collect();
+        let look =
+            |place: &ProposedPlace| sight.close_up(&place.point.cast::<f32>().into(), place.turn);
+        let close_ups: Vec<_> = places.iter().map(look).collect();
         if let Some(scores) = self.score(Judged::Places, &close_ups)? {
             for (place, score) in places.iter_mut().zip(scores) {
                 place.confidence = f64::from(score);
             }
+            places.sort_by(surer);
+            let n = MOST_MIRRORED.min(places.len());
+            self.look_again(&mut places[..n], look)?;
         }
-        places.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         Ok(RankedPlaces { places, refused })
     }
+
+    /// What stands also stands in a mirror, and a scorer that learned from so much does not quite know: the mean over
+    /// a placement and its mirror images ranks better than the one score that each has.
+    fn look_again(
+        &mut self,
+        places: &mut [ProposedPlace],
+        look: impl Fn(&ProposedPlace) -> CloseUp,
+    ) -> Result<(), InferenceError> {
+        let images = places.iter().flat_map(|place| {
+            let seen = look(place);
+            MIRRORS.map(|sides| mirrored(&seen, sides))
+        });
+        let images: Vec<CloseUp> = images.collect();
+        let scores = self.score(Judged::Places, &images)?.unwrap_or_default();
+        for (place, scores) in places.iter_mut().zip(scores.chunks(MIRRORS.len())) {
+            let sum: f64 = scores.iter().copied().map(f64::from).sum();
+            place.confidence = (place.confidence + sum) / (1 + scores.len()) as f64;
+        }
+        places.sort_by(surer);
+        Ok(())
+    }
+}
+
+/// The surer one first.
+fn surer(a: &ProposedPlace, b: &ProposedPlace) -> Ordering {
+    b.confidence.total_cmp(&a.confidence)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
-use prehend_cloud::CloseUp;
+use prehend_cloud::{CloseUp, mirrored};
 use prehend_data::{DataError, FolderLock};
 use prehend_nets::pick_place::CloseUpScorer;
 use prehend_nets::{flatten, unflatten};
@@ -155,14 +155,12 @@ impl ScorerRun<'_> {
 /// The mirror images and the other way round are as good as itself; and some noise.
 fn augmented(close_up: &CloseUp, rng: &mut ChaCha8Rng) -> CloseUp {
     let sides = [(); 2].map(|()| if rng.random_bool(0.5) { 1.0 } else { -1.0 });
-    let rows = close_up.iter().map(|[x, y, rest @ ..]| {
-        let [z, height, out] = *rest;
-        [x * sides[0], y * sides[1], z, height, out].map(|value| {
-            let noise: f32 = StandardNormal.sample(rng);
-            value + JITTER * noise
-        })
-    });
-    rows.collect()
+    let mut seen = mirrored(close_up, sides);
+    for value in seen.iter_mut().flatten() {
+        let noise: f32 = StandardNormal.sample(rng);
+        *value += JITTER * noise;
+    }
+    seen
 }
 
 /// Mean loss and gradients of a batch: its two halves on two threads, as their sum does not depend on which
