@@ -1,8 +1,8 @@
 //! The pick-and-place network in `models/` loads, reproduces its golden scenes, and still grasps.
 
-use nalgebra::Point3;
+use nalgebra::{Point3, Vector3};
 use prehend_policy::pick_place::{
-    HandFilter, Judged, ProposedPlace, SceneInputs, SceneNetwork, grasps, places,
+    HandFilter, Judged, ProposedGrasp, ProposedPlace, SceneInputs, SceneNetwork, grasps, places,
 };
 use prehend_policy::{RuntimeOptions, is_offline};
 use prehend_robot::Jaw;
@@ -98,4 +98,33 @@ fn the_network_still_grasps_and_places() {
         slots >= 4 && in_slots * 5 >= slots,
         "{in_slots} of {slots} slots"
     );
+}
+
+#[test]
+fn where_the_surest_grasps_cannot_be_carried_out_less_sure_ones_are_ranked() {
+    let jaw = Jaw::load(&locate("robots/grippers/franka_hand.toml").expect("shipped"));
+    let jaw = jaw.expect("sound");
+    let mut network = network();
+    let scene = LabelledScene::new(FIRST_SEED, Split::Validation, None, &jaw).expect("rests");
+    let view = &scene.picking;
+    let inputs = inputs(&network, view);
+    let raw = network.infer(&inputs).expect("infers");
+    let filter = HandFilter::new(&jaw, &view.points);
+    let ranked = network.rank(&grasps(&raw, &inputs, 0.2), &view.points, &filter);
+    let good = ranked.expect("scores").grasps[0];
+    // In the table, and each far enough from the next to count as another one.
+    let sunk = |index: u8| {
+        let mut proposal = good;
+        proposal.grasp.contact += Vector3::new(0.011 * f64::from(index), 0.0, -0.3);
+        proposal
+    };
+    let mut proposed: Vec<ProposedGrasp> = (0..60).map(sunk).collect();
+    proposed.push(good);
+    let once = network.rank(&proposed, &view.points, &filter);
+    let once = once.expect("scores");
+    assert!(once.grasps.is_empty() && once.rest.contains(&good));
+    let ranked = network.rank_until_good(&proposed, &view.points, &filter);
+    let ranked = ranked.expect("scores");
+    assert_eq!(ranked.grasps.first().map(|own| own.grasp), Some(good.grasp));
+    assert_eq!((ranked.refused.len(), ranked.rest.len()), (60, 0));
 }

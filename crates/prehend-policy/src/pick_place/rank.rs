@@ -29,6 +29,11 @@ const MIRRORS: [[f32; 2]; 3] = [[-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]];
 /// Placements that are looked into.
 pub const MOST_TRIED: usize = 400;
 
+/// Times that less sure grasps are ranked too, as long as none is good enough.
+pub(super) const MOST_ROUNDS: usize = 4;
+/// A grasp worth more than this is taken without looking at less sure proposals.
+pub(super) const GOOD_ENOUGH: f64 = 0.5;
+
 /// Proposals in the order in which they are worth carrying out.
 #[derive(Debug, Clone, Default)]
 pub struct Ranked {
@@ -144,6 +149,32 @@ impl SceneNetwork {
             .grasps
             .sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         Ok(ranked)
+    }
+
+    /// As [`Self::rank`]; as long as none of them is good enough, less sure ones are ranked too.
+    ///
+    /// # Errors
+    /// [`InferenceError`] if the scorer fails.
+    pub fn rank_until_good(
+        &mut self,
+        proposed: &[ProposedGrasp],
+        cloud: &[[f32; 3]],
+        filter: &HandFilter<'_>,
+    ) -> Result<Ranked, InferenceError> {
+        let mut all = self.rank(proposed, cloud, filter)?;
+        for _ in 1..MOST_ROUNDS {
+            let is_good = all.grasps.iter().any(|own| own.confidence > GOOD_ENOUGH);
+            if is_good || all.rest.is_empty() {
+                break;
+            }
+            let next = self.rank(&all.rest, cloud, filter)?;
+            all.grasps.extend(next.grasps);
+            all.refused.extend(next.refused);
+            all.rest = next.rest;
+        }
+        all.grasps
+            .sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        Ok(all)
     }
 
     /// Ranks placements that were proposed, surest first, for what `held` (along the base's axes from its bottom

@@ -130,7 +130,9 @@ impl Evaluator<'_> {
         let run = |grasp: &TableGrasp| try_grasp(bodies, jaw, grasp).is_held();
         let begun = Instant::now();
         let filter = HandFilter::new(jaw, &view.points);
-        let ranked = self.network.rank(&proposed, &view.points, &filter);
+        let ranked = self
+            .network
+            .rank_until_good(&proposed, &view.points, &filter);
         let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
         if let Some(look) = result.empty_looks_ms.last_mut() {
             *look += begun.elapsed().as_secs_f64() * 1e3;
@@ -446,7 +448,9 @@ impl Evaluator<'_> {
                 )?;
                 let proposed = grasps(&raw, &inputs, LEAST);
                 let filter = HandFilter::new(self.jaw, &seen.points);
-                let ranked = self.network.rank(&proposed, &seen.points, &filter);
+                let ranked = self
+                    .network
+                    .rank_until_good(&proposed, &seen.points, &filter);
                 let ranked = ranked.map_err(|error| Failure::new(Class::Runtime, error))?;
                 ranked
                     .grasps

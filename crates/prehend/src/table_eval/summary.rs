@@ -35,7 +35,7 @@ pub struct Summary {
     pub paired: BTreeMap<&'static str, Paired>,
     /// How these ended, counted.
     pub pick_then_place_ends: BTreeMap<Proposer, BTreeMap<PickThenPlace, u64>>,
-    /// Why proposals were refused, counted, until forty of a look could be carried out.
+    /// Why proposals were refused, counted, as far as they were looked into.
     pub refused: Tally,
     /// Objects taken off tables of five.
     pub cleared: BTreeMap<Proposer, SuccessRate>,

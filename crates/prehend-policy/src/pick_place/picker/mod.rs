@@ -31,6 +31,7 @@ use way::{Way, Waypoint};
 use super::decode::{ProposedGrasp, ProposedPlace};
 use super::filter::{HandFilter, Refusal};
 use super::network::SceneNetwork;
+use super::rank::{GOOD_ENOUGH, MOST_ROUNDS};
 use crate::inputs::check_frame;
 
 /// From how far behind a grasp the hand comes in a straight line, m.
@@ -57,10 +58,6 @@ const OPENING: f64 = 0.5;
 const MOST_STUCK: u32 = 2;
 /// A way that is stopped this near to its end has arrived, m.
 const TOUCHED: f64 = 0.015;
-/// Times that more proposals are ranked, where none of the surer ones can be carried out.
-const MOST_ROUNDS: usize = 4;
-/// A grasp worth more than this is taken without looking at less sure proposals.
-const GOOD_ENOUGH: f64 = 0.5;
 
 /// What is being done.
 #[derive(Debug, Clone)]
