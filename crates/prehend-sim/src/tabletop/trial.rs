@@ -20,6 +20,8 @@ const LIFT: f64 = 0.12;
 const LIFTED: f64 = 0.06;
 /// How far it may slide or turn in the hand after the fingers closed, m and rad.
 const SLIP: [f64; 2] = [0.02, 0.5];
+/// What hangs further from how it lay than this may not stand when it is put down, rad.
+const LEAN: f64 = 0.1;
 
 /// What became of a grasp.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +62,19 @@ pub struct Attempt {
     pub poses: Vec<Pose>,
     /// Where the hand is.
     pub base_from_tool: Pose,
+}
+
+impl Attempt {
+    /// Whether something is held and hangs as it lay in `bodies`, but for turns about the vertical: fit to be
+    /// put down again.
+    #[must_use]
+    pub fn holds_level(&self, bodies: &[Body]) -> bool {
+        let TrialOutcome::Held { body } = self.outcome else {
+            return false;
+        };
+        let turn = self.poses[body].rotation * bodies[body].base_from_body.rotation.inverse();
+        (turn * Vector3::z()).angle(&Vector3::z()) < LEAN
+    }
 }
 
 /// The same as [`try_grasp`]; and where everything is when it is over.

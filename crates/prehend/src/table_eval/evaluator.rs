@@ -22,8 +22,10 @@ use rand_chacha::ChaCha8Rng;
 use super::{Executed, PickThenPlace, Proposer, SceneResult, Stratum};
 use crate::exit::{Class, Failure};
 
-/// Surer than this a grasp is proposed at all, and a placement counts as one that the network says.
-const LEAST: f64 = 0.2;
+/// Surer than this a grasp is proposed at all: what is best is for the scorer to say.
+const LEAST: f64 = 0.03;
+/// Surer than this a placement counts as one that the network says.
+const LEAST_SAID: f64 = 0.2;
 /// Within this of a predicted grasp or place an allowed one is covered, m.
 const COVERED: f64 = 0.02;
 /// Allowed grasps of one scene that coverage is counted over.
@@ -328,7 +330,7 @@ impl Evaluator<'_> {
             let turns = held.turns[*index];
             let at = Point3::from(nalgebra::Vector3::from(view.points[*index]).cast::<f64>());
             for (turn, confidence) in row.iter().enumerate() {
-                if turns.unsure >> turn & 1 == 1 || f64::from(*confidence) < LEAST {
+                if turns.unsure >> turn & 1 == 1 || f64::from(*confidence) < LEAST_SAID {
                     continue;
                 }
                 let covers = allowed

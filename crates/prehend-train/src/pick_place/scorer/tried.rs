@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::TrainError;
 use crate::checkpoint::{read_sealed, seal};
 
-/// Changes whenever close-ups do.
-const VERSION: u32 = 2;
+/// Changes whenever close-ups do, or what is good.
+const VERSION: u32 = 3;
 /// Seeds from here on are for validation and reports.
 const FIRST_UNTRAINED: u64 = 700_000;
 
@@ -22,7 +22,7 @@ const FIRST_UNTRAINED: u64 = 700_000;
 pub struct Trial {
     /// What was measured around it.
     pub close_up: CloseUp,
-    /// Whether the grasp held, or the object stood.
+    /// Whether the grasp held and the object hangs as it lay, or whether it stood.
     pub is_good: bool,
 }
 
@@ -84,7 +84,7 @@ impl Tried {
         self.len() == 0
     }
 
-    /// Grasps that held, placements that stood.
+    /// Grasps that held as it lay, placements that stood.
     #[must_use]
     pub fn n_good(&self) -> usize {
         let trials = self.scenes.iter().flat_map(|scene| &scene.trials);

@@ -7,7 +7,7 @@ use prehend_policy::pick_place::{
     HandFilter, ProposedGrasp, SceneInputs, antipodal_grasps, centroid_grasps, grasps, surest_apart,
 };
 use prehend_robot::Jaw;
-use prehend_sim::tabletop::{Arrangement, Measured, try_grasp};
+use prehend_sim::tabletop::{Arrangement, Measured, attempt_grasp};
 use prehend_types::{Stream, TableGrasp, derive_seed};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -45,7 +45,7 @@ impl Trier<'_> {
             .filter_map(|grasp| filter.check(grasp, |_| true).ok());
         let trials = feasible.map(|grasp| Trial {
             close_up: close_up(&seen.points, &grasp),
-            is_good: try_grasp(&table.bodies, self.jaw, &grasp).is_held(),
+            is_good: attempt_grasp(&table.bodies, self.jaw, &grasp).holds_level(&table.bodies),
         });
         let trials = trials.collect();
         Ok(Some(TriedScene { seed, trials }))
