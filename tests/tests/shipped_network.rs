@@ -1,6 +1,7 @@
 //! The pick-and-place network in `models/` loads, reproduces its golden scenes, and still grasps.
 
 use nalgebra::{Point3, Vector3};
+use prehend_cloud::{PlaceSight, mirrored};
 use prehend_policy::pick_place::{
     HandFilter, Judged, ProposedGrasp, ProposedPlace, SceneInputs, SceneNetwork, grasps, places,
 };
@@ -127,4 +128,29 @@ fn where_the_surest_grasps_cannot_be_carried_out_less_sure_ones_are_ranked() {
     let ranked = ranked.expect("scores");
     assert_eq!(ranked.grasps.first().map(|own| own.grasp), Some(good.grasp));
     assert_eq!((ranked.refused.len(), ranked.rest.len()), (60, 0));
+}
+
+#[test]
+fn the_surest_placements_are_ranked_by_their_mirror_images_too() {
+    let jaw = Jaw::load(&locate("robots/grippers/franka_hand.toml").expect("shipped"));
+    let jaw = jaw.expect("sound");
+    let mut network = network();
+    let scene = LabelledScene::new(FIRST_SEED, Split::Validation, None, &jaw).expect("rests");
+    let view = &scene.placings.first().expect("something is held").view;
+    let held = &view.held.as_ref().expect("something is held").points;
+    let inputs = inputs(&network, view);
+    let raw = network.infer(&inputs).expect("infers");
+    let proposed = places(&raw, &inputs, 0.05);
+    let ranked = network.rank_places(&proposed, &view.points, held, |_| Ok(()));
+    let ranked = ranked.expect("scores").places;
+    let best = ranked.first().expect("a place");
+    let point = best.point.cast::<f32>().into();
+    let seen = PlaceSight::new(&view.points, held).close_up(&point, best.turn);
+    let sides = [[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]];
+    let images = sides.map(|sides| mirrored(&seen, sides));
+    let scores = network.score(Judged::Places, &images).expect("scores");
+    let scores = scores.expect("the bundle has a scorer");
+    let mean = f64::from(scores.iter().sum::<f32>()) / 4.0;
+    assert!((best.confidence - mean).abs() < 1e-6, "{best:?} {scores:?}");
+    assert!(scores.iter().any(|score| (score - scores[0]).abs() > 1e-6));
 }

@@ -17,7 +17,7 @@ const WIDTHS: [usize; 3] = [32, 64, 128];
 /// Width of the layer that sees both halves.
 const HIDDEN: usize = 128;
 
-/// How likely a grasp holds, or a placement stands.
+/// How likely a grasp holds and what it holds hangs as it lay, or a placement stands.
 #[derive(Module, Debug)]
 pub struct CloseUpScorer {
     points: Vec<Linear>,

@@ -1,6 +1,6 @@
 //! The second stage: scorers that learn from grasps and placements which the network proposed and physics tried.
 //!
-//! 1. A [`Trier`] tries them; [`Tried`] keeps close-ups of them, and whether they held or stood.
+//! 1. A [`Trier`] tries them; [`Tried`] keeps close-ups of them, and whether they held what hangs as it lay, or stood.
 //! 2. [`ScorerRun`] fits a [`prehend_nets::pick_place::CloseUpScorer`] to them.
 //! 3. [`add_scorer`] puts it into the network's bundle.
 

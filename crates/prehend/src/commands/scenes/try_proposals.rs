@@ -53,7 +53,7 @@ pub struct TryProposals {
 /// What is tried.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum What {
-    /// Grasps: do they hold?
+    /// Grasps: do they hold, and does what they hold hang as it lay?
     Grasps,
     /// Placements of what was picked up: do they stand?
     Places,
